@@ -1,0 +1,49 @@
+"""Durations as people write them, `90s`, `15m`, `1h30m`, to and from seconds."""
+
+from __future__ import annotations
+
+_SECONDS_IN = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+_SPOKEN = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 60, ""))
+"""From two of a unit on, a sentence speaks in that unit: 90 min, but 2 h."""
+
+
+def parse(text: str) -> float:
+    """The seconds in `text`: members such as `90s` or `1.5h` added together, or a bare number.
+
+    These are ssh's TIME FORMATS (sshd_config(5)) with decimal fractions, but for one: `1h30`,
+    where ssh adds 30 seconds and most writers mean minutes, raises ValueError like any other text.
+    """
+    rest = text.strip().lower()
+    if not rest.strip("0123456789."):
+        rest += "s"
+    total, number = 0.0, ""
+    for char in rest:
+        if char in "0123456789.":
+            number += char
+        elif char in _SECONDS_IN:
+            total += float(number) * _SECONDS_IN[char]  # float("") is a ValueError too
+            number = ""
+        else:
+            raise ValueError(text)
+    if number:
+        raise ValueError(text)
+    return round(total, 6)  # 1.1 × 3600 is 3960.0000000000005
+
+
+def show(seconds: float) -> str:
+    """`seconds` in the largest unit that divides them: `90s`, `20m`, `24d`; zero is `0s`."""
+    for unit, size in _SECONDS_IN.items():
+        if seconds and seconds % size == 0:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:.9g}s"
+
+
+def describe(seconds: float) -> str:
+    """`seconds` for a sentence, rounded as people would say it: `45 s`, `15 min`, `3 h 20 min`."""
+    whole = round(seconds)
+    for size, unit, rest_size, rest_unit in _SPOKEN:
+        if whole >= 2 * size:
+            rest = whole % size // rest_size
+            return f"{whole // size} {unit}" + (f" {rest} {rest_unit}" if rest else "")
+    return f"{whole} s" if whole else "less than 1 s"

@@ -1,0 +1,28 @@
+"""The errors keepshell reports itself: what happened, where, what to do, and the exit code.
+
+KeepshellError
+├── UsageError     exit 2: the command line or the configuration can't be read
+└── InternalError  exit 70: a fault of ours, or of the system we run on
+
+Never 255: that is ssh's own, and scripts retry on it.
+"""
+
+from __future__ import annotations
+
+
+class KeepshellError(Exception):
+    """Something the user must know; `str()` of it is the whole sentence after `keepshell: `."""
+
+    exit_code = 70
+
+
+class UsageError(KeepshellError):
+    """The command line or the configuration can't be read; nothing was run."""
+
+    exit_code = 2
+
+
+class InternalError(KeepshellError):
+    """keepshell, or the system under it, failed; not the user's doing."""
+
+    exit_code = 70

@@ -1,0 +1,238 @@
+"""The table of everything that can be set, and our own options on the command line made from it.
+
+A new setting is one row of `KEYS` and one argument of `Policy`. Loaded before ssh starts: the code
+that only reads durations or words an error is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+from keepshell.core.policy import RUNGS, Policy, Rung
+from keepshell.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from typing import Any
+
+_LONGEST = 24 * 86400  # poll(2) takes milliseconds in a C int: 24.8 days
+
+
+class _Duration:
+    """A kind of value: seconds, or text such as `15m`."""
+
+    placeholder = "DURATION"
+
+    def __init__(self, least: float, *, whole: bool = False, instead: str = "") -> None:
+        self.least = least
+        self.whole = whole
+        self.instead = instead
+
+    def read(self, value: object) -> float:
+        from keepshell.core import durations
+
+        seconds = durations.parse(value) if isinstance(value, str) else value
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise ValueError
+        if not self.least <= seconds <= _LONGEST:  # nor is NaN
+            raise ValueError
+        if self.whole and seconds % 1:
+            raise ValueError
+        return int(seconds) if self.whole else float(seconds)
+
+    def show(self, value: float) -> str:
+        from keepshell.core import durations
+
+        return durations.show(value)
+
+    @property
+    def expected(self) -> str:
+        noun = "whole seconds" if self.whole else "a duration"
+        instead = f" (for none, set {self.instead})" if self.instead else ""
+        bounds = f"from {self.show(self.least)} to {self.show(_LONGEST)}"
+        return f'{noun} {bounds}, such as "90s", "15m" or 90{instead}'
+
+
+class _RungName:
+    """A kind of value: the name of a rung."""
+
+    placeholder = "RUNG"
+
+    def read(self, value: object) -> Rung:
+        for rung in RUNGS:
+            if rung.label == value:
+                return rung
+        raise ValueError
+
+    def show(self, value: Rung) -> str:
+        return value.label
+
+    @property
+    def expected(self) -> str:
+        return "one of " + ", ".join(f'"{rung.label}"' for rung in RUNGS)
+
+
+class _Program:
+    """A kind of value: the path of a program, the same from every directory."""
+
+    placeholder = "PATH"
+    expected = 'an absolute path, such as "/usr/bin/ssh"'
+
+    def read(self, value: object) -> str:
+        if isinstance(value, str) and value.startswith("/") and "\0" not in value:
+            return value
+        raise ValueError
+
+    def show(self, value: str) -> str:
+        return value
+
+
+class Key:
+    """One setting: a key of config.toml, a long option, and an argument of `Policy`."""
+
+    __slots__ = ("default_only", "kind", "meaning", "name", "variable")
+
+    def __init__(
+        self,
+        name: str,
+        kind: Any,  # .read(value) -> value or ValueError, .show(value), .expected, .placeholder
+        meaning: str,
+        *,
+        default_only: bool = False,
+        variable: str = "",
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.meaning = meaning
+        self.default_only = default_only  # can't differ between hosts
+        self.variable = variable  # of the environment: beaten by the option, beats the file
+
+    @property
+    def option(self) -> str:
+        return _option(self.name)
+
+    def read(self, value: object) -> Any:
+        """What `Policy` takes, from a TOML value or from text; ValueError says what is wrong."""
+        try:
+            return self.kind.read(value)
+        except ValueError:
+            raise ValueError(f"expected {self.kind.expected}, found {found(value)}") from None
+
+    def read_text(self, text: str, where: str) -> Any:
+        """The same for text that stands elsewhere, in `where`; raises UsageError."""
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise UsageError(f"{where}: {error}") from None
+
+
+_ROWS = (
+    Key("rung", _RungName(), "the highest rung of keepalives allowed"),
+    Key(
+        "server_alive_interval",
+        _Duration(1, whole=True, instead='rung = "off"'),  # ssh takes whole seconds; 0 is none
+        "silence of the host until ssh asks it for a sign of life",
+    ),
+    Key(
+        "outage_tolerance",
+        _Duration(1),
+        "time without an answer until ssh gives the host up",
+    ),
+    Key(
+        "window_change_interval",
+        # Idle rules count in seconds; more than ten packets a second would be a flood.
+        _Duration(0.1, instead='rung = "server-alive"'),
+        "silence of the user until a window-change is sent",
+    ),
+    Key(
+        "ssh",
+        _Program(),
+        "the ssh to run, not the first on PATH",
+        default_only=True,  # it is what tells the host's real name
+        variable="KEEPSHELL_SSH",
+    ),
+)
+KEYS = {key.name: key for key in _ROWS}
+FLAGS = {
+    "dry_run": "print the command and the source of each added option; run nothing",
+    "help": "print this help",
+    "version": "print the version",
+}
+
+
+def take_options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Our own options at the start of `argv`, by their key in config.toml, and the rest of it.
+
+    A flag of `FLAGS` has an empty value. Of several equal options the last wins; `--` ends them.
+    Raises UsageError for an option that isn't ours and for a value that is missing or wrong.
+    """
+    names = {_option(name): name for name in (*KEYS, *FLAGS)}
+    options: dict[str, str] = {}
+    rest = list(argv)
+    while rest and rest[0].startswith("--"):
+        word = rest.pop(0)
+        if word == "--":
+            break
+        option, given, value = word.partition("=")
+        name = names.get(option)
+        if name is None:
+            raise UsageError(f"unknown option {printable(option)}; {suggest(option, names)}")
+        if name in FLAGS:
+            if given:
+                raise UsageError(f"{option}: expected no value, found {found(value)}")
+        else:
+            if not given and not rest:
+                raise UsageError(f"{option}: expected {KEYS[name].kind.expected}, found nothing")
+            value = value if given else rest.pop(0)
+            KEYS[name].read_text(value, option)
+        options[name] = value
+    return options, rest
+
+
+def option_rows() -> Iterator[tuple[str, str]]:
+    """For `--help`: each option as it is typed, and what it sets, with the default."""
+    policy = Policy()
+    for key in _ROWS:
+        default = getattr(policy, key.name)
+        suffix = "" if default is None else f" (default {key.kind.show(default)})"
+        yield f"{key.option} {key.kind.placeholder}", key.meaning + suffix
+    for name, meaning in FLAGS.items():
+        yield _option(name), meaning
+
+
+def suggest(word: str, known: Collection[str]) -> str:
+    """`did you mean rung?`, or all that is known where nothing is near."""
+    from difflib import get_close_matches
+
+    def spelled(name: str) -> str:
+        return name.lower().replace("-", "").replace("_", "")
+
+    near = get_close_matches(spelled(word), map(spelled, known), n=1)
+    for name in known:
+        if spelled(name) in near:
+            return f"did you mean {name}?"
+    return "known: " + ", ".join(known)
+
+
+def found(value: object) -> str:
+    """A TOML value as an error names it: short, on one line, and safe to print on a terminal."""
+    if isinstance(value, str):
+        return f'"{printable(value)}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and abs(value) >= 10**15:
+        return "a number out of all bounds"  # more than 4300 digits, str() would refuse it
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, dict):
+        return "a table"
+    return "a list" if isinstance(value, list) else "a date or a time"
+
+
+def printable(text: str) -> str:
+    """`text` without anything that a terminal would obey, cut at 60 characters."""
+    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:60])
+    return safe + "…" * (len(text) > 60)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,40 @@
+"""The ladder and the arithmetic of ServerAliveCountMax."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepshell.core.policy import RUNGS, Policy, Rung, count_max
+
+
+def test_the_rungs_in_their_order() -> None:
+    assert [rung.label for rung in RUNGS] == ["off", "server-alive", "window-change"]
+    assert Rung.OFF < Rung.SERVER_ALIVE < Rung.WINDOW_CHANGE
+    assert RUNGS == (Rung.OFF, Rung.SERVER_ALIVE, Rung.WINDOW_CHANGE)
+    assert repr(Rung.OFF) == "Rung('off')"
+
+
+def test_the_defaults() -> None:
+    policy = Policy()
+    assert policy.rung is Rung.WINDOW_CHANGE
+    assert policy.server_alive_interval == 60
+    assert policy.outage_tolerance == 20 * 60
+    assert policy.window_change_interval == 60
+    assert policy.ssh is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "tolerance", "count"),
+    [(60, 1200, 20), (7, 1200, 172), (1200, 60, 1), (60, 60, 1), (60, 60.5, 2), (0.5, 1, 2)],
+)
+def test_count_max(interval: float, tolerance: float, count: int) -> None:
+    assert count_max(interval, tolerance) == count
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_count_max_is_the_least_that_covers_the_outage(interval: int, tolerance: int) -> None:
+    count = count_max(interval, tolerance)
+    assert count * interval >= tolerance
+    assert count == 1 or (count - 1) * interval < tolerance
