@@ -1,0 +1,361 @@
+"""What ended a session, for the one line that the user gets and for learning the host's rules.
+
+The rules it keeps:
+
+- one ordered table, `_ROWS`; the first row that fits decides, and the last one always fits;
+- an ending that looks the same as another says so, in the sentence and in `alternatives`;
+- words about a lost connection count only with the status of one, and only as ssh's last words
+  (`evidence.py`); a shell's words only as the last of the host's, and after an idle time.
+
+The texts and statuses were captured from ssh 9.2 and plink 0.78; `idle-rules.md` has the table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from keepshell.core.durations import describe
+from keepshell.core.evidence import Case, Evidence
+
+__all__ = ["Ending", "Evidence", "Kind", "classify"]
+
+_QUOTE_SIZE = 60
+
+
+class Kind(Enum):
+    """What ended a session; where several causes look alike, the likeliest one."""
+
+    OWN_EXIT = "own-exit"
+    ESCAPE_QUIT = "escape-quit"
+    REMOTE_EXIT = "remote-exit"
+    AUTH_FAILED = "auth-failed"
+    HOST_KEY = "host-key"
+    UNREACHABLE = "unreachable"
+    NOT_BEGUN = "not-begun"
+    UNKNOWN = "unknown"
+    # From here on: ended from outside.
+    CHANNEL_TIMEOUT = "channel-timeout"
+    CLIENT_ALIVE = "client-alive"
+    CLIENT_GAVE_UP = "client-gave-up"
+    DISCONNECTED = "disconnected"
+    KILLED_HERE = "killed-here"
+    MASTER_GONE = "master-gone"
+    REMOTE_KILLED = "remote-killed"
+    RESET = "reset"
+    SERVER_ALIVE = "server-alive"
+    SERVER_GONE = "server-gone"
+    SHELL_TIMEOUT = "shell-timeout"
+    STOP_IDLE = "stop-idle"
+
+
+_NO_DROP = {
+    Kind.OWN_EXIT,
+    Kind.ESCAPE_QUIT,
+    Kind.REMOTE_EXIT,
+    Kind.AUTH_FAILED,
+    Kind.HOST_KEY,
+    Kind.UNREACHABLE,
+    Kind.NOT_BEGUN,
+    Kind.UNKNOWN,
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What ended a session.
+
+    `sentence` is one printable line without prefix and line end, worth showing for a drop; of
+    other endings ssh or the user knows all. `is_drop`: ended from outside. `rule` names the idle
+    rule that the ending points to, `idle` the silence in seconds at which it fired, if known.
+    """
+
+    kind: Kind
+    sentence: str
+    is_drop: bool
+    alternatives: tuple[Kind, ...] = ()
+    rule: str | None = None
+    idle: float | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Fits when each of `when` holds, `said` is in ssh's words and `shown` in the host's text.
+
+    `idle` is the silence that the sentence speaks of as {idle} and that `rule` fired after.
+    """
+
+    kind: Kind
+    sentence: str
+    when: tuple[Callable[[Case], bool], ...] = ()
+    said: bytes = b""
+    shown: bytes = b""
+    idle: Callable[[Case], float | None] = Case.input_idle
+    rule: str | None = None
+    alternatives: tuple[Kind, ...] = ()
+
+    def fits(self, case: Case) -> bool:
+        return (
+            all(holds(case) for holds in self.when)
+            and re.search(self.said, case.said) is not None
+            and re.search(self.shown, case.shown) is not None
+        )
+
+
+_UP = (Case.in_session,)
+_LOST = (Case.in_session, Case.failed)
+_NOT_UP = (Case.before_session, Case.failed)
+
+_EOL = rb"\r{1,2}\n"
+_ZSH = rb"zsh: timeout" + _EOL + rb"\Z"
+_SHELL = (
+    rb"(?:(?:\a|: )timed out waiting for input(?:: auto-logout)?|auto-logout)(?:" + _EOL + rb")+\Z"
+)
+_RANG = rb"\a[^\x00-\x1f\x7f]{8,200}" + _EOL + rb"\Z"
+_LEFT = rb"(?:\A|[\r\n])(?:exit|logout)" + _EOL + rb"\Z"
+_GOES_DOWN = rb"(?i)the system (?:is going down|will (?:reboot|power off|halt))"
+_BY_SERVER = rb"closed by (?:remote host|.* port \d+)|Remote side (?:unexpectedly )?closed"
+_REASON = rb'(?:from [^\r\n]*?:\d+: |type \d+ [^\r\n]*\r+\n")(?P<reason>[^\r\n"]+)'
+_BROKEN = rb"Broken pipe|reset by|connection abort|(?:timed out|No route to host|unreachable)\r"
+_FATAL = rb"(?:ssh_dispatch_run_fatal: [^\r\n]*|FATAL ERROR): (?P<reason>[^\r\n]+)"
+_CLOSED = rb"onnection to [^\r\n]* closed\."
+_NO_KEY = rb"Host key verification failed|FATAL ERROR: Host key"
+_NO_LOGIN = rb"Permission denied|Too many authentication failures|No supported authentication"
+_NO_HOST = rb"refused|Could not resolve|timed out|No route|unreachable|Unable to open connection"
+
+_ROWS = (
+    # The user's own doing, or a signal.
+    _Row(Kind.ESCAPE_QUIT, "the user disconnected with the escape", (Case.quit_typed,)),
+    _Row(Kind.OWN_EXIT, "{signal} was sent to keepshell", (Case.passed_on,)),
+    _Row(
+        Kind.NOT_BEGUN,
+        "{program} was ended by {signal} before the session began",
+        (Case.before_session, Case.signalled),
+    ),
+    _Row(Kind.KILLED_HERE, "{program} was killed here by {signal}", (Case.signalled,)),
+    # There was no session, and ssh has said why.
+    _Row(Kind.HOST_KEY, "the host key was not accepted", _NOT_UP, shown=_NO_KEY),
+    _Row(Kind.AUTH_FAILED, "the login failed", _NOT_UP, shown=_NO_LOGIN),
+    _Row(Kind.UNREACHABLE, "the host could not be reached", _NOT_UP, shown=_NO_HOST),
+    _Row(Kind.NOT_BEGUN, "{program} failed before the session began", _NOT_UP),
+    # The shell's own timer; the status is the last command's (bash, mksh), 0, or 14 (zsh).
+    _Row(
+        Kind.SHELL_TIMEOUT,
+        "zsh logged out after {idle} without a key (TMOUT)",
+        (*_UP, Case.user_quiet),
+        shown=_ZSH,
+        rule="zsh-timeout",
+    ),
+    _Row(
+        Kind.SHELL_TIMEOUT,
+        "the shell logged out after {idle} without a command line (TMOUT or autologout)",
+        (*_UP, Case.user_quiet),
+        shown=_SHELL,
+        idle=Case.user_idle,
+        rule="shell-timeout",
+    ),
+    # bash in another language: a bell, one line, the end.
+    _Row(
+        Kind.SHELL_TIMEOUT,
+        "the shell rang and ended after {idle} without a command line (by its looks TMOUT, or the"
+        " remote command was done)",
+        (*_UP, Case.user_quiet),
+        shown=_RANG,
+        idle=Case.user_idle,
+        rule="shell-timeout",
+        alternatives=(Kind.REMOTE_EXIT,),
+    ),
+    # The connection was lost.
+    _Row(
+        Kind.SERVER_ALIVE,
+        "the host no longer answered ServerAlive requests, after {idle} without input (the network"
+        " or the host was gone, or a firewall had forgotten the connection)",
+        _LOST,
+        said=rb"Timeout, server ",
+        alternatives=(Kind.RESET, Kind.SERVER_GONE),
+    ),
+    _Row(
+        Kind.SERVER_GONE,
+        "the server closed the connection, and the host had announced that it goes down",
+        _LOST,
+        said=_BY_SERVER,
+        shown=_GOES_DOWN,
+    ),
+    _Row(
+        Kind.STOP_IDLE,
+        "the server closed the connection after {idle} without input, in spite of keepalives"
+        " (logind's StopIdleSessionSec, the limit of a bastion or firewall, or sshd or the host was"
+        " stopped)",
+        (*_LOST, Case.kept),
+        said=_BY_SERVER,
+        rule="stop-idle",
+        alternatives=(Kind.SERVER_GONE,),
+    ),
+    _Row(
+        Kind.CLIENT_ALIVE,
+        "the server closed the connection after {idle} without input or window-change"
+        " (ClientAliveInterval, dropbear -I, logind, a firewall, or sshd or the host was stopped)",
+        (*_LOST, Case.client_quiet),
+        said=_BY_SERVER,
+        idle=Case.client_idle,
+        rule="client-alive",
+        alternatives=(Kind.STOP_IDLE, Kind.SERVER_GONE),
+    ),
+    _Row(
+        Kind.SERVER_GONE,
+        "the server closed the connection while it was in use (sshd or the host was stopped)",
+        _LOST,
+        said=_BY_SERVER,
+    ),
+    _Row(
+        Kind.DISCONNECTED,
+        'the server disconnected after {idle} without input, with the reason "{reason}"',
+        _LOST,
+        said=_REASON,
+    ),
+    _Row(
+        Kind.RESET,
+        "the connection broke after {idle} without input, in spite of keepalives (the network or"
+        " the host was gone, or a firewall reset it)",
+        (*_LOST, Case.kept),
+        said=_BROKEN,
+        alternatives=(Kind.SERVER_GONE,),
+    ),
+    _Row(
+        Kind.RESET,
+        "the connection broke after {idle} without input or window-change (a firewall reset it, or"
+        " the network or the host was gone)",
+        (*_LOST, Case.client_quiet),
+        said=_BROKEN,
+        idle=Case.client_idle,
+        rule="connection-idle",
+        alternatives=(Kind.SERVER_GONE,),
+    ),
+    _Row(
+        Kind.RESET,
+        "the connection broke while it was in use (reset, or the network or the host was gone)",
+        _LOST,
+        said=_BROKEN,
+        alternatives=(Kind.SERVER_GONE,),
+    ),
+    _Row(
+        Kind.CLIENT_GAVE_UP,
+        '{program} gave up the connection: "{reason}"',
+        _LOST,
+        said=_FATAL,
+    ),
+    _Row(Kind.KILLED_HERE, "ssh was killed here by a signal", _LOST, said=rb"Killed by signal"),
+    # The session was closed in good order: by the user, or without the user.
+    _Row(
+        Kind.OWN_EXIT,
+        "the user ended the session, status {status}",
+        (*_UP, Case.exited, Case.typing),
+    ),
+    _Row(
+        Kind.OWN_EXIT,
+        "the shell was left with exit or ^D, status {status}",
+        (*_UP, Case.exited),
+        shown=_LEFT,
+    ),
+    _Row(
+        Kind.MASTER_GONE,
+        "the master of the shared connection, or its server, ended it after {idle} without input"
+        " (or ChannelTimeout, or the remote shell was killed by a signal)",
+        _LOST,
+        said=rb"Shared c" + _CLOSED,
+        alternatives=(Kind.CHANNEL_TIMEOUT, Kind.CLIENT_ALIVE, Kind.REMOTE_KILLED),
+    ),
+    _Row(
+        Kind.CHANNEL_TIMEOUT,
+        "the server closed the channel after {idle} without input or output (ChannelTimeout, or the"
+        " remote shell was killed by a signal or ended with status 255)",
+        (*_LOST, Case.user_quiet, Case.channel_quiet),
+        said=_CLOSED,
+        idle=Case.channel_idle,
+        rule="channel-timeout",
+        alternatives=(Kind.REMOTE_KILLED, Kind.REMOTE_EXIT),
+    ),
+    _Row(
+        Kind.REMOTE_KILLED,
+        "the remote shell was killed by a signal, or ended with status 255, after {idle} without"
+        " input",
+        _LOST,
+        said=_CLOSED,
+        alternatives=(Kind.REMOTE_EXIT,),
+    ),
+    # TERM, HUP, INT and QUIT leave nothing but the status, and so does all that -q hides.
+    _Row(
+        Kind.KILLED_HERE,
+        "ssh ended without a reason after {idle} without input (a signal ended it here, or -q,"
+        " LogLevel or a redirection hid its message)",
+        (*_LOST, Case.of_ssh),
+        alternatives=(Kind.UNKNOWN,),
+    ),
+    # plink says nothing when the channel is closed.
+    _Row(
+        Kind.CHANNEL_TIMEOUT,
+        "plink ended after {idle} without input or output (ChannelTimeout, or the remote command"
+        " was done)",
+        (*_UP, Case.of_plink, Case.succeeded, Case.wordless, Case.channel_quiet),
+        idle=Case.channel_idle,
+        rule="channel-timeout",
+        alternatives=(Kind.REMOTE_EXIT,),
+    ),
+    _Row(
+        Kind.REMOTE_EXIT, "the remote shell or command ended with status {status}", (Case.exited,)
+    ),
+    _Row(Kind.UNKNOWN, "nobody knows how the session ended"),
+)
+
+
+def classify(evidence: Evidence) -> Ending:
+    """The ending that the evidence points to; any evidence has one."""
+    case = Case(evidence)
+    row = next(row for row in _ROWS if row.fits(case))
+    is_drop = row.kind not in _NO_DROP
+    sentence = row.sentence.format_map(_words(row, case))
+    if is_drop:
+        sentence = f"session dropped: {sentence}; {_sent(evidence)}"
+    return Ending(
+        kind=row.kind,
+        sentence=f"{sentence}.",
+        is_drop=is_drop,
+        alternatives=row.alternatives,
+        rule=row.rule,
+        idle=row.idle(case) if row.rule else None,
+    )
+
+
+def _words(row: _Row, case: Case) -> dict[str, object]:
+    evidence = case.evidence
+    found = re.search(row.said, case.said)
+    idle = row.idle(case)
+    return {
+        "idle": "an unknown time" if idle is None else describe(idle),
+        "program": _printable(evidence.program.encode(errors="replace")),
+        "reason": _printable(found["reason"]) if found and "reason" in found.groupdict() else "",
+        "signal": _signal_name(evidence.signal or evidence.forwarded),
+        "status": evidence.exit_status,
+    }
+
+
+def _printable(text: bytes) -> str:
+    """`text` fit to be shown on one line; whoever is at the other end may have written it."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "?" for byte in text[:_QUOTE_SIZE])
+
+
+# Not the module `signal`: the core talks to no system.
+_SIGNALS = {1: "HUP", 2: "INT", 3: "QUIT", 6: "ABRT", 9: "KILL", 11: "SEGV", 13: "PIPE", 15: "TERM"}
+
+
+def _signal_name(number: int | None) -> str:
+    return f"SIG{_SIGNALS[number]}" if number in _SIGNALS else f"signal {number}"
+
+
+def _sent(evidence: Evidence) -> str:
+    nudges = evidence.keepalives - evidence.no_ops
+    counts = ((nudges, "window-change"), (evidence.no_ops, "no-op"))
+    named = [f"{count} {name}{'s' * (count > 1)}" for count, name in counts if count > 0]
+    return f"{' and '.join(named) or 'no window-change'} had been sent"
