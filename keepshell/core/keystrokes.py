@@ -1,0 +1,267 @@
+"""What the user has typed since the last Enter, as classes; the characters themselves are not kept.
+
+Two readings of one stream. The line: nothing, plain text, edited, or something that may have opened
+a mode or a question; a paste; an escape sequence not yet complete. And ssh's own: whether it stands
+at the start of a line, whether its escape character is pending, which escape was completed, as
+`process_escapes` in clientloop.c reads them. ssh knows nothing of pastes and sequences, so this
+reading looks at bytes only. Both are the same however the stream was cut.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+ESCAPE_ALONE_AFTER = 0.1  # seconds; a terminal writes a key's bytes at once, as vim's ttimeoutlen
+
+
+class Line(IntEnum):
+    """What was typed since the last Enter; the greater, the less is known of the line's state."""
+
+    NOTHING = 0
+    PLAIN = 1  # text only
+    EDITED = 2  # also erased, moved about, pasted or clicked
+    UNSAFE = 3  # also a key that may have opened a mode or a question: Tab, ^V, ^X, Esc, Alt, ...
+
+
+_ESC = b"\x1b"
+_PASTE_END = b"\x1b[201~"
+_PRINTABLE = bytes({*range(0x20, 0x100)} - {0x7F})
+_EDITING = b"\x7f\x08\x01\x02\x05\x06\x0b\x15\x17"  # erase, ^A ^B ^E ^F ^K ^U ^W
+_HARMLESS_CONTROLS = b"\r\n\t\x1b\x08"
+_STOP, _START = 0x13, 0x11
+
+# Reports the terminal sends by itself or when the host asks: no key begins with ?, > or =. A cursor
+# report from line 1 looks like a modified F3 (`1;5R`) and is taken for one. Strings need the digit
+# or letter that every reply has, so that Alt-] or Alt-P, typed, don't swallow what follows.
+_STRING_START = rb"(?:\][0-9]|P[0-9>!$+|]|_G)"
+_SEQUENCE = re.compile(
+    rb"\x1b(?:(?P<focus>\[[IO])|(?P<paste>\[200~)"
+    rb"|(?P<mouse>\[M[ -\xff]{3}|\[<[0-9;]{1,48}[Mm]|\[[0-9]{1,9};[0-9]{1,9};[0-9]{1,9}M)"
+    rb"|(?P<report>\[[=>?][0-?]{0,47}[ -/]{0,4}[@-~]|\[[0-9;]{1,48}(?:\$y|[ntx])"
+    rb"|\[(?!1;(?:[2-9]|1[0-6])R)[0-9]{1,9};[0-9]{1,9}R"
+    rb"|" + _STRING_START + rb"[ -\xff]*+(?:\x07|\x1b\\))"
+    rb"|(?P<editing>\[[0-9:;]{0,48}[A-DFH]|\[[13478](?:;[0-9:;]{0,46})?~|O[A-DFH])"
+    # kitty's and modifyOtherKeys' form of a key with Ctrl, Alt or the like; 1 is none, 2 is Shift
+    rb"|(?P<control>\[[0-9:]{1,9};(?![12]?[:;u])[0-9:;]{1,38}u|\[27;(?!2;)[0-9:;]{1,44}~)"
+    rb"|(?P<key>\[\[[A-E]|\[(?![M\[])[0-?]{0,48}[ -/]{0,4}[@-~]|O[0-9;]{0,8}[@-~]))"
+)
+_UNFINISHED = re.compile(
+    rb"\x1b(?:\[(?:M[ -\xff]{0,2}|\[|[0-?]{0,48}[ -/]{0,4})|O[0-9;]{0,8}|[]P_]"
+    rb"|(?P<string>" + _STRING_START + rb")[ -\xff]*+(?P<end>\x1b?))?"
+)
+_LINE_AFTER = {
+    "mouse": Line.EDITED,
+    "editing": Line.EDITED,
+    "control": Line.UNSAFE,
+    "key": Line.UNSAFE,
+}
+
+# The escapes after which ssh still stands at the start of a line; all else that follows the escape
+# character is sent on and ends the start of the line unless it is CR or LF (OpenSSH 9.2).
+_COMMANDS = b".\x1aBCRVv#&?"
+
+
+class Keystrokes:
+    """Follows the user's input; `feed` it before anything reads the attributes.
+
+    entered_at, quit_at, suspend_at: when Enter, `~.`, `~^Z` were last typed (monotonic seconds).
+    escape_missed: ssh did not see the last escape, because of `injected` input; act in its place.
+    at_line_start: what ssh would think had it seen the user's bytes alone.
+    tilde_pending: the escape character was typed there, and the next byte decides.
+    paste_open: between the marks of a bracketed paste.
+    after_control: the last key was Ctrl with a letter, so a prefix may be pending; CR, LF, Tab, Esc
+    and BS don't count. stopped_at: when ^S was typed, None after ^Q.
+    last_focus: the last focus report of the user's terminal, `ESC [ I` or `ESC [ O`.
+    """
+
+    def __init__(self, escape_char: int | None = 0x7E) -> None:
+        self._escape = b"" if escape_char is None else bytes((escape_char,))
+        self._line_escape = re.compile(b"[\r\n]" + re.escape(self._escape))
+        self._line = Line.NOTHING
+        self._typed_at: float | None = None
+        self._pending = b""  # an unfinished sequence; never text
+        self._pending_at = 0.0
+        self._ssh_lost_line = False
+        self.entered_at: float | None = None
+        self.quit_at: float | None = None
+        self.suspend_at: float | None = None
+        self.escape_missed = False
+        self.at_line_start = True  # clientloop.c: last_was_cr = 1
+        self.tilde_pending = False
+        self.paste_open = False
+        self.after_control = False
+        self.stopped_at: float | None = None
+        self.last_focus: bytes | None = None
+
+    @property
+    def line(self) -> Line:
+        return Line.UNSAFE if self._pending and not self.paste_open else self._line
+
+    @property
+    def typed_at(self) -> float | None:
+        """When the user last typed or clicked (seconds). Reports of the terminal are not typed;
+        half a sequence is, until it proves to be a report."""
+        return self._pending_at if self._pending else self._typed_at
+
+    @property
+    def half_sequence(self) -> bool:
+        """Whether the input ends within an escape sequence; ESC alone is one too."""
+        return bool(self._pending)
+
+    @property
+    def escape_alone(self) -> bool:
+        """Whether the half sequence is ESC and no more. vim rests on one: ESCAPE_ALONE_AFTER later
+        it is the Esc key."""
+        return self._pending == _ESC
+
+    @property
+    def stopped(self) -> bool:
+        return self.stopped_at is not None
+
+    @property
+    def ssh_at_line_start(self) -> bool:
+        """Whether ssh itself would recognise an escape now."""
+        return self.at_line_start and not self._ssh_lost_line
+
+    def injected(self, data: bytes) -> None:
+        """Input that was not the user's has been sent: ssh's line start is what its end makes it.
+
+        Not to be called, and nothing to be injected, while `tilde_pending`.
+        """
+        self._ssh_lost_line = not data.endswith((b"\r", b"\n"))
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Takes the user's next bytes, read at `now` (monotonic seconds)."""
+        if not data:
+            return
+        self._follow_ssh(data, now)
+        stop, start = data.rfind(_STOP), data.rfind(_START)
+        if stop != start:
+            self.stopped_at = now if stop > start else None
+        if self._pending and not self.paste_open and now - self._pending_at > ESCAPE_ALONE_AFTER:
+            self._give_up_pending()
+        data, self._pending = self._pending + data, b""
+        at = 0
+        while at < len(data):
+            at = self._pasted(data, at, now) if self.paste_open else self._typed(data, at, now)
+
+    def _follow_ssh(self, data: bytes, now: float) -> None:
+        """process_escapes, a search in place of its loop over bytes."""
+        at, end = 0, len(data)
+        while at < end:
+            if self.tilde_pending:
+                self.tilde_pending = False
+                at += 1
+                if data[at - 1] in _COMMANDS:
+                    self._command(data[at - 1], now)
+                    continue
+            elif self.at_line_start and self._escape == data[at : at + 1]:
+                self.tilde_pending = True
+                at += 1
+                continue
+            else:
+                at = self._next_escape(data, at)
+            self.at_line_start = data[at - 1] in b"\r\n"
+            self._ssh_lost_line = False
+
+    def _next_escape(self, data: bytes, at: int) -> int:
+        """Where the next escape character at a line start stands, or the end of data."""
+        if self._escape and self._escape in data:
+            found = self._line_escape.search(data, at)
+            if found:
+                return found.start() + 1
+        return len(data)
+
+    def _command(self, command: int, now: float) -> None:
+        self.escape_missed = self._ssh_lost_line
+        if command == ord("."):
+            self.quit_at = now
+        elif command == ord("Z") - 64:
+            self.suspend_at = now
+
+    def _give_up_pending(self) -> None:
+        """What was pending are keys: nothing that takes this long is one sequence."""
+        self._type(Line.UNSAFE, self._pending_at)
+        self.after_control = False
+        self._pending = b""
+
+    def _type(self, line: Line, now: float) -> None:
+        self._line = max(self._line, line)
+        self._typed_at = now
+
+    def _pasted(self, data: bytes, at: int, now: float) -> int:
+        """The inside of a paste, from `at`; answers where it went on."""
+        end = data.find(_PASTE_END, at)
+        if end < 0:
+            kept = _tail_of_mark(data[at:])
+            self._pending, self._pending_at = _PASTE_END[:kept], now
+            if len(data) - kept > at:
+                self._type(Line.EDITED, now)
+            return len(data)
+        self._type(Line.EDITED if end > at else self._line, now)
+        self.paste_open = False
+        return end + len(_PASTE_END)
+
+    def _typed(self, data: bytes, at: int, now: float) -> int:
+        """Text up to the next ESC, or one sequence; answers where it went on."""
+        escape = data.find(_ESC, at)
+        if escape != at:
+            end = len(data) if escape < 0 else escape
+            self._text(data[at:end], now)
+            return end
+        match = _SEQUENCE.match(data, at)
+        if match:
+            self._sequence(match, now)
+            return match.end()
+        match = _UNFINISHED.fullmatch(data, at)
+        if match:
+            string = match["string"]
+            self._pending = _ESC + string + match["end"] if string else match[0]
+            self._pending_at = now
+            return len(data)
+        # ESC and a key that begins no sequence: Alt, or Esc and the key in quick succession.
+        self._type(Line.UNSAFE, now)
+        self.after_control = _is_control(data[at + 1])
+        return at + 1 if data[at + 1] == _ESC[0] else at + 2
+
+    def _text(self, text: bytes, now: float) -> None:
+        entered = max(text.rfind(b"\r"), text.rfind(b"\n")) + 1
+        if entered:
+            self._line, self.entered_at = Line.NOTHING, now
+        self._type(_line_of(text[entered:]), now)
+        self.after_control = _is_control(text[-1])
+
+    def _sequence(self, match: re.Match[bytes], now: float) -> None:
+        kind = match.lastgroup or ""
+        if kind == "focus":
+            self.last_focus = match[0]
+        elif kind == "paste":
+            self.paste_open = True
+            self._typed_at = now
+            self.after_control = False
+        elif kind in _LINE_AFTER:
+            self._type(_LINE_AFTER[kind], now)
+            if kind != "mouse":  # whether a click ends a prefix is the program's choice
+                self.after_control = kind == "control"
+
+
+def _is_control(code: int) -> bool:
+    return code < 0x20 and code not in _HARMLESS_CONTROLS
+
+
+def _line_of(text: bytes) -> Line:
+    controls = text.translate(None, _PRINTABLE)
+    if controls.translate(None, _EDITING):
+        return Line.UNSAFE
+    if controls:
+        return Line.EDITED
+    return Line.PLAIN if text else Line.NOTHING
+
+
+def _tail_of_mark(data: bytes) -> int:
+    """How many bytes at the end of data may be the beginning of the mark that ends a paste."""
+    for length in range(len(_PASTE_END) - 1, 0, -1):
+        if data.endswith(_PASTE_END[:length]):
+            return length
+    return 0

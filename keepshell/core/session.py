@@ -1,0 +1,199 @@
+"""One session: told the bytes, the time and the phase, it answers with what is to be done.
+
+The rules it keeps:
+
+- every byte goes on as it came, in the order it came;
+- a timer never fires before its deadline, and never twice for one deadline, however late it is;
+- `next_deadline` and `tick` read the same list of timers;
+- nothing is sent while ssh itself prompts, or while the child is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from keepshell.core.evidence import Evidence
+from keepshell.core.idle import IdleClock
+from keepshell.core.keystrokes import Keystrokes
+from keepshell.core.modes import ModeTracker
+from keepshell.core.policy import Policy, Rung
+
+TAIL_SIZE = 1024
+"""Bytes of the last output kept to tell what ended the session."""
+
+SUSPEND_NOTICE = b"^Z [suspend ssh]"
+SUSPEND_WITHIN = 2.0
+SUSPEND_UNSEEN_AFTER = 0.05
+
+
+class Phase(Enum):
+    """Whom the child is talking to; the edge reads it from the pty's ICANON flag."""
+
+    PROMPTING = "prompting"
+    IN_SESSION = "in-session"
+
+
+_HELD_IN = {Phase.PROMPTING: "ssh itself prompts"}
+
+
+class ToHost(NamedTuple):
+    """Bytes for the child's pty."""
+
+    data: bytes
+
+
+class ToUser(NamedTuple):
+    """Bytes for the user's terminal."""
+
+    data: bytes
+
+
+class Nudge(NamedTuple):
+    """Send SIGWINCH to the child with the size unchanged: one `window-change` packet."""
+
+
+class Suspend(NamedTuple):
+    """Stop keepshell as a job; the child keeps running."""
+
+
+class Note(NamedTuple):
+    """Something worth a line in the trace."""
+
+    event: str
+    detail: str = ""
+
+
+Effect = ToHost | ToUser | Nudge | Suspend | Note
+
+
+class Session:
+    """The relay's mind: no descriptor, no clock; every `now` is in seconds and never goes back."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        now: float,
+        *,
+        escape_char: int | None = 0x7E,
+        notice_shown: bool = True,
+        program: str = "ssh",
+    ) -> None:
+        """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
+
+        `notice_shown` says whether ssh's own messages come through the pty; they do not when the
+        user redirected stderr. `program` is the child's name.
+        """
+        self.idle = IdleClock(now)
+        self.modes = ModeTracker()
+        self.keystrokes = Keystrokes(escape_char)
+        self.nudges = 0
+        self.begun = False
+        self._policy = policy
+        self._notice_shown = notice_shown
+        self._program = program
+        self._forwarded: int | None = None
+        self._stopped = False
+        self._held_at = now
+        self._suspend_by: float | None = None
+        self._tail = b""
+
+    def user_input(self, data: bytes, now: float) -> list[Effect]:
+        """Bytes the user typed or pasted."""
+        self.idle.user(now)
+        self.keystrokes.feed(data, now)
+        if self.keystrokes.suspend_at == now:
+            self._suspend_by = now + (
+                SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
+            )
+        return [ToHost(data)]
+
+    def host_output(self, data: bytes, now: float) -> list[Effect]:
+        """Bytes the child printed: the host's, or ssh's own."""
+        self.idle.output(now, len(data))
+        self.modes.feed(data, now)
+        before, self._tail = self._tail, _last(self._tail, data)
+        if self._suspend_by is None:
+            return [ToUser(data)]
+        # ssh has left and entered raw mode by itself, since the kernel discards its SIGTSTP
+        # (an orphaned process group); its notice says that the escape was one.
+        if SUSPEND_NOTICE not in before[-len(SUSPEND_NOTICE) :] + data:
+            return [ToUser(data)]
+        self._suspend_by = None
+        return [ToUser(data), Suspend()]
+
+    def child_stopped(self, stopped: bool) -> None:
+        """The child was stopped by a signal, or goes on."""
+        self._stopped = stopped
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do; None for never."""
+        return min((deadline for deadline, _ in self._timers()), default=None)
+
+    def tick(self, now: float, phase: Phase) -> list[Effect]:
+        """Let every timer act that is due at `now`."""
+        due = [action for deadline, action in self._timers() if deadline <= now]
+        return [effect for action in due for effect in action(now, phase)]
+
+    def forwarded(self, signum: int) -> None:
+        """keepshell got a signal and passed it on to the child."""
+        self._forwarded = signum
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the user ended the session over the head of the program on the screen."""
+        return self._quit_typed or self._forwarded is not None
+
+    @property
+    def _quit_typed(self) -> bool:
+        quit_at = self.keystrokes.quit_at
+        return quit_at is not None and quit_at == self.idle.user_at
+
+    def evidence(self, now: float, *, exit_status: int | None, signal: int | None) -> Evidence:
+        """What is known about the end of this session, for `endings.classify`."""
+        idle = self.idle
+        return Evidence(
+            exit_status=exit_status,
+            signal=signal,
+            tail=self._tail,
+            session=self.begun,
+            user_idle=idle.since(idle.user_at, now),
+            output_idle=idle.since(idle.output_at, now),
+            sent_idle=idle.since(idle.sent_at, now),
+            quit_typed=self._quit_typed,
+            keepalives=self.nudges,
+            sent_gap=idle.sent_gap,
+            lasted=now - idle.started_at,
+            reads=idle.reads(now),
+            forwarded=self._forwarded,
+            program=self._program,
+        )
+
+    def _timers(self) -> Iterator[tuple[float, Callable[[float, Phase], list[Effect]]]]:
+        if self._policy.rung >= Rung.WINDOW_CHANGE:
+            quiet_since = max(self.idle.quiet_since(), self._held_at)
+            yield quiet_since + self._policy.window_change_interval, self._nudge
+        if self._suspend_by is not None:
+            yield self._suspend_by, self._suspend
+
+    def _nudge(self, now: float, phase: Phase) -> list[Effect]:
+        held = "the child is stopped" if self._stopped else _HELD_IN.get(phase)
+        if held:
+            self._held_at = now
+            return [Note("hold", held)]
+        self.idle.sent(now)
+        self.nudges += 1
+        return [Nudge(), Note("nudge-sent")]
+
+    def _suspend(self, _now: float, _phase: Phase) -> list[Effect]:
+        self._suspend_by = None
+        # With ssh's messages on the pty, no notice in time means that ssh did not suspend: a mux
+        # client, or a `~^Z` that was no escape to it.
+        return [] if self._notice_shown else [Suspend()]
+
+
+def _last(tail: bytes, data: bytes) -> bytes:
+    if len(data) >= TAIL_SIZE:
+        return data[-TAIL_SIZE:]
+    return (tail + data)[-TAIL_SIZE:]

@@ -1,0 +1,186 @@
+"""The session's timers and effects, with numbers for the time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepshell.core.policy import Policy, Rung
+from keepshell.core.session import (
+    SUSPEND_NOTICE,
+    SUSPEND_UNSEEN_AFTER,
+    SUSPEND_WITHIN,
+    TAIL_SIZE,
+    Effect,
+    Note,
+    Nudge,
+    Phase,
+    Session,
+    Suspend,
+    ToHost,
+    ToUser,
+)
+
+START = 1000.0
+EVERY = 60.0
+
+
+def make(rung: Rung = Rung.WINDOW_CHANGE, *, notice_shown: bool = True) -> Session:
+    policy = Policy(rung=rung, window_change_interval=EVERY)
+    return Session(policy, START, notice_shown=notice_shown)
+
+
+def tick(session: Session, now: float) -> list[Effect]:
+    return session.tick(now, Phase.IN_SESSION)
+
+
+NUDGED: list[Effect] = [Nudge(), Note("nudge-sent")]
+
+
+def test_bytes_pass_through_as_they_came() -> None:
+    session = make()
+    assert session.user_input(b"\x00\xff~", START) == [ToHost(b"\x00\xff~")]
+    assert session.host_output(b"\x1b[?1049h\x80", START) == [ToUser(b"\x1b[?1049h\x80")]
+
+
+@pytest.mark.parametrize("rung", [Rung.OFF, Rung.SERVER_ALIVE])
+def test_below_window_change_there_is_no_deadline(rung: Rung) -> None:
+    session = make(rung)
+    assert session.next_deadline() is None
+    assert tick(session, START + 1e6) == []
+
+
+def test_a_nudge_every_interval_of_silence() -> None:
+    session = make()
+    for number in range(1, 5):
+        assert session.next_deadline() == START + number * EVERY
+        assert tick(session, START + number * EVERY) == NUDGED
+    assert session.nudges == 4
+
+
+def test_a_tick_before_the_deadline_does_nothing() -> None:
+    session = make()
+    assert tick(session, START + EVERY - 0.001) == []
+    assert session.next_deadline() == START + EVERY
+
+
+def test_the_user_moves_the_deadline_and_output_does_not() -> None:
+    session = make()
+    session.user_input(b"x", START + 10)
+    session.host_output(b"y", START + 30)
+    assert session.next_deadline() == START + 10 + EVERY
+
+
+def test_a_nudge_is_not_the_users_activity() -> None:
+    session = make()
+    session.user_input(b"x", START + 1)
+    tick(session, START + 1 + EVERY)
+    assert session.idle.user_at == START + 1
+
+
+def test_after_hours_of_suspend_one_tick_and_no_burst() -> None:
+    session = make()
+    eight_hours_later = START + 8 * 3600
+    assert tick(session, eight_hours_later) == NUDGED
+    assert tick(session, eight_hours_later) == []
+    assert session.next_deadline() == eight_hours_later + EVERY
+
+
+def test_nothing_is_sent_while_ssh_prompts() -> None:
+    session = make()
+    effects = session.tick(START + EVERY, Phase.PROMPTING)
+    assert effects == [Note("hold", "ssh itself prompts")]
+    assert session.next_deadline() == START + 2 * EVERY
+    assert session.nudges == 0
+    assert session.idle.sent_at is None
+
+
+def test_nothing_is_sent_while_the_child_is_stopped() -> None:
+    session = make()
+    session.child_stopped(True)
+    assert tick(session, START + EVERY) == [Note("hold", "the child is stopped")]
+    session.child_stopped(False)
+    assert tick(session, START + 2 * EVERY) == NUDGED
+
+
+def type_suspend(session: Session, now: float) -> None:
+    session.user_input(b"\r", now)
+    session.user_input(b"~", now)
+    assert session.user_input(b"\x1a", now) == [ToHost(b"\x1a")]
+
+
+@pytest.mark.parametrize("cut", range(len(SUSPEND_NOTICE) + 1))
+def test_suspends_when_ssh_says_so_however_the_notice_is_cut(cut: int) -> None:
+    session = make()
+    type_suspend(session, START)
+    effects = session.host_output(b"~" + SUSPEND_NOTICE[:cut], START)
+    effects += session.host_output(SUSPEND_NOTICE[cut:] + b"\r\n", START)
+    assert effects.count(Suspend()) == 1
+
+
+def test_the_notice_alone_suspends_nothing() -> None:
+    session = make()
+    assert session.host_output(SUSPEND_NOTICE, START) == [ToUser(SUSPEND_NOTICE)]
+
+
+def test_an_escape_that_ssh_does_not_answer_suspends_nothing() -> None:
+    session = make()
+    type_suspend(session, START)
+    assert session.next_deadline() == START + SUSPEND_WITHIN
+    assert tick(session, START + SUSPEND_WITHIN) == []
+    assert Suspend() not in session.host_output(SUSPEND_NOTICE, START + SUSPEND_WITHIN)
+
+
+def test_suspends_unseen_where_ssh_prints_its_notice_elsewhere() -> None:
+    session = make(notice_shown=False)
+    type_suspend(session, START)
+    assert tick(session, START + SUSPEND_UNSEEN_AFTER) == [Suspend()]
+
+
+def test_the_evidence_of_an_end() -> None:
+    session = make()
+    session.begun = True
+    session.user_input(b"x", START + 5)
+    session.host_output(b"a" * 10, START + 6)
+    tick(session, START + 5 + EVERY)
+    session.host_output(b"b" * TAIL_SIZE, START + 70)
+    session.host_output(b"bye\r\n", START + 71)
+    evidence = session.evidence(START + 71, exit_status=255, signal=None)
+    assert evidence.exit_status == 255
+    assert evidence.tail == b"b" * (TAIL_SIZE - 5) + b"bye\r\n"
+    assert (evidence.user_idle, evidence.output_idle, evidence.sent_idle) == (66, 0, 6)
+    assert evidence.session
+    assert not evidence.quit_typed
+    assert evidence.keepalives == 1
+
+
+def test_the_evidence_of_a_typed_quit() -> None:
+    session = make()
+    assert not session.cut_off
+    session.user_input(b"\r~.", START + 5)
+    assert session.evidence(START + 6, exit_status=255, signal=None).quit_typed
+    assert session.cut_off
+
+
+def test_the_evidence_of_a_signal_passed_on() -> None:
+    session = make()
+    session.forwarded(15)
+    assert session.evidence(START + 6, exit_status=255, signal=None).forwarded == 15
+    assert session.cut_off
+
+
+@given(st.lists(st.tuples(st.sampled_from("uot"), st.floats(0, 200))))
+def test_two_nudges_are_never_closer_than_the_interval(steps: list[tuple[str, float]]) -> None:
+    session, now, nudged = make(), START, START
+    for what, pause in steps:
+        now += pause
+        if what == "u":
+            session.user_input(b"x", now)
+        elif what == "o":
+            session.host_output(b"x", now)
+        elif tick(session, now):
+            assert now - nudged >= EVERY
+            nudged = now
+        if what == "t":
+            assert (session.next_deadline() or 0) > now
