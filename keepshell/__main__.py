@@ -1,0 +1,7 @@
+"""`python -m keepshell`: the same as `keepshell`."""
+
+import sys
+
+from keepshell.cli import main
+
+sys.exit(main())

@@ -1,0 +1,129 @@
+"""One child in a pty under the user's terminal, from its spawn to its exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from keepshell import child, tty
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keepshell.core.endings import Ending
+    from keepshell.core.policy import Policy
+    from keepshell.core.session import Session
+
+
+_EXPLAINED = frozenset(("ssh", "plink"))
+"""The programs whose last words `endings.classify` knows."""
+
+
+class Job:
+    """What is to run in the pty, and how it is to be kept alive."""
+
+    __slots__ = ("argv", "env", "escape_char", "explains", "is_ssh", "policy", "program")
+
+    def __init__(
+        self, argv: Sequence[str], env: dict[str, str], policy: Policy, *, is_ssh: bool
+    ) -> None:
+        """`argv[0]` is a path; `env` is the whole environment of the child."""
+        self.argv = argv
+        self.env = env
+        self.policy = policy
+        self.is_ssh = is_ssh
+        self.program = "ssh" if is_ssh else os.path.basename(argv[0])
+        self.escape_char: int | None = 0x7E if is_ssh else None
+        """ssh's EscapeChar as a byte, None for `none` or where the child is not ssh."""
+        self.explains = self.program in _EXPLAINED
+        """Whether a drop is explained on stderr, if that is a terminal."""
+
+
+class Attached:
+    """A child that has been spawned; `finish` relays until it ends."""
+
+    def __init__(self, job: Job) -> None:
+        """Spawn the child; raises whatever stands in the way, and has changed nothing then."""
+        self._job = job
+        self._terminal = tty.Terminal()
+        self._terminal.wait_for_foreground()
+        stderr = None if os.isatty(2) else _copy_of_stderr()
+        self._notice_shown = stderr is None
+        try:
+            self._child = child.Child(job.argv, env=job.env, terminal=self._terminal, stderr=stderr)
+        finally:
+            if stderr is not None:
+                os.close(stderr)
+
+    def finish(self) -> int:
+        """Relay to the end; returns the exit status, or dies by the child's signal."""
+        # Imported while ssh connects, so that it delays nothing.
+        from keepshell import loop, wakeups
+        from keepshell.core.session import Session
+        from keepshell.trace import Trace
+
+        job = self._job
+        session = Session(
+            job.policy,
+            wakeups.clock(),
+            escape_char=job.escape_char,
+            notice_shown=self._notice_shown,
+            program=job.program,
+        )
+        with contextlib.ExitStack() as stack:
+            signals = stack.enter_context(contextlib.closing(wakeups.Signals()))
+            alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
+            trace = stack.enter_context(contextlib.closing(Trace(job.env)))
+            stack.enter_context(contextlib.closing(self._terminal))
+            stack.enter_context(contextlib.closing(self._child))
+            relay = loop.Relay(
+                session,
+                self._child,
+                self._terminal,
+                trace=trace,
+                suspends_at_prompt=job.is_ssh,
+            )
+            with signals.watching(), self._terminal.raw():
+                relay.run(signals, alarm)
+                ending = self._ending(session, wakeups.clock())
+                if ending.is_drop or session.cut_off:
+                    self._terminal.write(session.modes.undo())
+            trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
+        if ending.is_drop and job.explains:
+            explain(ending)
+        return self._status()
+
+    def _ending(self, session: Session, now: float) -> Ending:
+        from keepshell.core.endings import classify
+
+        status = self._child.status or 0
+        signalled = os.WIFSIGNALED(status)
+        return classify(
+            session.evidence(
+                now,
+                exit_status=None if signalled else os.WEXITSTATUS(status),
+                signal=os.WTERMSIG(status) if signalled else None,
+            )
+        )
+
+    def _status(self) -> int:
+        status = self._child.status or 0
+        if os.WIFSIGNALED(status):
+            child.die_by(os.WTERMSIG(status))
+        return os.waitstatus_to_exitcode(status)
+
+
+def explain(ending: Ending) -> None:
+    """Say on stderr, in one line, what ended the session; silent where stderr is no terminal."""
+    if os.isatty(2):
+        with contextlib.suppress(OSError):
+            print(f"keepshell: {ending.sentence}", file=sys.stderr, flush=True)
+
+
+def _copy_of_stderr() -> int | None:
+    try:
+        return os.dup(2)
+    except OSError:  # closed: the child gets the pty, as a program that opens its own would
+        return None

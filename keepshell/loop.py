@@ -1,0 +1,287 @@
+"""The only place that waits: bytes between the user's terminal and the child, signals, the alarm.
+
+The rules it keeps:
+
+- a side is read only while the other side's outbox is empty, so memory is bounded and a stalled
+  terminal stalls the host;
+- the clock is read once per wakeup, and nothing due means no wakeup;
+- the end is the end of the pty, never the exit of the child alone: its output comes first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+from typing import Final
+
+from keepshell import wakeups
+from keepshell.core.session import Effect, Note, Nudge, Phase, Session, Suspend, ToHost, ToUser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keepshell.child import Child
+    from keepshell.trace import Trace
+    from keepshell.tty import Terminal
+
+CHUNK: Final = 65536
+"""Bytes read at once from the user, and gathered at most from the host."""
+
+FULL_READ: Final = 2048
+"""A shorter read emptied the pty's buffer (a Linux pty gives about 4 kB at most)."""
+
+BLOCKING_WRITE: Final = 512
+"""Bytes a terminal that said POLLOUT takes without blocking, where it can't be non-blocking."""
+
+LINGER_QUIET: Final = 0.25
+LINGER_AT_MOST: Final = 5.0
+"""Seconds to wait for more output when the child has ended but another program (a ControlPersist
+master with -v, say) still holds the pty open."""
+
+_FORWARDED: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
+_GONE: Final = (errno.EIO, errno.EPIPE, errno.ENXIO, errno.EBADF)
+
+
+class Relay:
+    """Carries one session from its spawn to its end."""
+
+    def __init__(
+        self,
+        session: Session,
+        child: Child,
+        terminal: Terminal,
+        *,
+        trace: Trace,
+        suspends_at_prompt: bool = True,
+        clock: Callable[[], float] = wakeups.clock,
+    ) -> None:
+        """The four are the caller's, who closes them.
+
+        `suspends_at_prompt`: ^Z where the pty makes a signal of it suspends keepshell, since ssh
+        asking for a password can't stop by itself; a program with job control of its own can.
+        """
+        self._session = session
+        self._child = child
+        self._terminal = terminal
+        self._trace = trace
+        self._clock = clock
+        self._suspends_at_prompt = suspends_at_prompt
+        self._to_host = b""
+        self._to_user = b""
+        self._user_gone = False
+        self._pty_open = True
+        self._exited_at: float | None = None
+        self._suspend_wanted = False
+        self._poll = select.poll()
+        self._asked: dict[int, int] = {}
+        self._performers: dict[type[Effect], Callable[..., None]] = {
+            ToHost: self._send_host,
+            ToUser: self._send_user,
+            Nudge: self._nudge,
+            Suspend: self._want_suspend,
+            Note: self._note,
+        }
+
+    def run(self, signals: wakeups.Signals, alarm: wakeups.Alarm) -> None:
+        """Relay until the child has ended and its last byte is on the user's terminal."""
+        self._ask(signals.fd, select.POLLIN)
+        if alarm.fd is not None:
+            self._ask(alarm.fd, select.POLLIN)
+        now = self._clock()
+        self._on_signals({signal.SIGCHLD, signal.SIGWINCH}, now)
+        while not self._finished(now):
+            deadline = self._session.next_deadline()
+            alarm.arm(deadline)
+            self._ask_for_bytes()
+            events = self._poll.poll(self._timeout(deadline, now, alarm.fd is not None))
+            now = self._clock()
+            ready = dict(events)
+            if deadline is not None and (now >= deadline or alarm.fd in ready):
+                # The alarm's word counts: the core never sees a wakeup before its own deadline.
+                now = max(now, deadline)
+                alarm.fired()
+                self._tick(now)
+            if signals.fd in ready:
+                self._on_signals(signals.take(), now)
+            self._carry(ready, now)
+            if self._suspend_wanted and not self._to_user:
+                self._suspend()
+
+    def _finished(self, now: float) -> bool:
+        if self._exited_at is None or self._to_user:
+            return False
+        return not self._pty_open or now >= self._linger_until()
+
+    def _linger_until(self) -> float:
+        assert self._exited_at is not None
+        quiet_since = max(self._exited_at, self._session.idle.output_at or 0.0)
+        return min(quiet_since + LINGER_QUIET, self._exited_at + LINGER_AT_MOST)
+
+    def _timeout(self, deadline: float | None, now: float, has_alarm: bool) -> float | None:
+        if self._exited_at is not None and not self._to_user:
+            return max(0.0, self._linger_until() - now) * 1000
+        if has_alarm or deadline is None:
+            return None
+        return max(0.0, deadline - now) * 1000
+
+    def _ask_for_bytes(self) -> None:
+        reading_host = select.POLLIN if self._pty_open and not self._to_user else 0
+        writing_host = select.POLLOUT if self._pty_open and self._to_host else 0
+        self._ask(self._child.fd, reading_host | writing_host)
+        reads_user = self._pty_open and not self._to_host and not self._user_gone
+        self._ask(self._terminal.input, select.POLLIN if reads_user else 0)
+        self._ask(self._terminal.output, select.POLLOUT if self._to_user else 0)
+
+    def _ask(self, fd: int, events: int) -> None:
+        if self._asked.get(fd, 0) == events:
+            return
+        self._asked[fd] = events
+        if events:
+            self._poll.register(fd, events)
+        else:
+            # A registered descriptor reports POLLHUP whatever was asked: it would spin the loop.
+            self._poll.unregister(fd)
+
+    def _carry(self, ready: dict[int, int], now: float) -> None:
+        if self._terminal.input in ready:
+            self._from_user(now)
+        events = ready.get(self._child.fd, 0)
+        if events & select.POLLOUT:
+            self._flush_host()
+        if events & ~select.POLLOUT:
+            self._from_host(now)
+        if self._terminal.output in ready:
+            self._flush_user()
+
+    def _from_user(self, now: float) -> None:
+        try:
+            data = os.read(self._terminal.input, CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            data = b""
+        if not data:
+            self._lose_user()
+            return
+        suspends = self._suspends_at_prompt and self._child.suspends_on(data)
+        self._perform(self._session.user_input(data, now), now)
+        self._suspend_wanted |= suspends
+        self._see_phase()
+
+    def _from_host(self, now: float) -> None:
+        data = self._gather()
+        if data:
+            self._perform(self._session.host_output(data, now), now)
+            self._see_phase()
+
+    def _gather(self) -> bytes:
+        parts: list[bytes] = []
+        room = CHUNK
+        while room > 0:
+            try:
+                data = os.read(self._child.fd, room)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.EIO:  # EIO: Linux's word for "the slave is closed"
+                    raise
+                data = b""
+            if not data:
+                self._pty_open = False
+                break
+            parts.append(data)
+            room -= len(data)
+            if len(data) < FULL_READ:
+                break
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _see_phase(self) -> None:
+        if not self._session.begun:
+            self._session.begun = not self._child.prompting()
+
+    def _tick(self, now: float) -> None:
+        phase = Phase.PROMPTING if self._child.prompting() else Phase.IN_SESSION
+        self._perform(self._session.tick(now, phase), now)
+
+    def _perform(self, effects: list[Effect], now: float) -> None:
+        for effect in effects:
+            self._performers[type(effect)](effect, now)
+
+    def _send_host(self, effect: ToHost, _now: float) -> None:
+        self._to_host += effect.data
+        self._flush_host()
+
+    def _flush_host(self) -> None:
+        try:
+            self._to_host = self._to_host[os.write(self._child.fd, self._to_host) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            self._to_host = b""  # the child closed its terminal: nobody reads this any more
+
+    def _send_user(self, effect: ToUser, _now: float) -> None:
+        if self._user_gone:
+            return
+        self._to_user += effect.data
+        if not self._terminal.output_blocks:
+            self._flush_user()
+
+    def _flush_user(self) -> None:
+        data = self._to_user[:BLOCKING_WRITE] if self._terminal.output_blocks else self._to_user
+        try:
+            self._to_user = self._to_user[os.write(self._terminal.output, data) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            self._lose_user()
+
+    def _lose_user(self) -> None:
+        """The terminal is gone: end the child as the kernel would, and drop what it prints."""
+        self._user_gone = True
+        self._to_user = b""
+        self._child.signal(signal.SIGHUP)
+
+    def _nudge(self, _effect: Nudge, _now: float) -> None:
+        self._child.nudge()
+
+    def _note(self, effect: Note, now: float) -> None:
+        self._trace.note(now, effect.event, detail=effect.detail)
+
+    def _want_suspend(self, _effect: Suspend, _now: float) -> None:
+        self._suspend_wanted = True
+
+    def _suspend(self) -> None:
+        self._suspend_wanted = False
+        self._trace.note(self._clock(), "suspended")
+        self._terminal.suspend()
+        self._follow_size()
+
+    def _on_signals(self, came: set[int], now: float) -> None:
+        if signal.SIGCHLD in came:
+            self._child.look()
+            self._session.child_stopped(self._child.stopped)
+            if self._child.exited and self._exited_at is None:
+                self._exited_at = now
+        for signum in came & _FORWARDED:
+            self._child.signal(signum)
+            self._session.forwarded(signum)
+        if signal.SIGTSTP in came:
+            self._suspend_wanted = True
+        if signal.SIGCONT in came:
+            self._terminal.resume()
+        if came & {signal.SIGWINCH, signal.SIGCONT}:
+            self._follow_size()
+
+    def _follow_size(self) -> None:
+        with contextlib.suppress(OSError):  # a terminal that is gone has no size
+            self._child.resize(self._terminal.winsize())

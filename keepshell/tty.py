@@ -1,0 +1,172 @@
+"""The user's own terminal: raw while we run, and always given back as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import signal
+import termios
+from collections.abc import Callable, Iterator
+
+Attributes = list[int | list[bytes | int]]
+"""What tcgetattr(3) gives: iflag, oflag, cflag, lflag, ispeed, ospeed, cc."""
+
+IFLAG, OFLAG, CFLAG, LFLAG, ISPEED, OSPEED, CC = range(7)
+
+_WINSIZE_BYTES = 8  # struct winsize: rows, cols, x and y pixels, 16 bits each (tty_ioctl(4))
+
+
+class Terminal:
+    """The terminal on descriptors 0 and 1."""
+
+    def __init__(self) -> None:
+        """Reads the terminal's settings; raises termios.error where there is no terminal."""
+        self._stdin = 0
+        self.saved: Attributes = termios.tcgetattr(self._stdin)
+        self._own: list[int] = []
+        self.input = self._reopened(0)
+        self.output = self._reopened(1)
+        self.output_blocks = self.output == 1
+
+    def _reopened(self, fd: int) -> int:
+        """The same terminal under an open file description of our own, which may be non-blocking.
+
+        O_NONBLOCK on the inherited descriptor would stick to the parent's terminal. Where the
+        terminal can't be opened by name (another user's, after su), the inherited one serves.
+        """
+        try:
+            own = os.open(os.ttyname(fd), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return fd
+        self._own.append(own)
+        return own
+
+    def close(self) -> None:
+        """Close what was reopened."""
+        while self._own:
+            os.close(self._own.pop())
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`, waiting where it must; a terminal that is gone gets none."""
+        poll = select.poll()
+        poll.register(self.output, select.POLLOUT)
+        with contextlib.suppress(OSError):
+            while data:
+                poll.poll()
+                data = data[os.write(self.output, data) :]
+
+    def winsize(self) -> bytes:
+        """The kernel's struct winsize of the terminal, pixels included."""
+        return get_winsize(self._stdin)
+
+    @contextlib.contextmanager
+    def raw(self) -> Iterator[None]:
+        """Raw mode within; whatever happens, the saved settings afterwards."""
+        try:
+            self.enter_raw()
+            yield
+        finally:
+            self.leave_raw()
+
+    def enter_raw(self) -> None:
+        """As ssh's own raw mode. TCSADRAIN, because TCSAFLUSH would drop type-ahead."""
+        set_attributes(self._stdin, raw_attributes(self.saved))
+
+    def leave_raw(self) -> None:
+        """Give the saved settings back; a terminal that is gone needs none."""
+        with contextlib.suppress(termios.error):
+            set_attributes(self._stdin, self.saved)
+
+    def suspend(self) -> None:
+        """Stop this process as a job; returns when it was continued, the terminal raw again."""
+        self.leave_raw()
+        stop_self(signal.SIGTSTP)
+        self.wait_for_foreground()
+        self.saved = termios.tcgetattr(self._stdin)
+        self.enter_raw()
+
+    def resume(self) -> None:
+        """Raw again after a stop that was none of ours (SIGSTOP); `saved` stays what it was."""
+        self.wait_for_foreground()
+        self.enter_raw()
+
+    def wait_for_foreground(self) -> None:
+        """In the background, stop on SIGTTIN as any reader of the terminal does.
+
+        Tried once: the kernel discards the signal in an orphaned process group.
+        """
+        try:
+            foreground = os.tcgetpgrp(self._stdin)
+        except OSError:
+            return
+        if foreground != os.getpgrp():
+            stop_self(signal.SIGTTIN)
+
+
+def stop_self(signum: signal.Signals) -> None:
+    """Stop this process by the default action of `signum`; returns once it goes on."""
+    former = signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
+    signal.signal(signum, former)
+
+
+def raw_attributes(saved: Attributes) -> Attributes:
+    """The settings that OpenSSH's enter_raw_mode makes of `saved` (sshtty.c), one by one."""
+    iflag, oflag, cflag, lflag, ispeed, ospeed, cc = saved
+    assert isinstance(iflag, int)
+    assert isinstance(oflag, int)
+    assert isinstance(lflag, int)
+    assert isinstance(cc, list)
+    iflag |= termios.IGNPAR
+    iflag &= ~(
+        termios.ISTRIP
+        | termios.INLCR
+        | termios.IGNCR
+        | termios.ICRNL
+        | termios.IXON
+        | termios.IXANY
+        | termios.IXOFF
+        | getattr(termios, "IUCLC", 0)
+    )
+    lflag &= ~(
+        termios.ISIG
+        | termios.ICANON
+        | termios.ECHO
+        | termios.ECHOE
+        | termios.ECHOK
+        | termios.ECHONL
+        | termios.IEXTEN
+    )
+    oflag &= ~termios.OPOST
+    cc = list(cc)
+    cc[termios.VMIN] = 1
+    cc[termios.VTIME] = 0
+    return [iflag, oflag, cflag, lflag, ispeed, ospeed, cc]
+
+
+def set_attributes(fd: int, attributes: Attributes) -> None:
+    """tcsetattr(TCSADRAIN); a stop and continue in the middle of it is no error."""
+    _retried(lambda: termios.tcsetattr(fd, termios.TCSADRAIN, attributes))
+
+
+def get_winsize(fd: int) -> bytes:
+    """The struct winsize of a terminal, as bytes."""
+    return fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(_WINSIZE_BYTES))
+
+
+def set_winsize(fd: int, winsize: bytes) -> None:
+    """Set the struct winsize; the kernel signals the foreground group only if it is another."""
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, winsize)
+
+
+def _retried(call: Callable[[], None]) -> None:
+    # termios raises its own error and does not retry as PEP 475 has the os module do.
+    while True:
+        try:
+            return call()
+        except termios.error as error:
+            if error.args[0] != errno.EINTR:
+                raise

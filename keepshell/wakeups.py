@@ -1,0 +1,102 @@
+"""What wakes the loop besides bytes: signals, through a pipe, and one alarm."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+WATCHED = ("SIGCHLD", "SIGCONT", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGWINCH")
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def clock() -> float:
+    """Seconds that never go back and, on Linux, go on while the machine is suspended."""
+    return time.clock_gettime(_CLOCK)
+
+
+class Signals:
+    """Signals as bytes on `fd`; a storm of one signal is one wakeup."""
+
+    def __init__(self, names: Sequence[str] = WATCHED) -> None:
+        self.fd, self._writer = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._writer, False)
+        self._names = names
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Signals become bytes within, and are as before afterwards."""
+        former = {}
+        wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        try:
+            for name in self._names:
+                signum = getattr(signal, name)
+                if signal.getsignal(signum) is not signal.SIG_IGN or name == "SIGCHLD":
+                    former[signum] = signal.signal(signum, _noted)
+            yield
+        finally:
+            for signum, action in former.items():
+                signal.signal(signum, action if action is not None else signal.SIG_DFL)
+            signal.set_wakeup_fd(wakeup)
+
+    def take(self) -> set[int]:
+        """The signals that came since the last call."""
+        came: set[int] = set()
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self.fd, 4096):
+                came.update(chunk)
+        return came
+
+    def close(self) -> None:
+        """Close both ends of the pipe."""
+        os.close(self.fd)
+        os.close(self._writer)
+
+
+def _noted(_signum: int, _frame: object) -> None:
+    """The wakeup descriptor carries the signal; Python only needs something to call."""
+
+
+class Alarm:
+    """One absolute deadline on a descriptor, fired at once after the machine's suspend.
+
+    poll(2) counts CLOCK_MONOTONIC, which stands still while the machine sleeps; a timerfd on
+    CLOCK_BOOTTIME (timerfd_create(2), Linux) does not. Elsewhere `fd` is None, and the timeout of
+    poll must serve.
+    """
+
+    def __init__(self) -> None:
+        self._settime: Callable[[int, float], None] | None = None
+        self.fd = self._create()
+        self._deadline: float | None = None
+
+    def _create(self) -> int | None:
+        if not hasattr(time, "CLOCK_BOOTTIME"):
+            return None
+        try:
+            from keepshell import timerfd
+        except ImportError:  # a Python built without ctypes
+            return None
+        self._settime = timerfd.settime
+        return timerfd.create(time.CLOCK_BOOTTIME)
+
+    def arm(self, deadline: float | None) -> None:
+        """Fire at `deadline`, in the seconds of `clock`; None disarms."""
+        if deadline == self._deadline or self.fd is None or self._settime is None:
+            return
+        self._deadline = deadline
+        self._settime(self.fd, deadline or 0.0)
+
+    def fired(self) -> None:
+        """Forget a deadline that has passed, so that the next `arm` sets the descriptor anew."""
+        self._deadline = None
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
