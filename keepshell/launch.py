@@ -1,0 +1,243 @@
+"""How one call starts: ssh as it is, ssh with the keepalive options, or ssh inside our pty.
+
+Whatever fails here before the pty's child has been spawned, ssh still runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from keepshell import config, realssh, sshconfig
+from keepshell.core import sshargs
+from keepshell.core.policy import Policy, Rung, count_max
+from keepshell.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+    from keepshell.attach import Attached, Job
+
+_INTERVAL, _COUNT = "ServerAliveInterval", "ServerAliveCountMax"
+_SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
+_QUIET_LEVELS = frozenset(("quiet", "silent", "fatal"))
+
+
+class Call:
+    """One call of ssh through keepshell: what was typed, and what became of it so far."""
+
+    def __init__(
+        self, arguments: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
+    ) -> None:
+        """`arguments` are ssh's, verbatim; `options` are ours, by their configuration key."""
+        self.arguments = list(arguments)
+        self.path: str | None = None
+        self.added: list[tuple[str, str, str]] = []
+        """Options put in front of the user's: name, value, where the value came from."""
+        self.in_pty = False
+        self.why = ""
+        self._options = options
+        self._environ = environ
+        self._command: sshargs.SshCommand | None = None
+        self._policy = Policy()
+        self._sources: Mapping[str, str] = {}
+        self._resolved: dict[str, str] = {}
+        self._restated: frozenset[str] = frozenset()
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line to run; without a parsed command, what the user typed."""
+        assert self.path is not None
+        command = self._command
+        if command is None:
+            return [self.path, *self.arguments]
+        pairs = [(name, value) for name, value, _ in self.added]
+        return [self.path, *command.with_options(pairs).render()]
+
+    def decide(self) -> None:
+        """Find ssh, ask its configuration, choose the path and the options. Raises UsageError."""
+        if self._environ.get("KEEPSHELL") == "0":
+            self._find_named()
+            self.why = "KEEPSHELL=0"
+            return
+        settings = config.load(self._environ)
+        self._decide_policy(settings, [])
+        try:
+            command = sshargs.parse(self.arguments)
+        except sshargs.Unparsed as reason:
+            self._find_ssh()
+            self.why = f"ssh is to answer for itself: {reason}"
+            return
+        self._decide_policy(settings, [command.host or ""])
+        self._find_ssh()
+        self._command = command
+        if sshargs.route(command, {}) == sshargs.Route.ANSWER:
+            self.why = "ssh only answers a question"
+            return
+        self._resolve(command, settings)
+        names = [command.host or "", self._resolved.get("hostname", "")]
+        self._decide_policy(settings, names)
+        self._decide_route(command)
+        self.added = self._server_alive(command)
+
+    def _decide_policy(self, settings: config.Config, names: Sequence[str]) -> None:
+        effective = settings.policy([name for name in names if name], self._options)
+        self._policy, self._sources = effective.policy, effective.sources
+
+    def _find_ssh(self) -> None:
+        self.path = realssh.find(self._environ, self._policy.ssh, self._sources["ssh"])
+
+    def _find_named(self) -> None:
+        """Without a configuration."""
+        named = self._environ.get("KEEPSHELL_SSH")
+        self.path = realssh.find(self._environ, named, "KEEPSHELL_SSH")
+
+    def _resolve(self, command: sshargs.SshCommand, settings: config.Config) -> None:
+        """What ssh_config says, asked of ssh itself where it can matter."""
+        assert self.path is not None
+        interactive = _on_terminal() and sshargs.route(command, {}) == sshargs.Route.PTY
+        keywords = sshconfig.SERVER_ALIVE
+        if interactive:
+            keywords |= sshconfig.SESSION
+        if settings.has_hosts:
+            keywords |= sshconfig.NAMING
+        found = sshconfig.look(self.path, command.value("F"), keywords)
+        self._restated = found.restated
+        if not found.ask:
+            return
+        resolving = realssh.Resolving(self.path, sshargs.probe_argv(command))
+        if interactive:
+            from keepshell import attach  # noqa: F401 - imported while ssh -G works
+        self._resolved = resolving.answer()
+
+    def _decide_route(self, command: sshargs.SshCommand) -> None:
+        if not _on_terminal():
+            self.why = "stdin or stdout is not a terminal"
+        elif sshargs.route(command, self._resolved) != sshargs.Route.PTY:
+            self.why = "no terminal is asked for on the host"
+        else:
+            self.in_pty = True
+            self.why = "an interactive session"
+
+    def _server_alive(self, command: sshargs.SshCommand) -> list[tuple[str, str, str]]:
+        """The ServerAlive options to add: none where the interval is the user's own choice."""
+        policy, sources = self._policy, self._sources
+        if policy.rung < Rung.SERVER_ALIVE or self._users(command, _INTERVAL) is not None:
+            return []
+        tolerance, interval = policy.outage_tolerance, policy.server_alive_interval
+        source = sources["server_alive_interval"]
+        count = self._users(command, _COUNT)
+        if count is None:
+            counted = str(count_max(interval, tolerance))
+            return [
+                (_INTERVAL, str(interval), source),
+                (_COUNT, counted, sources["outage_tolerance"]),
+            ]
+        if not count.isdecimal() or count == "0":
+            return []
+        # The count is the user's: only a longer interval keeps an outage from ending the session.
+        longest = count_max(int(count), tolerance)
+        return [(_INTERVAL, str(max(interval, longest)), f"{source}, {_COUNT} {count} is yours")]
+
+    def _users(self, command: sshargs.SshCommand, name: str) -> str | None:
+        """The value that the user gave `name`, on the command line or in ssh_config."""
+        typed = command.option(name)
+        if typed is not None:
+            return typed
+        keyword = name.lower()
+        value = self._resolved.get(keyword, _SSH_DEFAULTS[keyword])
+        is_default = value == _SSH_DEFAULTS[keyword] and keyword not in self._restated
+        return None if is_default else value
+
+    def job(self) -> Job:
+        """The call as something to run in a pty."""
+        from keepshell.attach import Job
+
+        assert self._command is not None
+        job = Job(self.argv, realssh.deeper(self._environ), self._policy, is_ssh=True)
+        job.escape_char = _escape_char(self._setting("EscapeChar", "~"))
+        job.explains = self._setting("LogLevel", "info").lower() not in _QUIET_LEVELS
+        return job
+
+    def _setting(self, name: str, default: str) -> str:
+        assert self._command is not None
+        typed = self._command.option(name)
+        return self._resolved.get(name.lower(), default) if typed is None else typed
+
+    def start(self) -> Attached:
+        """Become ssh, or spawn it in a pty and return it. Raises what stands in the way."""
+        if not self.in_pty:
+            self.become()
+        from keepshell.attach import Attached
+
+        return Attached(self.job())
+
+    def become(self) -> NoReturn:
+        """Replace this process by ssh; whatever is decided so far is used."""
+        if self.path is None:
+            self._find_named()
+        become(self.argv, realssh.deeper(self._environ))
+
+    def describe(self) -> str:
+        """What would be run, and where each added option came from."""
+        import shlex
+
+        way = "in a pty" if self.in_pty else "replacing keepshell"
+        lines = [shlex.join(self.argv), f"  # {way}: {self.why}"]
+        lines += [f"  # {name}={value}: {source}" for name, value, source in self.added]
+        return "\n".join(lines)
+
+
+def become(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Replace this process by a program. Raises UsageError if the system refuses."""
+    import _signal  # type: ignore[import-not-found] # the C half of `signal`, whose Python half would cost an import of enum
+
+    sys.stdout.flush()
+    for name in ("SIGPIPE", "SIGXFSZ"):  # CPython ignores both, and exec would hand that on
+        _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+    try:
+        os.execve(argv[0], list(argv), dict(env))
+    except OSError as error:
+        raise UsageError(f"{argv[0]}: {error.strerror}") from error
+
+
+def _on_terminal() -> bool:
+    return os.isatty(0) and os.isatty(1)
+
+
+def _escape_char(value: str) -> int | None:
+    """EscapeChar as ssh reads it (ssh_config(5)): a character, `^` and a letter, or `none`.
+
+    `ssh -G` prints a control character as `\\^A`.
+    """
+    value = value.removeprefix("\\") if len(value) == 3 else value
+    if value.lower() == "none":
+        return None
+    if len(value) == 2 and value[0] == "^":
+        return ord(value[1]) & 0x1F
+    return ord(value) & 0xFF if len(value) == 1 else 0x7E
+
+
+def run(words: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> int:
+    """Run any program, kept alive by window-changes where it is interactive.
+
+    Returns its exit status, or becomes the program. Raises UsageError where there is none.
+    """
+    path = realssh.on_path(words[0], environ)
+    if path is None:
+        raise UsageError(f"{words[0]}: no such program on PATH")
+    argv = [path, *words[1:]]
+    if "dry_run" in options:
+        import shlex
+
+        print(shlex.join(argv))
+        return 0
+    env = realssh.deeper(environ)
+    if environ.get("KEEPSHELL") == "0" or not _on_terminal():
+        become(argv, env)
+    effective = config.load(environ).policy([], options)
+    from keepshell.attach import Attached, Job
+
+    return Attached(Job(argv, env, effective.policy, is_ssh=False)).finish()

@@ -1,0 +1,197 @@
+"""Whether ssh's configuration files can say something that matters, read without parsing them.
+
+`ssh -G` knows exactly, and costs as much as starting ssh once more. Most users have no such line at
+all, so the files are looked through for the keywords first: where none of them names one, ssh need
+not be asked. Every doubt (an unreadable file, a pattern too clever for us) means: ask.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+SERVER_ALIVE = frozenset(
+    (
+        "batchmode",  # this and the next two: Debian's ssh makes each a ServerAliveInterval
+        "protocolkeepalives",
+        "setuptimeout",
+        "serveralivecountmax",
+        "serveraliveinterval",
+    )
+)
+"""What matters to every call."""
+
+SESSION = frozenset(
+    (
+        "escapechar",
+        "forkafterauthentication",
+        "loglevel",
+        "remotecommand",
+        "requesttty",
+        "sessiontype",
+        "stdinnull",
+    )
+)
+"""What matters as well to a call that may get a pty."""
+
+NAMING = frozenset(("canonicalizehostname", "hostname", "port", "user"))
+"""Keywords that change under which name a host is known."""
+
+SYSTEM_FILE = "/etc/ssh/ssh_config"
+_SYSTEM_SSH = "/usr/bin/ssh"
+_MOST_FILES = 256  # ssh itself refuses an Include within 16 others (readconf.c)
+_WILD = frozenset("*?[{")
+
+_DEFAULTS = {"serveraliveinterval": "", "serveralivecountmax": "3"}
+"""The digits of ssh's own default without leading zeros: `0`, `0s` and `none` are one."""
+_ALIASES = {"protocolkeepalives": "serveraliveinterval", "setuptimeout": "serveraliveinterval"}
+
+
+class Found:
+    """What a look through the files found."""
+
+    __slots__ = ("ask", "restated")
+
+    def __init__(self, *, ask: bool, restated: frozenset[str]) -> None:
+        """`ask`: whether `ssh -G` can answer anything but the defaults.
+
+        `restated`: ServerAlive keywords that some line sets to ssh's own default, on purpose; in
+        the answer of `ssh -G` that looks like a keyword nobody has set.
+        """
+        self.ask = ask
+        self.restated = restated
+
+
+def look(ssh: str, chosen: str | None, keywords: frozenset[str]) -> Found:
+    """Look through the files this ssh reads: `chosen` (its -F), or the user's and the system's.
+
+    An ssh from elsewhere than the system's place may have another system-wide file compiled in: it
+    is always asked. A `chosen` that can be read only once is left to ssh: whoever looks or asks,
+    ssh would find it empty. It may set anything.
+    """
+    if chosen is not None and _can_be_read_once(chosen):
+        return Found(ask=False, restated=frozenset(_DEFAULTS))
+    walk = _Walk()
+    walk.doubts = chosen is None and os.path.realpath(ssh) != _SYSTEM_SSH
+    for path, folder in _files(chosen):
+        walk.read(path, folder)
+    ask = walk.doubts or any(keyword in keywords for keyword, _ in walk.lines)
+    return Found(ask=ask, restated=_restated(walk.lines))
+
+
+def _can_be_read_once(path: str) -> bool:
+    """Whether it is a FIFO, a terminal or such: `ssh -F /dev/stdin`."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False  # ssh will say what is wrong
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and path != os.devnull
+
+
+def _restated(lines: list[tuple[str, str]]) -> frozenset[str]:
+    found = set()
+    for name, value in lines:
+        keyword = _ALIASES.get(name, name)
+        digits = "".join(filter(str.isdigit, value.partition("#")[0])).lstrip("0")
+        if digits == _DEFAULTS.get(keyword):
+            found.add(keyword)
+    return frozenset(found)
+
+
+def _files(chosen: str | None) -> list[tuple[str, str]]:
+    """Each file with the folder that its relative Includes stand in."""
+    includes = os.path.expanduser("~/.ssh")  # ssh's glob(3) goes by HOME
+    if chosen is not None:
+        return [] if chosen.lower() == "none" else [(chosen, includes)]
+    import pwd
+
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir  # whatever HOME says
+    except KeyError:
+        return [(SYSTEM_FILE, os.path.dirname(SYSTEM_FILE))]  # ssh refuses an unknown user
+    return [
+        (os.path.join(home, ".ssh", "config"), includes),
+        (SYSTEM_FILE, os.path.dirname(SYSTEM_FILE)),
+    ]
+
+
+class _Walk:
+    """A walk over files and what they include."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+        """Keyword in lower case and the rest of the line, in whatever Host or Match block."""
+        self.doubts = False
+        """Whether ssh may find more in these files than the walk did."""
+        self._files_left = _MOST_FILES
+
+    def read(self, path: str, folder: str) -> None:
+        """Add the lines of one file; `folder` is where its relative Includes stand."""
+        if self._files_left == 0:
+            self.doubts = True
+            return
+        self._files_left -= 1
+        for line in self._text(path).split("\n"):
+            keyword, value = self._split(line.partition("\0")[0])
+            if keyword == "include":
+                for pattern in self._patterns(value):
+                    for included in self._matching(os.path.join(folder, pattern)):
+                        self.read(included, folder)
+            elif keyword:
+                self.lines.append((keyword, value))
+
+    def _text(self, path: str) -> str:
+        try:
+            with open(path, "rb", opener=_open_at_once) as file:
+                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return os.fsdecode(file.read())
+                self.doubts |= path != os.devnull
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self.doubts = True
+        return ""
+
+    def _split(self, line: str) -> tuple[str, str]:
+        """The keyword and the rest; both empty where there is no keyword.
+
+        One `=` may stand for a blank, and blanks and an `=` before the keyword are skipped (misc.c,
+        strdelim()); more of them is more than ssh takes, which is harmless here.
+        """
+        words = line.replace("=", " ").split(None, 1)
+        if not words or words[0].startswith("#"):
+            return "", ""
+        # A quote ends a keyword, or puts it together from two parts.
+        self.doubts |= '"' in words[0]
+        return words[0].lower(), words[1] if len(words) > 1 else ""
+
+    def _patterns(self, value: str) -> list[str]:
+        """What an Include names; more than it does is harmless, fewer is not."""
+        self.doubts |= any(character in value for character in "\\$%")
+        patterns = value.split()
+        if '"' in value or "'" in value:
+            import shlex
+
+            try:
+                patterns = shlex.split(value)
+            except ValueError:
+                self.doubts = True
+        return [os.path.expanduser(pattern) for pattern in patterns]
+
+    def _matching(self, path: str) -> list[str]:
+        """The files that a pattern may mean: all in its folder, if it is one."""
+        if _WILD.isdisjoint(path):
+            return [path]
+        parent = os.path.dirname(path)
+        self.doubts |= not _WILD.isdisjoint(parent)
+        try:
+            return [os.path.join(parent, name) for name in os.listdir(parent)]
+        except FileNotFoundError:
+            return []
+        except OSError:
+            self.doubts = True
+            return []
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would wait for a writer
