@@ -1,0 +1,1 @@
+"""What `scripts/demo` runs: an SSH server that cuts idle clients, and two clients that idle."""
