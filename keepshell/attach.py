@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keepshell.core.endings import Ending
     from keepshell.core.policy import Policy
     from keepshell.core.session import Session
+    from keepshell.core.typist import Typist
 
 
 _EXPLAINED = frozenset(("ssh", "plink"))
@@ -65,12 +66,14 @@ class Attached:
         from keepshell.trace import Trace
 
         job = self._job
+        now = wakeups.clock()
         session = Session(
             job.policy,
-            wakeups.clock(),
+            now,
             escape_char=job.escape_char,
             notice_shown=self._notice_shown,
             program=job.program,
+            typist=_typist(job.policy, now),
         )
         with contextlib.ExitStack() as stack:
             signals = stack.enter_context(contextlib.closing(wakeups.Signals()))
@@ -113,6 +116,17 @@ class Attached:
         if os.WIFSIGNALED(status):
             child.die_by(os.WTERMSIG(status))
         return os.waitstatus_to_exitcode(status)
+
+
+def _typist(policy: Policy, now: float) -> Typist | None:
+    """Only where something may be typed: the bulk of sessions has no use for its modules."""
+    if not (policy.rules or policy.idle_limit or policy.no_op == "always"):
+        return None
+    from keepshell.core import typist
+
+    limits = typist.limits(policy, ())
+    allowed = typist.Allowed(xon=policy.xon, empty_line=policy.may_enter)
+    return typist.Typist(limits, allowed, now) if limits else None
 
 
 def explain(ending: Ending) -> None:

@@ -15,6 +15,7 @@ from keepshell.settings import (
     FLAGS,
     KEYS,
     Key,
+    contradictions,
     found,
     option_rows,
     printable,
@@ -108,6 +109,13 @@ class Config:
 
         Raises UsageError for a bad value among the options or in the environment.
         """
+        given = {
+            name: KEYS[name].read_text(options[name], KEYS[name].option)
+            for name in KEYS
+            if name in options
+        }
+        for name, other in contradictions(given):
+            raise UsageError(f"{KEYS[name].option} contradicts {KEYS[other].option}; keep one")
         sections = [section for section in self._sections if section.is_for(names)]
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
@@ -158,6 +166,11 @@ class _Section:
             raise _no_section(source, keys, table)
         self.patterns = self._split(keys[1]) if len(keys) > 1 else ()
         self.values = {name: self._read(name, value) for name, value in table.items()}
+        for name, other in contradictions(self.values):
+            raise UsageError(
+                f"{self._source.at(*self._keys, name)}: {self._title} {name} contradicts "
+                f"{other} in the same section; keep one"
+            )
 
     def is_for(self, names: Sequence[str]) -> bool:
         """Whether a host called `names` is meant; `[default]` means every host."""

@@ -18,7 +18,17 @@ import signal
 from typing import Final
 
 from keepshell import wakeups
-from keepshell.core.session import Effect, Note, Nudge, Phase, Session, Suspend, ToHost, ToUser
+from keepshell.core.session import (
+    Disconnect,
+    Effect,
+    Note,
+    Nudge,
+    Phase,
+    Session,
+    Suspend,
+    ToHost,
+    ToUser,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +93,7 @@ class Relay:
             ToUser: self._send_user,
             Nudge: self._nudge,
             Suspend: self._want_suspend,
+            Disconnect: self._disconnect,
             Note: self._note,
         }
 
@@ -253,6 +264,9 @@ class Relay:
 
     def _nudge(self, _effect: Nudge, _now: float) -> None:
         self._child.nudge()
+
+    def _disconnect(self, _effect: Disconnect, _now: float) -> None:
+        self._child.signal(signal.SIGTERM)  # ssh leaves with status 255, as after its own `~.`
 
     def _note(self, effect: Note, now: float) -> None:
         self._trace.note(now, effect.event, detail=effect.detail)

@@ -6,14 +6,17 @@ that only reads durations or words an error is imported when it is needed.
 
 from __future__ import annotations
 
-from keepshell.core.policy import RUNGS, Policy, Rung
+from keepshell.core.policy import NO_OP_WHEN, RUNGS, Policy, Rung
 from keepshell.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
+    from keepshell.core.rules import Rule
+
+LEAST_LIMIT = 2  # seconds; servers reckon in whole ones and fire up to one early
 _LONGEST = 24 * 86400  # poll(2) takes milliseconds in a C int: 24.8 days
 
 
@@ -71,6 +74,73 @@ class _RungName:
         return "one of " + ", ".join(f'"{rung.label}"' for rung in RUNGS)
 
 
+class _Word:
+    """A kind of value: one of a few words."""
+
+    placeholder = "WORD"
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+
+    def read(self, value: object) -> str:
+        if isinstance(value, str) and value in self.words:
+            return value
+        raise ValueError
+
+    def show(self, value: str) -> str:
+        return value
+
+    @property
+    def expected(self) -> str:
+        return "one of " + ", ".join(f'"{word}"' for word in self.words)
+
+
+class _Switch:
+    """A kind of value: true or false, as text too."""
+
+    placeholder = "true|false"
+    expected = "true or false"
+
+    def read(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        if value in ("true", "false"):
+            return value == "true"
+        raise ValueError
+
+    def show(self, value: bool) -> str:
+        return "true" if value else "false"
+
+
+class _Rules:
+    """A kind of value: idle rules with their limits; as text separated by commas."""
+
+    placeholder = "RULE=LIMIT,..."
+    expected = 'a list such as ["channel-timeout=15m", "tmout=10m"]'
+
+    def read(self, value: object) -> tuple[Rule, ...]:
+        from keepshell.core import rules
+
+        if isinstance(value, str):
+            value = [text for text in value.split(",") if text.strip()]
+        texts = value
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError
+        try:
+            return rules.parse_all(texts)
+        except ValueError as error:
+            raise _ExplainedError(str(error)) from None
+
+    def show(self, value: tuple[Rule, ...]) -> str:
+        from keepshell.core import durations
+
+        return ",".join(f"{rule.kind.name}={durations.show(rule.limit)}" for rule in value)
+
+
+class _ExplainedError(ValueError):
+    """What is wrong with a value, when its kind knows better than `expected` says."""
+
+
 class _Program:
     """A kind of value: the path of a program, the same from every directory."""
 
@@ -114,6 +184,8 @@ class Key:
         """What `Policy` takes, from a TOML value or from text; ValueError says what is wrong."""
         try:
             return self.kind.read(value)
+        except _ExplainedError:
+            raise
         except ValueError:
             raise ValueError(f"expected {self.kind.expected}, found {found(value)}") from None
 
@@ -144,6 +216,17 @@ _ROWS = (
         "silence of the user until a window-change is sent",
     ),
     Key(
+        "no_op",
+        _Word(NO_OP_WHEN),
+        "when harmless input is typed: where a rule needs it, everywhere, nowhere",
+    ),
+    Key("no_op_interval", _Duration(1), 'how often, with no_op = "always" and no limit known'),
+    Key("xon", _Switch(), "^Q may be typed where nothing else does"),
+    Key("empty_line", _Switch(), "Enter may be typed at an empty prompt against a shell's timer"),
+    Key("idle_limit", _Duration(LEAST_LIMIT), "the time after which the host ends idle sessions"),
+    Key("rules", _Rules(), "the idle rules the host is known to have"),
+    Key("warn", _Switch(), "the terminal notifies before a rule fires that can't be beaten"),
+    Key(
         "ssh",
         _Program(),
         "the ssh to run, not the first on PATH",
@@ -152,6 +235,16 @@ _ROWS = (
     ),
 )
 KEYS = {key.name: key for key in _ROWS}
+CONTRADICTIONS = (
+    ("no_op", "always", "rung", RUNGS[: Rung.NO_OP]),
+    ("empty_line", True, "rung", RUNGS[: Rung.EMPTY_LINE]),
+    ("empty_line", True, "no_op", ("never",)),
+    ("xon", True, "rung", RUNGS[: Rung.NO_OP]),
+    ("xon", True, "no_op", ("never",)),
+)
+"""A key with a value that is pointless where the other key, set in the same place, has one of
+these. From different places the narrower one wins: `rung` is a ceiling."""
+
 FLAGS = {
     "dry_run": "print the command and the source of each added option; run nothing",
     "help": "print this help",
@@ -193,10 +286,17 @@ def option_rows() -> Iterator[tuple[str, str]]:
     policy = Policy()
     for key in _ROWS:
         default = getattr(policy, key.name)
-        suffix = "" if default is None else f" (default {key.kind.show(default)})"
+        suffix = "" if default in (None, ()) else f" (default {key.kind.show(default)})"
         yield f"{key.option} {key.kind.placeholder}", key.meaning + suffix
     for name, meaning in FLAGS.items():
         yield _option(name), meaning
+
+
+def contradictions(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Pairs of keys, set in one place, of which the second makes the first pointless."""
+    for name, value, other, excluded in CONTRADICTIONS:
+        if values.get(name) == value and values.get(other) in excluded:
+            yield name, other
 
 
 def suggest(word: str, known: Collection[str]) -> str:

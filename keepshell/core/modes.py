@@ -90,7 +90,7 @@ _OTHER = re.compile(
 )
 # Sequences whose effect depends on what was there before; all others assign.
 _RELATIVE = re.compile(rb"\x1b\[(?:\?[0-9;]*[rs]|[<=>][0-9;]*u)")
-_RESET = re.compile(rb"\x1b(c|\[!p)")
+_RESET = re.compile(rb"\x1b(c|\[!p)(?:[^\x1b]*+\x1b\1)*+")  # a run of equal resets is one
 _RESETS = frozenset((b"\x1bc", b"\x1b[!p"))
 _PARTS = re.compile(rb"\x1b\[([<-?]?)([0-9;]*)([ -/]*)([@-~])")
 _INTERRUPTED = re.compile(rb"\x1b[ -/" + _C0 + rb"]*+(?:\[[ -?" + _C0 + rb"]*+)?")
@@ -139,6 +139,7 @@ class Modes:
 
     @property
     def alternate_screen(self) -> bool:
+        """Whether the alternate screen is shown, by whichever of its three numbers."""
         return self.any_on(_ALTERNATE_SCREEN)
 
     @property
@@ -161,7 +162,11 @@ class Modes:
 
 
 class ModeTracker:
-    """Follows the output of one host; what it keeps does not grow with the stream."""
+    """Follows the output of one host; what it keeps does not grow with the stream.
+
+    Cursor positions are not followed, and so DECSC and DECRC aren't: what they bring back of
+    attributes and character sets was set by a sequence seen before.
+    """
 
     def __init__(self) -> None:
         self._carry = b""
@@ -194,6 +199,7 @@ class ModeTracker:
             self._shift(data)
 
     def snapshot(self) -> Modes:
+        """The state now; later output doesn't change what was answered."""
         return Modes(
             private={
                 mode: Mode(on, self._set_at.get(mode), self._changed_at.get(mode))
@@ -313,7 +319,7 @@ class ModeTracker:
     def _set_other_keys(self, final: bytes, numbers: list[int], _now: float) -> None:
         """modifyOtherKeys: `>4;2m`; off by `>4m`, `>4n` and, with all its siblings, `>m`."""
         if numbers[0] == 4 or (final, numbers) == (b"m", [0]):
-            self._modify_other_keys = sum(numbers[1:2]) if final == b"m" else 0
+            self._modify_other_keys = [*numbers, 0][1] if final == b"m" else 0
 
     def _set_region(self, _final: bytes, numbers: list[int], _now: float) -> None:
         """DECSTBM; xterm ignores a region of less than two lines."""

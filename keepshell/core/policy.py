@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
 
+    from keepshell.core.rules import Rule
+
 
 class Rung(int):
     """One step of the ladder; a higher one beats more idle rules than the ones below."""
@@ -17,6 +19,8 @@ class Rung(int):
     OFF: ClassVar[Rung]
     SERVER_ALIVE: ClassVar[Rung]
     WINDOW_CHANGE: ClassVar[Rung]
+    NO_OP: ClassVar[Rung]
+    EMPTY_LINE: ClassVar[Rung]
 
     @property
     def label(self) -> str:
@@ -27,36 +31,70 @@ class Rung(int):
         return f"Rung({self.label!r})"
 
 
-_LABELS = ("off", "server-alive", "window-change")
-RUNGS = (Rung(0), Rung(1), Rung(2))
-Rung.OFF, Rung.SERVER_ALIVE, Rung.WINDOW_CHANGE = RUNGS
+_LABELS = ("off", "server-alive", "window-change", "no-op", "empty-line")
+RUNGS = (Rung(0), Rung(1), Rung(2), Rung(3), Rung(4))
+Rung.OFF, Rung.SERVER_ALIVE, Rung.WINDOW_CHANGE, Rung.NO_OP, Rung.EMPTY_LINE = RUNGS
+
+NO_OP_WHEN = ("auto", "always", "never")
+"""When the rungs that type are used: where a rule needs them, everywhere, nowhere."""
 
 
 class Policy:
     """The keepalives one host gets. Immutable by convention; all times are in seconds."""
 
     __slots__ = (
+        "empty_line",
+        "idle_limit",
+        "no_op",
+        "no_op_interval",
         "outage_tolerance",
+        "rules",
         "rung",
         "server_alive_interval",
         "ssh",
+        "warn",
         "window_change_interval",
+        "xon",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a setting
         self,
         *,
-        rung: Rung = Rung.WINDOW_CHANGE,
+        rung: Rung = Rung.EMPTY_LINE,  # the highest allowed; the two that type need more than that
         server_alive_interval: int = 60,  # whole seconds: ServerAliveInterval takes nothing else
         outage_tolerance: float = 1200.0,
         window_change_interval: float = 60.0,
+        no_op: str = "auto",  # of NO_OP_WHEN
+        no_op_interval: float = 240.0,
+        xon: bool = False,
+        empty_line: bool = False,
+        idle_limit: float | None = None,
+        rules: tuple[Rule, ...] = (),  # stated by the user
+        warn: bool = False,
         ssh: str | None = None,  # None: the first ssh on PATH that is not keepshell
     ) -> None:
         self.rung = rung
         self.server_alive_interval = server_alive_interval
         self.outage_tolerance = outage_tolerance
         self.window_change_interval = window_change_interval
+        self.no_op = no_op
+        self.no_op_interval = no_op_interval
+        self.xon = xon
+        self.empty_line = empty_line
+        self.idle_limit = idle_limit
+        self.rules = rules
+        self.warn = warn
         self.ssh = ssh
+
+    @property
+    def may_type(self) -> bool:
+        """Whether the no-op rung may be used where it is needed."""
+        return self.rung >= Rung.NO_OP and self.no_op != "never"
+
+    @property
+    def may_enter(self) -> bool:
+        """Whether the empty-line rung may be used where it is needed."""
+        return self.may_type and self.rung >= Rung.EMPTY_LINE and self.empty_line
 
 
 def count_max(interval: float, outage_tolerance: float) -> int:

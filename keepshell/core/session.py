@@ -5,20 +5,25 @@ The rules it keeps:
 - every byte goes on as it came, in the order it came;
 - a timer never fires before its deadline, and never twice for one deadline, however late it is;
 - `next_deadline` and `tick` read the same list of timers;
-- nothing is sent while ssh itself prompts, or while the child is stopped.
+- nothing is sent while ssh itself prompts, or while the child is stopped;
+- what is typed for an absent user is the typist's, and never counts as the user's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keepshell.core.evidence import Evidence
 from keepshell.core.idle import IdleClock
 from keepshell.core.keystrokes import Keystrokes
 from keepshell.core.modes import ModeTracker
 from keepshell.core.policy import Policy, Rung
+
+if TYPE_CHECKING:
+    from keepshell.core.ladder import NearLimit
+    from keepshell.core.typist import Typist
 
 TAIL_SIZE = 1024
 """Bytes of the last output kept to tell what ended the session."""
@@ -58,6 +63,10 @@ class Suspend(NamedTuple):
     """Stop keepshell as a job; the child keeps running."""
 
 
+class Disconnect(NamedTuple):
+    """End the child: the user typed `~.` where ssh, because of us, could not see it."""
+
+
 class Note(NamedTuple):
     """Something worth a line in the trace."""
 
@@ -65,7 +74,17 @@ class Note(NamedTuple):
     detail: str = ""
 
 
-Effect = ToHost | ToUser | Nudge | Suspend | Note
+Effect = ToHost | ToUser | Nudge | Suspend | Disconnect | Note
+
+
+class Seen(NamedTuple):
+    """What the typist asks the session for."""
+
+    modes: ModeTracker
+    keystrokes: Keystrokes
+    idle: IdleClock
+    prompting: bool
+    child_stopped: bool
 
 
 class Session:
@@ -79,11 +98,13 @@ class Session:
         escape_char: int | None = 0x7E,
         notice_shown: bool = True,
         program: str = "ssh",
+        typist: Typist | None = None,
     ) -> None:
         """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
 
         `notice_shown` says whether ssh's own messages come through the pty; they do not when the
-        user redirected stderr. `program` is the child's name.
+        user redirected stderr. `program` is the child's name. `typist` is there when a rule is
+        known that only input resets, and the user allows to type.
         """
         self.idle = IdleClock(now)
         self.modes = ModeTracker()
@@ -93,6 +114,8 @@ class Session:
         self._policy = policy
         self._notice_shown = notice_shown
         self._program = program
+        self._typist = typist
+        self._kept_back = b""
         self._forwarded: int | None = None
         self._stopped = False
         self._held_at = now
@@ -102,26 +125,54 @@ class Session:
     def user_input(self, data: bytes, now: float) -> list[Effect]:
         """Bytes the user typed or pasted."""
         self.idle.user(now)
-        self.keystrokes.feed(data, now)
-        if self.keystrokes.suspend_at == now:
-            self._suspend_by = now + (
-                SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
-            )
-        return [ToHost(data)]
+        effects: list[Effect] = []
+        if self._typist is not None:
+            effects += _to_user(self._typist.before_input(now))
+            while data and self.keystrokes.at_line_start and not self.keystrokes.ssh_at_line_start:
+                effects += self._unseen_by_ssh(data[:1], now)
+                data = data[1:]
+        if data:
+            self.keystrokes.feed(data, now)
+            effects.append(ToHost(data))
+        if self._typist is not None:
+            self._typist.after_input(self.keystrokes, now)
+        if self.keystrokes.suspend_at == now and not self.keystrokes.escape_missed:
+            after = SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
+            self._suspend_by = now + after
+        return effects
+
+    def _unseen_by_ssh(self, key: bytes, now: float) -> list[Effect]:
+        """A key at a line start that ssh, because of a no-op, takes for the middle of a line.
+
+        The escape character is kept back, as ssh would; `~.` and `~^Z` are acted on here.
+        """
+        keys = self.keystrokes
+        keys.feed(key, now)
+        if keys.tilde_pending:
+            self._kept_back = key
+            return []
+        kept, self._kept_back = self._kept_back, b""
+        if kept and keys.escape_missed:
+            if keys.quit_at == now:
+                return [ToUser(kept + b".\r\n"), Disconnect()]
+            if keys.suspend_at == now:
+                return [ToUser(kept + SUSPEND_NOTICE + b"\r\n"), Suspend()]
+        return [ToHost(key if kept == key else kept + key)]
 
     def host_output(self, data: bytes, now: float) -> list[Effect]:
         """Bytes the child printed: the host's, or ssh's own."""
         self.idle.output(now, len(data))
         self.modes.feed(data, now)
         before, self._tail = self._tail, _last(self._tail, data)
+        shown = data if self._typist is None else self._typist.output(data, now)
         if self._suspend_by is None:
-            return [ToUser(data)]
+            return _to_user(shown)
         # ssh has left and entered raw mode by itself, since the kernel discards its SIGTSTP
         # (an orphaned process group); its notice says that the escape was one.
         if SUSPEND_NOTICE not in before[-len(SUSPEND_NOTICE) :] + data:
-            return [ToUser(data)]
+            return _to_user(shown)
         self._suspend_by = None
-        return [ToUser(data), Suspend()]
+        return [*_to_user(shown), Suspend()]
 
     def child_stopped(self, stopped: bool) -> None:
         """The child was stopped by a signal, or goes on."""
@@ -139,6 +190,11 @@ class Session:
     def forwarded(self, signum: int) -> None:
         """keepshell got a signal and passed it on to the child."""
         self._forwarded = signum
+
+    @property
+    def no_ops(self) -> int:
+        """How often something was typed for the user."""
+        return 0 if self._typist is None else self._typist.sent
 
     @property
     def cut_off(self) -> bool:
@@ -162,7 +218,8 @@ class Session:
             output_idle=idle.since(idle.output_at, now),
             sent_idle=idle.since(idle.sent_at, now),
             quit_typed=self._quit_typed,
-            keepalives=self.nudges,
+            keepalives=self.nudges + self.no_ops,
+            no_ops=self.no_ops,
             sent_gap=idle.sent_gap,
             lasted=now - idle.started_at,
             reads=idle.reads(now),
@@ -176,6 +233,11 @@ class Session:
             yield quiet_since + self._policy.window_change_interval, self._nudge
         if self._suspend_by is not None:
             yield self._suspend_by, self._suspend
+        if self._typist is not None:
+            withheld_until = self._typist.withheld_until()
+            if withheld_until is not None:
+                yield withheld_until, self._reveal
+            yield self._typist.deadline(self.idle, self.keystrokes), self._type
 
     def _nudge(self, now: float, phase: Phase) -> list[Effect]:
         held = "the child is stopped" if self._stopped else _HELD_IN.get(phase)
@@ -186,11 +248,48 @@ class Session:
         self.nudges += 1
         return [Nudge(), Note("nudge-sent")]
 
+    def _reveal(self, now: float, _phase: Phase) -> list[Effect]:
+        assert self._typist is not None
+        shown, outcome = self._typist.reveal(now)
+        notes = [Note(f"redraw-{outcome}")] if outcome else []
+        return [*_to_user(shown), *notes]
+
+    def _type(self, now: float, phase: Phase) -> list[Effect]:
+        assert self._typist is not None
+        seen = Seen(
+            modes=self.modes,
+            keystrokes=self.keystrokes,
+            idle=self.idle,
+            prompting=phase is Phase.PROMPTING,
+            child_stopped=self._stopped,
+        )
+        typed = self._typist.type(now, seen)
+        effects: list[Effect] = [Note("hold", reason) for reason in typed.holds]
+        for near in typed.near_limits:
+            effects += self._say_near_limit(near)
+        if typed.to_host:
+            self.idle.sent(now)
+            self.keystrokes.injected(typed.to_host)
+            effects += [ToHost(typed.to_host), Note("noop-sent", typed.row)]
+        return effects
+
+    def _say_near_limit(self, near: NearLimit) -> list[Effect]:
+        """In the trace, and as the terminal's own notification (OSC 9) where the user wishes."""
+        effects: list[Effect] = [Note("near-limit", f"{near.rule.value}: {near.reason}")]
+        if self._policy.warn and not self.modes.snapshot().half_sequence:
+            text = f"keepshell: {near.rule.value} may end this session: {near.reason}"
+            effects.append(ToUser(b"\x1b]9;" + text.encode("ascii", "replace") + b"\x07"))
+        return effects
+
     def _suspend(self, _now: float, _phase: Phase) -> list[Effect]:
         self._suspend_by = None
         # With ssh's messages on the pty, no notice in time means that ssh did not suspend: a mux
         # client, or a `~^Z` that was no escape to it.
         return [] if self._notice_shown else [Suspend()]
+
+
+def _to_user(data: bytes) -> list[Effect]:
+    return [ToUser(data)] if data else []
 
 
 def _last(tail: bytes, data: bytes) -> bytes:

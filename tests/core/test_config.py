@@ -17,13 +17,16 @@ from keepshell.config import parse_toml, take_options
 from keepshell.core.policy import RUNGS, Policy, Rung
 from keepshell.errors import UsageError
 
-RUNG_NAMES = '"off", "server-alive", "window-change"'
+RUNG_NAMES = '"off", "server-alive", "window-change", "no-op", "empty-line"'
 EXAMPLES = 'such as "90s", "15m" or 90'
 WHOLE = f'expected whole seconds from 1s to 24d, {EXAMPLES} (for none, set rung = "off")'
 OUTAGE = f"expected a duration from 1s to 24d, {EXAMPLES}"
 WINDOW = f'expected a duration from 0.1s to 24d, {EXAMPLES} (for none, set rung = "server-alive")'
 SECTION = 'expected a section, as in [default] or [host."*.example.com"]'
-KNOWN = "known: rung, server_alive_interval, outage_tolerance, window_change_interval, ssh"
+KNOWN = (
+    "known: rung, server_alive_interval, outage_tolerance, window_change_interval, no_op, "
+    "no_op_interval, xon, empty_line, idle_limit, rules, warn, ssh"
+)
 
 
 def policy(text: str, *names: str, **options: str) -> Policy:
@@ -165,6 +168,8 @@ class TestSources:
             "server_alive_interval": 'config.toml:6 [host."web*"] server_alive_interval',
             "outage_tolerance": "--outage-tolerance",
             "window_change_interval": "default",
+            **dict.fromkeys(("no_op", "no_op_interval", "xon", "empty_line"), "default"),
+            **dict.fromkeys(("idle_limit", "rules", "warn"), "default"),
             "ssh": "KEEPSHELL_SSH",
         }
 
@@ -180,7 +185,7 @@ class TestSources:
             assert loaded.policy([], options).policy.ssh == winner
 
     def test_flags_among_the_options_are_no_settings(self) -> None:
-        assert policy("", dry_run="").rung is Rung.WINDOW_CHANGE
+        assert policy("", dry_run="").rung is Rung.EMPTY_LINE
 
     @pytest.mark.parametrize(
         ("text", "line"),
@@ -387,7 +392,8 @@ class TestOptions:
             (
                 ["--zzz"],
                 "unknown option --zzz; known: --rung, --server-alive-interval, "
-                "--outage-tolerance, --window-change-interval, --ssh, --dry-run, --help, --version",
+                "--outage-tolerance, --window-change-interval, --no-op, --no-op-interval, --xon, "
+                "--empty-line, --idle-limit, --rules, --warn, --ssh, --dry-run, --help, --version",
             ),
             (["--\x1b[2J=1"], "unknown option --\\x1b[2J; known: "),
             (["--=x"], "unknown option --; known: "),
@@ -432,12 +438,19 @@ class TestOptions:
             "--server-alive-interval DURATION",
             "--outage-tolerance DURATION",
             "--window-change-interval DURATION",
+            "--no-op WORD",
+            "--no-op-interval DURATION",
+            "--xon true|false",
+            "--empty-line true|false",
+            "--idle-limit DURATION",
+            "--rules RULE=LIMIT,...",
+            "--warn true|false",
             "--ssh PATH",
             "--dry-run",
             "--help",
             "--version",
         ]
-        assert rows["--rung RUNG"].endswith(" (default window-change)")
+        assert rows["--rung RUNG"].endswith(" (default empty-line)")
         assert rows["--outage-tolerance DURATION"].endswith(" (default 20m)")
         assert "default" not in rows["--ssh PATH"]
 
@@ -448,3 +461,73 @@ class TestOptions:
             if default is not None:
                 assert key.read(key.kind.show(default)) == default
                 assert not isinstance(default, float) or math.isfinite(default)
+
+
+class TestTheRungsThatType:
+    def test_every_key_in_the_file(self) -> None:
+        made = policy(
+            '[default]\nno_op = "always"\nno_op_interval = "10s"\nxon = true\nempty_line = true\n'
+            'idle_limit = "15m"\nrules = ["channel-timeout=15m", "tmout=10m"]\nwarn = true\n'
+        )
+        assert (made.no_op, made.no_op_interval, made.idle_limit) == ("always", 10, 900)
+        assert made.xon
+        assert made.empty_line
+        assert made.warn
+        assert [(r.kind.name, r.limit) for r in made.rules] == [
+            ("channel-timeout", 900),
+            ("tmout", 600),
+        ]
+
+    def test_as_options(self) -> None:
+        options, _ = take_options(
+            ["--rules", "logind=15m,tmout=10m", "--xon=true", "--no-op", "always", "ssh"]
+        )
+        made = policy("", **options)
+        assert [rule.kind.name for rule in made.rules] == ["logind", "tmout"]
+        assert made.xon
+        assert made.no_op == "always"
+
+    @pytest.mark.parametrize(
+        ("line", "problem"),
+        [
+            ('rules = ["chanel=15m"]', "unknown kind of rule 'chanel'"),
+            ('rules = ["logind=1s"]', "logind: expected a limit from 2s to 24d, found '1s'"),
+            ('rules = ["logind=1h", "logind=2h"]', "logind: has two limits, 1h and 2h; keep one"),
+            (
+                'rules = "logind"',
+                "expected KIND=LIMIT, such as channel-timeout=15m, found 'logind'",
+            ),
+            ("rules = [1]", "expected a list such as"),
+            ("rules = 1", "expected a list such as"),
+            ('idle_limit = "1s"', "expected a duration from 2s to 24d"),
+            ('no_op = "sometimes"', 'expected one of "auto", "always", "never", found "sometimes"'),
+            ('xon = "yes"', 'expected true or false, found "yes"'),
+        ],
+    )
+    def test_refuses(self, line: str, problem: str) -> None:
+        key, *_ = line.split()
+        assert refusal(f"[default]\n{line}").startswith(
+            f"config.toml:2: [default] {key}: {problem}"
+        )
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ('no_op = "always"', 'rung = "window-change"'),
+            ("empty_line = true", 'rung = "no-op"'),
+            ("empty_line = true", 'no_op = "never"'),
+            ("xon = true", 'rung = "server-alive"'),
+            ("xon = true", 'no_op = "never"'),
+        ],
+    )
+    def test_contradictions_in_one_place_are_errors(self, one: str, other: str) -> None:
+        (name, *_), (other_name, *_) = one.split(), other.split()
+        assert refusal(f"[default]\n{other}\n{one}") == (
+            f"config.toml:3: [default] {name} contradicts {other_name} in the same section; "
+            "keep one"
+        )
+        policy(f'[host."a"]\n{other}\n[default]\n{one}', "a")  # a ceiling for one host
+        words = [f"--{line.replace(' = ', '=').replace('_', '-')}" for line in (one, other)]
+        options, _ = take_options([word.replace('"', "") for word in words])
+        with pytest.raises(UsageError, match="contradicts --"):
+            policy("", **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,19 +12,37 @@ from keepshell.core.policy import RUNGS, Policy, Rung, count_max
 
 
 def test_the_rungs_in_their_order() -> None:
-    assert [rung.label for rung in RUNGS] == ["off", "server-alive", "window-change"]
-    assert Rung.OFF < Rung.SERVER_ALIVE < Rung.WINDOW_CHANGE
-    assert RUNGS == (Rung.OFF, Rung.SERVER_ALIVE, Rung.WINDOW_CHANGE)
+    labels = ["off", "server-alive", "window-change", "no-op", "empty-line"]
+    assert [rung.label for rung in RUNGS] == labels
+    assert Rung.OFF < Rung.SERVER_ALIVE < Rung.WINDOW_CHANGE < Rung.NO_OP < Rung.EMPTY_LINE
+    named = (Rung.OFF, Rung.SERVER_ALIVE, Rung.WINDOW_CHANGE, Rung.NO_OP, Rung.EMPTY_LINE)
+    assert named == RUNGS
     assert repr(Rung.OFF) == "Rung('off')"
 
 
 def test_the_defaults() -> None:
     policy = Policy()
-    assert policy.rung is Rung.WINDOW_CHANGE
+    assert policy.rung is Rung.EMPTY_LINE
+    assert policy.may_type
+    assert not policy.may_enter
     assert policy.server_alive_interval == 60
     assert policy.outage_tolerance == 20 * 60
     assert policy.window_change_interval == 60
     assert policy.ssh is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "may_type", "may_enter"),
+    [
+        ({"rung": Rung.NO_OP, "empty_line": True}, True, False),
+        ({"rung": Rung.WINDOW_CHANGE, "no_op": "always"}, False, False),
+        ({"empty_line": True}, True, True),
+        ({"empty_line": True, "no_op": "never"}, False, False),
+    ],
+)
+def test_rung_is_a_ceiling(settings: dict[str, Any], may_type: bool, may_enter: bool) -> None:
+    policy = Policy(**settings)
+    assert (policy.may_type, policy.may_enter) == (may_type, may_enter)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,258 @@
+"""What a drop teaches about its host, and what known rules ask of the next session.
+
+The rules it keeps:
+
+- one drop is a suspicion, a second after the same idle time confirms it;
+- a rule is acted on at half its limit or sooner (ChannelTimeout and sshd 8.0 can fire a second
+  early, idle-rules.md), and only by a rung that the user allows;
+- what nothing beats, or nothing allowed, is said, with the setting that would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from keepshell.core.durations import describe
+from keepshell.core.endings import Ending
+from keepshell.core.policy import Policy, Rung
+from keepshell.core.rules import DROP, KINDS, Rule, of_ending
+
+ACT_AT = 0.5
+"""The part of a limit after which a rule is acted on."""
+
+SHORTEST = 1.0
+"""Seconds; nothing is sent more often than that, whatever a rule would need."""
+
+_MINUTE, _HOUR = 60, 3600
+_WRITTEN = (
+    *range(1, 11),
+    *(12, 15, 20, 25, 30, 40, 45, 50, 60, 75, 90, 100, 120, 150, 180, 200, 240, 250, 300),
+    *(400, 450, 500, 600, 720, 750, 900, 1000, 1200, 1500, 1800, 2000, 2400, 2700, 3000),
+    *(45 * _MINUTE, 50 * _MINUTE, 90 * _MINUTE, 150 * _MINUTE),
+    *(hours * _HOUR for hours in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 18, 24, 36, 48, 72)),
+)
+"""Limits in seconds as administrators write them."""
+
+_SENT = {
+    Rung.WINDOW_CHANGE: "a window-change",
+    Rung.NO_OP: "a no-op",
+    Rung.EMPTY_LINE: "an empty line",
+}
+
+_DEMANDS: tuple[tuple[Rung, Callable[[Policy, Rung], bool], str], ...] = (
+    (Rung.WINDOW_CHANGE, lambda policy, rung: policy.rung >= rung, 'rung = "{rung}"'),
+    (Rung.NO_OP, lambda policy, _rung: policy.no_op != "never", 'no_op = "auto"'),
+    (Rung.EMPTY_LINE, lambda policy, _rung: policy.empty_line, "empty_line = true"),
+)
+"""What a rung demands of the policy, and of the rungs above it: the setting that allows it."""
+
+
+class Verdict(Enum):
+    """Whether a rule is beaten, and if not, why."""
+
+    BEATEN = "beaten"
+    NOT_ALLOWED = "not-allowed"
+    OUTLASTED = "outlasted"  # it struck in spite of the rung, and no higher one may be used
+    DOUBTED = "doubted"  # a short silence and a single drop: too little to act on
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is done about one rule.
+
+    `rung` is the lowest that beats it, None where nothing does. Where the measure `acts`, it is
+    used after `every` seconds of silence. `setting` is what would allow a rung that is not.
+    """
+
+    rule: Rule
+    verdict: Verdict
+    rung: Rung | None
+    every: float
+    setting: str = ""
+
+    @property
+    def acts(self) -> bool:
+        """Whether something is sent because of it: what failed once may do the next time."""
+        return self.verdict in (Verdict.BEATEN, Verdict.OUTLASTED)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a session does about the rules of its host."""
+
+    measures: tuple[Measure, ...] = ()
+
+    @property
+    def window_change_every(self) -> float | None:
+        """Seconds of the user's silence until a window-change is due; None: no rule asks for it."""
+        acting = (measure for measure in self.measures if measure.acts)
+        return min((m.every for m in acting if m.rung == Rung.WINDOW_CHANGE), default=None)
+
+    @property
+    def to_type_for(self) -> tuple[Rule, ...]:
+        """The rules that the rungs which type are to act on, at half of what is the limit here."""
+        return tuple(_for_typist(measure) for measure in self.measures if measure.acts)
+
+
+def _for_typist(measure: Measure) -> Rule:
+    rule = measure.rule.with_changes(limit=measure.every / ACT_AT)
+    # What a no-op does not beat is left to the timer of the next rung, whoever enforces it.
+    return rule.with_changes(kind=KINDS["tmout"]) if measure.rung == Rung.EMPTY_LINE else rule
+
+
+def plan_for(rules: Iterable[Rule], policy: Policy) -> Plan:
+    """What a session with this policy does about these rules, and about those the user states."""
+    return Plan(tuple(measure(rule, policy) for rule in (*policy.rules, *rules)))
+
+
+def measure(rule: Rule, policy: Policy) -> Measure:
+    """What a session with this policy does about one rule."""
+    needs, every = rule.kind.needs, _every(rule)
+    if needs is None:
+        return Measure(rule, Verdict.NOTHING, None, every)
+    rung = needs if rule.outlasted < needs else _above(rule.outlasted)
+    setting = "" if rung is None else missing(rung, policy)
+    if rung is None or (setting and rule.outlasted):
+        return Measure(rule, Verdict.OUTLASTED, rule.outlasted, every, setting)
+    if setting:
+        return Measure(rule, Verdict.NOT_ALLOWED, rung, every, setting)
+    return Measure(rule, Verdict.BEATEN if rule.believed else Verdict.DOUBTED, rung, every)
+
+
+def _above(rung: Rung) -> Rung | None:
+    return next((higher for higher in _SENT if higher > rung), None)
+
+
+def missing(rung: Rung, policy: Policy) -> str:
+    """The settings that would allow this rung, as they stand in config.toml; empty if it is."""
+    lacking = [
+        setting.format(rung=rung.label)
+        for lowest, allows, setting in _DEMANDS
+        if rung >= lowest and not allows(policy, rung)
+    ]
+    return ", ".join(lacking)
+
+
+def adjusted(policy: Policy, plan: Plan) -> Policy:
+    """The policy with window-changes as often as the plan and the user's idle limit ask for."""
+    asked = [policy.window_change_interval]
+    if plan.window_change_every is not None:
+        asked.append(plan.window_change_every)
+    if policy.idle_limit is not None:
+        asked.append(policy.idle_limit * ACT_AT)
+    values = {name: getattr(policy, name) for name in Policy.__slots__}
+    return Policy(**{**values, "window_change_interval": min(asked)})
+
+
+def learn(
+    ending: Ending, known: Sequence[Rule], now: float, *, tried: Rung = Rung.OFF
+) -> Rule | None:
+    """The rule that this ending points to, new or known before; None where it points to none.
+
+    `known` are the stored rules of the host, `now` is in seconds since 1970. `tried` is the highest
+    rung that was used in the idle time that ended the session. The answer replaces a known rule of
+    the same kind, source and limit.
+    """
+    kind = of_ending(ending.rule)
+    if kind is None or ending.idle is None or not ending.is_drop:
+        return None
+    same = [rule for rule in known if rule.kind is kind]
+    acted_on = min((rule for rule in same if rule.believed), key=_limit, default=None)
+    if acted_on is not None and tried >= (kind.needs or tried) >= Rung.NO_OP:
+        # The silence that its timer saw was not the user's: it tells no other limit.
+        return acted_on.with_changes(seen_at=now, drops=acted_on.drops + 1, outlasted=tried)
+    for rule in same:
+        if _same_time(ending.idle, rule.limit):
+            return rule.with_changes(seen_at=now, drops=rule.drops + 1, confirmed=True)
+    return Rule(kind, rounded(ending.idle), DROP, seen_at=now, drops=1)
+
+
+def _limit(rule: Rule) -> float:
+    return rule.limit
+
+
+def rounded(idle: float) -> float:
+    """The limit in seconds that an administrator would have written, given when it fired.
+
+    Whole seconds, rounded down, where no usual limit is near.
+    """
+    nearest = min(_WRITTEN, key=lambda limit: abs(limit - idle))
+    return float(nearest if _same_time(idle, nearest) else max(1, int(idle)))
+
+
+def _same_time(idle: float, limit: float) -> bool:
+    """Whether a rule with this limit may have fired after this silence.
+
+    Servers reckon in whole seconds, and look now and then: 1 s early was measured, and late by what
+    a loaded machine takes.
+    """
+    return abs(idle - limit) <= max(1.0, 0.03 * limit)
+
+
+def _every(rule: Rule) -> float:
+    limit = rule.limit
+    return max(SHORTEST, min(limit * ACT_AT, limit - rule.kind.lag))
+
+
+def next_time(measure: Measure) -> str:
+    """What keepshell will do about it, as the second half of a sentence."""
+    return _WORDS[measure.verdict](measure)
+
+
+def _sent(measure: Measure) -> str:
+    return _SENT[measure.rung or Rung.WINDOW_CHANGE]
+
+
+def _beaten(measure: Measure) -> str:
+    return f"{_sent(measure)} goes out after {describe(measure.every)} of silence"
+
+
+def _not_allowed(measure: Measure) -> str:
+    return f"only {_sent(measure)} beats it, to be allowed by {measure.setting}"
+
+
+def _outlasted(measure: Measure) -> str:
+    spite = f"it struck in spite of {_SENT[measure.rule.outlasted]}"
+    if measure.setting:
+        return f"{spite}; what may beat it is to be allowed by {measure.setting}"
+    return f"{spite}, and nothing else may beat it"
+
+
+def _doubted(measure: Measure) -> str:
+    sent = f"{_sent(measure)} goes out after {describe(measure.every)}"
+    return f"if it happens again after the same time, {sent}"
+
+
+def _nothing(_measure: Measure) -> str:
+    return "nothing that keepshell sends beats it"
+
+
+_WORDS: dict[Verdict, Callable[[Measure], str]] = {
+    Verdict.BEATEN: _beaten,
+    Verdict.NOT_ALLOWED: _not_allowed,
+    Verdict.OUTLASTED: _outlasted,
+    Verdict.DOUBTED: _doubted,
+    Verdict.NOTHING: _nothing,
+}
+
+
+def to_tell(plan: Plan) -> list[Measure]:
+    """What the user is to be told about at the start of a session: drops, and each once."""
+    return [
+        measure
+        for measure in plan.measures
+        if measure.rule.source == DROP
+        and measure.verdict is not Verdict.DOUBTED
+        and measure.rule.told != measure.verdict.value
+    ]
+
+
+def told(host: str, measure: Measure) -> str:
+    """The line for it, with how to undo what was learned."""
+    rule = measure.rule
+    owner = rule.kind.owner if rule.confirmed else f"by its looks {rule.kind.owner}"
+    happened = f"a session was dropped after {describe(rule.limit)} {rule.kind.quiet} ({owner})"
+    return f"{host}: {happened}; {next_time(measure)}. To undo: keepshell forget {host}"

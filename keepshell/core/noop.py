@@ -1,0 +1,393 @@
+"""What keepshell may type by itself, and where: one table, and nothing is typed outside it.
+
+A row applies when it resets every rule that is to be beaten and the screen is in the row's state.
+The first that applies decides: with all its requirements met it sends its bytes, in one write;
+with one unmet it holds, and no later row is asked. The first row sends nothing, it only demands.
+Where no row applies, nothing is sent.
+
+The states are what the program on the screen has declared by turning modes on, never a guess from
+its name. The measurements are in no-ops.md (290 states of 60 programs); what each input resets, in
+idle-rules.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from keepshell.core.keystrokes import Keystrokes, Line
+from keepshell.core.modes import Modes
+from keepshell.core.prompt import Place, Sight
+
+FOCUS_IN, FOCUS_OUT = b"\x1b[I", b"\x1b[O"
+EMPTY_PASTE = b"\x1b[200~\x1b[201~"
+XON = b"\x11"
+ENTER = b"\r"
+
+TYPED_BEFORE = 2.0  # seconds since the user's last key
+OUTPUT_BEFORE = 1.0  # seconds since the last output
+BINARY_BEFORE = 60.0  # seconds; a waiting XMODEM or ZMODEM end repeats itself every 10 s
+STALE_AFTER = 1.0  # seconds from ?1004h; a later ?2004 h or l is a shell's, and the program dead
+
+_TMUX = 7727  # mintty's application escape key, which tmux turns on in every terminal
+_MOUSE_AND_FOCUS = range(1000, 1005)
+
+
+class Rule(Enum):
+    """An idle rule that only input can reset; the value is its name in the configuration."""
+
+    CHANNEL_TIMEOUT = "channel-timeout"
+    LOGIND = "logind"
+    TTY_IDLE = "tty-idle"
+    ZSH_TMOUT = "zsh-tmout"
+    TMUX_LOCK = "tmux-lock"
+    SHELL_TIMER = "shell-timer"  # TMOUT of bash and ksh, autologout of tcsh
+
+
+class Keys(NamedTuple):
+    """What the table reads of the user's input; the fields are those of `Keystrokes`."""
+
+    line: Line = Line.NOTHING
+    typed_at: float | None = None
+    entered_at: float | None = None
+    half_sequence: bool = False  # ESC alone is none: it is the Esc key by the time it counts
+    paste_open: bool = False
+    tilde_pending: bool = False
+    stopped: bool = False
+    after_control: bool = False
+    last_focus: bytes | None = None
+
+    @classmethod
+    def of(cls, keystrokes: Keystrokes) -> Keys:
+        return cls(
+            line=keystrokes.line,
+            typed_at=keystrokes.typed_at,
+            entered_at=keystrokes.entered_at,
+            half_sequence=keystrokes.half_sequence and not keystrokes.escape_alone,
+            paste_open=keystrokes.paste_open,
+            tilde_pending=keystrokes.tilde_pending,
+            stopped=keystrokes.stopped,
+            after_control=keystrokes.after_control,
+            last_focus=keystrokes.last_focus,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything the table reads, at one moment; times are monotonic seconds.
+
+    `rules` are those to be beaten now. `reply_pending`: an Enter was sent and its `Withholding` is
+    not over. `xon` and `empty_line` are what the user allows.
+    """
+
+    now: float
+    modes: Modes
+    keys: Keys
+    sight: Sight
+    output_at: float | None
+    rules: frozenset[Rule]
+    prompting: bool = False
+    child_stopped: bool = False
+    reply_pending: bool = False
+    xon: bool = False
+    empty_line: bool = False
+
+
+class State(NamedTuple):
+    """Where a row applies."""
+
+    name: str
+    fits: Callable[[Situation], bool]
+
+
+class Requirement(NamedTuple):
+    """What must also be so; `otherwise` is the hold's reason."""
+
+    name: str
+    met: Callable[[Situation], bool]
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table; `proof` names the tests that show it, under tests/."""
+
+    name: str
+    why: str  # it is harmless
+    state: tuple[State, ...] = ()
+    requires: tuple[Requirement, ...]
+    sends: bytes = b""
+    redraws: bool = False  # the reply is a prompt, to be withheld
+    resets: frozenset[Rule]
+    proof: tuple[str, ...]
+
+    def applies(self, situation: Situation) -> bool:
+        return situation.rules <= self.resets and all(s.fits(situation) for s in self.state)
+
+
+class Noop(NamedTuple):
+    """Input that does nothing; to be sent in one write."""
+
+    data: bytes
+    row: str
+    resets: frozenset[Rule]
+
+
+class EmptyLine(NamedTuple):
+    """Enter; its reply goes through a `Withholding`."""
+
+    data: bytes
+    row: str
+    resets: frozenset[Rule]
+
+
+class Hold(NamedTuple):
+    """Nothing is sent now; `reason` is for the user."""
+
+    reason: str
+
+
+def _seconds_since(time: float | None, now: float) -> float:
+    return math.inf if time is None else now - time
+
+
+def _fresh_prompt(s: Situation) -> bool:
+    """?2004h came after the user's last Enter."""
+    shown_at, entered_at = s.modes[2004].set_at, s.keys.entered_at
+    return shown_at is not None and (entered_at is None or shown_at > entered_at)
+
+
+def _focus_is_wanted(s: Situation) -> bool:
+    """No shell has spoken since the program asked for focus reports: it has not died."""
+    asked_at, shell_at = s.modes[1004].set_at, s.modes[2004].changed_at
+    return asked_at is not None and (shell_at is None or shell_at <= asked_at + STALE_AFTER)
+
+
+def _not_emacs(s: Situation) -> bool:
+    return s.modes.modify_other_keys != 1 or s.modes.kitty_flags != 0
+
+
+def _text_since_enter(s: Situation) -> bool:
+    binary_at, entered_at = s.modes.binary_at, s.keys.entered_at
+    return binary_at is None or (entered_at is not None and binary_at < entered_at)
+
+
+def _paste_as_at_login(s: Situation) -> bool:
+    """A shell that turns ?2004 on for its prompt has done so since Enter; another never does."""
+    on = s.modes[2004].on
+    if s.sight.pastes not in (None, on):
+        return False
+    return not on or _fresh_prompt(s)
+
+
+_FULL_SCREEN = State("?1049", lambda s: s.modes.alternate_screen)
+_FOCUS = State("?1004", lambda s: s.modes[1004].on)
+
+_READY = (
+    Requirement("in session", lambda s: not s.prompting, "ssh itself prompts"),
+    Requirement("child runs", lambda s: not s.child_stopped, "ssh is stopped"),
+    Requirement("no paste open", lambda s: not s.keys.paste_open, "the user is pasting"),
+    Requirement(
+        "no half sequence typed",
+        lambda s: not s.keys.half_sequence,
+        "an escape sequence is half typed",
+    ),
+    Requirement(
+        "no half sequence shown",
+        lambda s: not s.modes.half_sequence,
+        "an escape sequence is half shown",
+    ),
+    Requirement(
+        "no escape pending",
+        lambda s: not s.keys.tilde_pending,
+        "the escape character is typed, and the next key decides",
+    ),
+    Requirement("not stopped by ^S", lambda s: not s.keys.stopped, "output is stopped by ^S"),
+    Requirement(
+        "keys quiet",
+        lambda s: _seconds_since(s.keys.typed_at, s.now) >= TYPED_BEFORE,
+        "the user is typing",
+    ),
+    Requirement(
+        "output quiet",
+        lambda s: _seconds_since(s.output_at, s.now) >= OUTPUT_BEFORE,
+        "the host is printing",
+    ),
+    Requirement(
+        "no binary output",
+        lambda s: _seconds_since(s.modes.binary_at, s.now) >= BINARY_BEFORE,
+        "binary output: a file transfer may be running",
+    ),
+    Requirement(
+        "no reply pending",
+        lambda s: not s.reply_pending,
+        "the last empty line has not been answered",
+    ),
+)
+_NOT_EMACS = Requirement(
+    "not emacs-like",
+    _not_emacs,
+    "the program takes focus reports for keys, as emacs does",
+)
+_NOT_STALE = Requirement(
+    "focus reports wanted",
+    _focus_is_wanted,
+    "the program that asked for focus reports has probably ended",
+)
+_NOTHING_TYPED = Requirement(
+    "nothing typed", lambda s: s.keys.line is Line.NOTHING, "a line is half typed"
+)
+_TTY = frozenset({Rule.CHANNEL_TIMEOUT, Rule.LOGIND, Rule.TTY_IDLE, Rule.TMUX_LOCK})
+
+ROWS = (
+    Row(
+        name="ready",
+        why="it sends nothing",
+        requires=_READY,
+        resets=frozenset(Rule),
+        proof=("test_ready_holds_whatever_is_on_the_screen",),
+    ),
+    Row(
+        name="tmux",
+        why="tmux 3.3a swallows focus reports in every pane state, unless a prefix is pending",
+        state=(_FULL_SCREEN, State("?7727", lambda s: s.modes[_TMUX].on)),
+        requires=(
+            Requirement(
+                "no control key",
+                lambda s: not s.keys.after_control,
+                "the last key may have been tmux's prefix",
+            ),
+        ),
+        sends=FOCUS_IN,
+        resets=_TTY,
+        proof=("test_tmux",),
+    ),
+    Row(
+        name="focus-out",
+        why="the program asked for this report, and has had the same one before",
+        state=(
+            _FULL_SCREEN,
+            _FOCUS,
+            State("reported focus-out last", lambda s: s.keys.last_focus == FOCUS_OUT),
+        ),
+        requires=(_NOT_EMACS, _NOT_STALE),
+        sends=FOCUS_OUT,
+        resets=_TTY,
+        proof=(
+            "test_focus_is_repeated_as_the_terminal_reported_it",
+            "test_emacs",
+            "test_stale_focus",
+        ),
+    ),
+    Row(
+        name="focus-in",
+        why="the program asked for this report, and takes it as nothing typed",
+        state=(_FULL_SCREEN, _FOCUS),
+        requires=(_NOT_EMACS, _NOT_STALE),
+        sends=FOCUS_IN,
+        resets=_TTY,
+        proof=(
+            "test_focus_is_repeated_as_the_terminal_reported_it",
+            "test_emacs",
+            "test_stale_focus",
+        ),
+    ),
+    Row(
+        name="empty-paste",
+        why="the line editor asked for pastes to be marked; this one inserts nothing",
+        state=(
+            State("?2004", lambda s: s.modes[2004].on),
+            State("no ?1049", lambda s: not s.modes.alternate_screen),
+            State("no ?1000–1004", lambda s: not s.modes.any_on(_MOUSE_AND_FOCUS)),
+            State("no kitty flags", lambda s: s.modes.kitty_flags == 0),
+        ),
+        requires=(
+            Requirement(
+                "fresh prompt", _fresh_prompt, "no prompt has been shown since the last Enter"
+            ),
+            _NOTHING_TYPED,
+        ),
+        sends=EMPTY_PASTE,
+        resets=_TTY | {Rule.ZSH_TMOUT},
+        proof=("test_empty_paste",),
+    ),
+    Row(
+        name="xon",
+        why="with IXON on, as canonical readers leave it, the remote kernel eats ^Q",
+        state=(
+            State("ChannelTimeout to beat", lambda s: Rule.CHANNEL_TIMEOUT in s.rules),
+            State("no mode on", lambda s: s.modes.plain),
+        ),
+        requires=(
+            Requirement("xon allowed", lambda s: s.xon, "only ^Q would do, and `xon` is off"),
+            Requirement(
+                "output printable",
+                _text_since_enter,
+                "binary output since the last Enter: ^Q could corrupt a transfer",
+            ),
+        ),
+        sends=XON,
+        resets=frozenset({Rule.CHANNEL_TIMEOUT, Rule.TMUX_LOCK}),
+        proof=("test_xon",),
+    ),
+    Row(
+        name="empty-line",
+        why="at a prompt of the login shell it is a command of nothing",
+        state=(State("shell timer to beat", lambda s: Rule.SHELL_TIMER in s.rules),),
+        requires=(
+            Requirement(
+                "empty_line allowed",
+                lambda s: s.empty_line,
+                "only Enter resets the shell's timer, and `empty_line` is off",
+            ),
+            Requirement(
+                "no ?1049",
+                lambda s: not s.modes.alternate_screen,
+                "a full-screen program runs; the shell's timer stands still",
+            ),
+            _NOTHING_TYPED,
+            Requirement(
+                "?2004 as at login",
+                _paste_as_at_login,
+                "the shell has not shown its prompt since the last Enter",
+            ),
+            Requirement(
+                "no mismatch",
+                lambda s: not s.sight.mismatched,
+                "an earlier Enter was answered by something else than the prompt",
+            ),
+            Requirement(
+                "prompt known",
+                lambda s: s.sight.place is not Place.UNKNOWN,
+                "no prompt of the shell was seen at login",
+            ),
+            Requirement(
+                "at the prompt",
+                lambda s: bool(s.sight.prompts),
+                "the line under the cursor is not the login prompt",
+            ),
+        ),
+        sends=ENTER,
+        redraws=True,
+        resets=frozenset(Rule),
+        proof=("test_empty_line", "test_a_captured_reply_is_hidden_however_it_is_cut"),
+    ),
+)
+NOTHING_HARMLESS = Hold("nothing is known to be harmless here")
+
+
+def choose(situation: Situation, rows: tuple[Row, ...] = ROWS) -> Noop | EmptyLine | Hold:
+    """What to send now, or why not."""
+    for row in rows:
+        if not row.applies(situation):
+            continue
+        for requirement in row.requires:
+            if not requirement.met(situation):
+                return Hold(requirement.otherwise)
+        if row.sends:
+            kind = EmptyLine if row.redraws else Noop
+            return kind(row.sends, row.name, row.resets)
+    return NOTHING_HARMLESS

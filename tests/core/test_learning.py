@@ -1,0 +1,308 @@
+"""From a drop to a rule, and from rules to what the next session does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepshell.core.endings import Ending, Kind
+from keepshell.core.learning import (
+    SHORTEST,
+    Plan,
+    Verdict,
+    adjusted,
+    learn,
+    measure,
+    missing,
+    next_time,
+    plan_for,
+    rounded,
+    to_tell,
+    told,
+)
+from keepshell.core.policy import RUNGS, Policy, Rung
+from keepshell.core.rules import DROP, KINDS, PROBE, Rule
+
+NOW = 1.7e9
+
+
+def drop(rule: str | None = "channel-timeout", idle: float | None = 900.0) -> Ending:
+    return Ending(Kind.CHANNEL_TIMEOUT, "dropped.", is_drop=True, rule=rule, idle=idle)
+
+
+def rule(kind: str = "channel-timeout", limit: float = 900.0, **known: Any) -> Rule:
+    return Rule(KINDS[kind], limit, known.pop("source", DROP), **known)
+
+
+def test_a_drop_is_a_suspicion() -> None:
+    learned = learn(drop(idle=899.4), [], NOW)
+    assert learned == rule(limit=900.0, seen_at=NOW, drops=1)
+    assert learned is not None
+    assert not learned.confirmed
+
+
+@pytest.mark.parametrize("idle", [899.4, 900.0, 903.0, 926.0, 874.0])
+def test_a_second_drop_at_the_same_idle_time_confirms(idle: float) -> None:
+    known = [rule("tmout", 600), rule(drops=1, seen_at=1.0, told="beaten")]
+    assert learn(drop(idle=idle), known, NOW) == rule(
+        drops=2, seen_at=NOW, told="beaten", confirmed=True
+    )
+
+
+@pytest.mark.parametrize("idle", [840.0, 960.0, 60.0])
+def test_a_drop_at_another_idle_time_is_another_suspicion(idle: float) -> None:
+    known = [rule(drops=2, confirmed=True)]
+    assert learn(drop(idle=idle), known, NOW) == rule(limit=idle, seen_at=NOW, drops=1)
+
+
+def test_a_drop_confirms_what_a_probe_has_read() -> None:
+    assert learn(drop(), [rule(source=PROBE)], NOW) == rule(
+        source=PROBE, confirmed=True, drops=1, seen_at=NOW
+    )
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        drop(rule=None),
+        drop(idle=None),
+        Ending(Kind.OWN_EXIT, "left.", is_drop=False, rule="tmout", idle=3.0),
+    ],
+)
+def test_an_ending_without_a_rule_teaches_nothing(ending: Ending) -> None:
+    assert learn(ending, [rule()], NOW) is None
+
+
+def test_the_rung_that_was_in_use_has_failed() -> None:
+    known = [rule(limit=1800, confirmed=True), rule(limit=900, drops=1)]
+    learned = learn(drop(idle=449.0), known, NOW, tried=Rung.NO_OP)
+    assert learned == rule(limit=900, drops=2, seen_at=NOW, outlasted=Rung.NO_OP)
+
+
+def test_a_lower_rung_or_a_rule_that_was_not_acted_on_has_not_failed() -> None:
+    assert learn(drop(), [rule()], NOW, tried=Rung.WINDOW_CHANGE) == rule(
+        drops=1, seen_at=NOW, confirmed=True
+    )
+    shell = drop("shell-timeout", 600.0)
+    assert learn(shell, [rule("tmout", 600)], NOW, tried=Rung.NO_OP) == rule(
+        "tmout", 600.0, drops=1, seen_at=NOW, confirmed=True
+    )
+    assert learn(drop(idle=70.0), [], NOW, tried=Rung.NO_OP) == rule(
+        limit=70.0, seen_at=NOW, drops=1
+    )
+
+
+def test_packets_never_fail_they_only_came_too_late() -> None:
+    """What survives no packet has died before it: the silence was longer than the limit."""
+    known = [rule("connection-idle", 60.0)]
+    learned = learn(drop("connection-idle", 30.0), known, NOW, tried=Rung.NO_OP)
+    assert learned == rule("connection-idle", 30.0, seen_at=NOW, drops=1)
+
+
+@pytest.mark.parametrize(
+    ("idle", "limit"),
+    [
+        (4.02, 4),
+        (3.1, 3),
+        (59.2, 60),
+        (301.5, 300),
+        (599.0, 600),
+        (604.0, 600),
+        (899.7, 900),
+        (3590.0, 3600),
+        (7202.0, 7200),
+        (137.9, 137),
+        (5000.0, 5000),
+        (1e6, 1000000),
+        (0.4, 1),
+        (0.0, 1),
+    ],
+)
+def test_limits_as_administrators_write_them(idle: float, limit: float) -> None:
+    assert rounded(idle) == limit
+
+
+@given(st.floats(2, 1e6))
+def test_a_limit_is_never_far_from_the_idle_time(idle: float) -> None:
+    assert idle - max(1.0, 0.03 * idle) <= rounded(idle) <= idle * 1.04 + 1.0
+
+
+@given(st.sampled_from(sorted(KINDS)), st.floats(2, 1e6), st.sampled_from([DROP, PROBE]))
+def test_nothing_acts_later_than_half_the_limit(kind: str, limit: float, source: str) -> None:
+    every = measure(rule(kind, limit, source=source), Policy()).every
+    assert SHORTEST <= every <= limit / 2
+
+
+def test_a_terminals_atime_lags() -> None:
+    assert measure(rule("logind", 900), Policy()).every == 450
+    assert measure(rule("logind", 16), Policy()).every == 6
+    assert measure(rule("logind", 5), Policy()).every == SHORTEST
+
+
+ALL = Policy(empty_line=True)
+NO_TYPING = Policy(no_op="never")
+LOW = Policy(rung=Rung.SERVER_ALIVE)
+
+VERDICTS = [
+    ("connection-idle", Policy(), Verdict.BEATEN, Rung.WINDOW_CHANGE, ""),
+    ("connection-idle", LOW, Verdict.NOT_ALLOWED, Rung.WINDOW_CHANGE, 'rung = "window-change"'),
+    ("channel-timeout", Policy(), Verdict.BEATEN, Rung.NO_OP, ""),
+    ("channel-timeout", NO_TYPING, Verdict.NOT_ALLOWED, Rung.NO_OP, 'no_op = "auto"'),
+    (
+        "channel-timeout",
+        Policy(rung=Rung.WINDOW_CHANGE),
+        Verdict.NOT_ALLOWED,
+        Rung.NO_OP,
+        'rung = "no-op"',
+    ),
+    ("tmout", Policy(), Verdict.NOT_ALLOWED, Rung.EMPTY_LINE, "empty_line = true"),
+    ("tmout", ALL, Verdict.BEATEN, Rung.EMPTY_LINE, ""),
+    (
+        "tmout",
+        Policy(rung=Rung.OFF, no_op="never"),
+        Verdict.NOT_ALLOWED,
+        Rung.EMPTY_LINE,
+        'rung = "empty-line", no_op = "auto", empty_line = true',
+    ),
+    ("unused-connection", ALL, Verdict.NOTHING, None, ""),
+]
+
+
+@pytest.mark.parametrize(("kind", "policy", "verdict", "rung", "setting"), VERDICTS)
+def test_the_verdict_on_a_rule(
+    kind: str, policy: Policy, verdict: Verdict, rung: Rung | None, setting: str
+) -> None:
+    found = measure(rule(kind), policy)
+    assert (found.verdict, found.rung, found.setting) == (verdict, rung, setting)
+    assert found.acts == (verdict is Verdict.BEATEN)
+
+
+def test_what_is_missing_is_what_the_policy_itself_says() -> None:
+    for rung in RUNGS:
+        for no_op in ("auto", "always", "never"):
+            for empty_line in (True, False):
+                policy = Policy(rung=rung, no_op=no_op, empty_line=empty_line)
+                assert (missing(Rung.NO_OP, policy) == "") == policy.may_type
+                assert (missing(Rung.EMPTY_LINE, policy) == "") == policy.may_enter
+
+
+def test_a_single_short_drop_is_doubted() -> None:
+    found = measure(rule("connection-idle", 12), Policy())
+    assert found.verdict is Verdict.DOUBTED
+    assert not found.acts
+
+
+def test_after_a_failed_no_op_the_next_rung_is_used_if_it_is_allowed() -> None:
+    failed = rule(outlasted=Rung.NO_OP)
+    allowed = measure(failed, ALL)
+    assert (allowed.verdict, allowed.rung) == (Verdict.BEATEN, Rung.EMPTY_LINE)
+    forbidden = measure(failed, Policy())
+    assert (forbidden.verdict, forbidden.rung) == (Verdict.OUTLASTED, Rung.NO_OP)
+    assert forbidden.setting == "empty_line = true"
+    assert forbidden.acts  # what failed once may do the next time
+
+
+def test_after_a_failed_empty_line_there_is_nothing_above() -> None:
+    found = measure(rule("tmout", outlasted=Rung.EMPTY_LINE), ALL)
+    assert (found.verdict, found.rung, found.setting) == (
+        Verdict.OUTLASTED,
+        Rung.EMPTY_LINE,
+        "",
+    )
+
+
+def test_a_plan_has_the_shortest_interval() -> None:
+    plan = plan_for([rule("connection-idle", 90), rule("client-alive", 60), rule()], Policy())
+    assert plan.window_change_every == 30
+    assert adjusted(Policy(), plan).window_change_interval == 30
+
+
+def test_a_plan_never_sends_less_often_than_the_policy() -> None:
+    plan = plan_for([rule("connection-idle", 7200)], Policy())
+    assert adjusted(Policy(), plan).window_change_interval == 60
+    assert adjusted(Policy(), Plan()).window_change_interval == 60
+
+
+def test_adjusting_keeps_all_the_rest() -> None:
+    policy = Policy(ssh="/usr/bin/ssh", outage_tolerance=7, warn=True, xon=True)
+    changed = adjusted(policy, plan_for([rule("client-alive", 40)], policy))
+    for name in Policy.__slots__:
+        expected = 20 if name == "window_change_interval" else getattr(policy, name)
+        assert getattr(changed, name) == expected
+
+
+def test_the_users_idle_limit_counts_for_window_changes_too() -> None:
+    policy = Policy(idle_limit=50)
+    assert adjusted(policy, plan_for([], policy)).window_change_interval == 25
+
+
+def test_rules_that_the_user_states_are_in_the_plan() -> None:
+    policy = Policy(rules=(rule("client-alive", 20, source="config"),))
+    assert plan_for([], policy).window_change_every == 10
+
+
+def test_what_is_to_be_typed_for() -> None:
+    rules = [rule(limit=4), rule("logind", 16), rule("tmout", 600), rule("tmux-lock", 60)]
+    plan = plan_for(rules, Policy())
+    assert [(found.kind.timer, found.limit) for found in plan.to_type_for] == [
+        ("channel-timeout", 4),
+        ("logind", 12),
+        ("tmux-lock", 60),
+    ]
+    moved_up = plan_for([rule(limit=4, outlasted=Rung.NO_OP)], ALL)
+    assert [(found.kind.timer, found.limit) for found in moved_up.to_type_for] == [
+        ("shell-timer", 4)
+    ]
+
+
+WORDS = [
+    (rule(limit=4), Policy(), "a no-op goes out after 2 s of silence"),
+    (rule(), NO_TYPING, 'only a no-op beats it, to be allowed by no_op = "auto"'),
+    (rule("unused-connection"), ALL, "nothing that keepshell sends beats it"),
+    (
+        rule("client-alive", 10),
+        Policy(),
+        "if it happens again after the same time, a window-change goes out after 5 s",
+    ),
+    (
+        rule(outlasted=Rung.NO_OP),
+        Policy(),
+        "it struck in spite of a no-op; what may beat it is to be allowed by empty_line = true",
+    ),
+    (
+        rule("tmout", outlasted=Rung.EMPTY_LINE),
+        ALL,
+        "it struck in spite of an empty line, and nothing else may beat it",
+    ),
+]
+
+
+@pytest.mark.parametrize(("known", "policy", "words"), WORDS)
+def test_the_words(known: Rule, policy: Policy, words: str) -> None:
+    assert next_time(measure(known, policy)) == words
+
+
+def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
+    suspected = measure(rule(limit=4), Policy())
+    assert told("me@web:22", suspected) == (
+        "me@web:22: a session was dropped after 4 s without input or output (by its looks sshd's "
+        "ChannelTimeout); a no-op goes out after 2 s of silence. "
+        "To undo: keepshell forget me@web:22"
+    )
+    confirmed = measure(rule(limit=4, confirmed=True), Policy())
+    assert "(sshd's ChannelTimeout)" in told("me@web:22", confirmed)
+
+
+def test_each_is_told_once_and_again_when_the_verdict_has_changed() -> None:
+    rules = [
+        rule(limit=4),
+        rule(limit=5, told="beaten"),
+        rule("tmout", told="not-allowed"),
+        rule("tmux-lock", source=PROBE),
+        rule("client-alive", 10),
+    ]
+    assert [found.rule for found in to_tell(plan_for(rules, Policy()))] == [rules[0]]
+    assert [found.rule for found in to_tell(plan_for(rules, ALL))] == [rules[0], rules[2]]

@@ -1,0 +1,153 @@
+"""The table of idle rules, and how the user states them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepshell.core.noop import Rule as Timer
+from keepshell.core.policy import Rung
+from keepshell.core.rules import (
+    CONFIG,
+    DROP,
+    KINDS,
+    LEAST,
+    MOST,
+    PROBE,
+    Rule,
+    of_ending,
+    parse,
+    parse_all,
+)
+
+# idle-rules.md: the lowest rung whose column says "lives" in every row of the kind.
+NEEDS = {
+    "client-alive": Rung.WINDOW_CHANGE,
+    "dropbear-idle": Rung.WINDOW_CHANGE,
+    "connection-idle": Rung.WINDOW_CHANGE,
+    "channel-timeout": Rung.NO_OP,
+    "logind": Rung.NO_OP,
+    "stop-idle": Rung.NO_OP,
+    "tty-idle": Rung.NO_OP,
+    "zsh-tmout": Rung.NO_OP,
+    "tmux-lock": Rung.NO_OP,
+    "tmout": Rung.EMPTY_LINE,
+    "autologout": Rung.EMPTY_LINE,
+    "unused-connection": None,
+}
+
+
+def test_the_lowest_rung_that_beats_each() -> None:
+    assert {name: kind.needs for name, kind in KINDS.items()} == NEEDS
+
+
+def test_what_only_input_resets_has_a_timer_of_the_rungs_that_type() -> None:
+    timers = {timer.value for timer in Timer}
+    for kind in KINDS.values():
+        assert bool(kind.timer) == (kind.needs is not None and kind.needs >= Rung.NO_OP)
+        assert not kind.timer or kind.timer in timers
+
+
+def test_every_kind_is_worded() -> None:
+    for name, kind in KINDS.items():
+        assert kind.owner
+        assert kind.quiet.startswith("without ")
+        assert kind.reset_by
+        assert repr(kind) == f"RuleKind('{name}')"
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        ("channel-timeout", "channel-timeout"),
+        ("client-alive", "client-alive"),
+        ("connection-idle", "connection-idle"),
+        ("stop-idle", "stop-idle"),
+        ("zsh-timeout", "zsh-tmout"),
+        ("shell-timeout", "tmout"),
+    ],
+)
+def test_the_kind_that_an_ending_points_to(ending: str, kind: str) -> None:
+    assert of_ending(ending) is KINDS[kind]
+
+
+def test_every_rule_that_an_ending_names_has_a_kind() -> None:
+    from keepshell.core import endings
+
+    for row in endings._ROWS:
+        kind = of_ending(row.rule)
+        assert (kind is None) == (row.rule is None)
+
+
+def test_a_stated_rule() -> None:
+    rule = parse("channel-timeout=15m")
+    assert rule == Rule(KINDS["channel-timeout"], 900.0, CONFIG)
+    assert rule.believed
+    assert repr(rule) == "Rule(channel-timeout=15m, config)"
+
+
+def test_blanks_and_case_do_not_count() -> None:
+    assert parse(" TMOUT = 600 ") == Rule(KINDS["tmout"], 600.0, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("channel-timeout", "expected KIND=LIMIT, such as channel-timeout=15m, found 'channel-"),
+        ("", "expected KIND=LIMIT"),
+        ("channel=15m", "unknown kind of rule 'channel'; did you mean channel-timeout?"),
+        ("channel_timeout=15m", "did you mean channel-timeout?"),
+        ("tmouts=15m", "did you mean tmout?"),
+        ("frobnicate=15m", "known: client-alive, "),
+        ("=15m", "known: client-alive, "),
+        ("tmout=soon", "tmout: expected a duration such as 15m, found 'soon'"),
+        ("tmout=", "tmout: expected a duration"),
+        ("tmout=1s", "tmout: expected a limit from 2s to 24d, found '1s'"),
+        ("tmout=25d", "tmout: expected a limit from 2s to 24d, found '25d'"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match="") as raised:
+        parse(text)
+    assert words in str(raised.value)
+
+
+def test_several_rules() -> None:
+    rules = parse_all(["channel-timeout=15m", "tmout=10m", "logind=15m", "tmout=600"])
+    assert [repr(rule) for rule in rules] == [
+        "Rule(channel-timeout=15m, config)",
+        "Rule(tmout=10m, config)",
+        "Rule(logind=15m, config)",
+    ]
+
+
+def test_one_kind_with_two_limits_is_refused() -> None:
+    with pytest.raises(ValueError, match="^tmout: has two limits, 10m and 15m; keep one$"):
+        parse_all(["tmout=10m", "logind=15m", "tmout=15m"])
+
+
+@given(st.sampled_from(sorted(KINDS)), st.integers(LEAST, MOST))
+def test_every_limit_within_the_bounds_can_be_stated(name: str, limit: int) -> None:
+    assert parse(f"{name}={limit}") == Rule(KINDS[name], float(limit), CONFIG)
+
+
+def test_one_short_drop_is_not_believed_where_the_network_may_have_been_the_cause() -> None:
+    kind = KINDS["connection-idle"]
+    assert not Rule(kind, 12, DROP).believed
+    assert Rule(kind, 12, DROP, confirmed=True).believed
+    assert Rule(kind, 12, PROBE).believed
+    assert Rule(kind, 30, DROP).believed
+    assert Rule(KINDS["channel-timeout"], 4, DROP).believed
+
+
+def test_rules_compare_by_value() -> None:
+    rule = Rule(KINDS["tmout"], 600, DROP, drops=1)
+    same = Rule(KINDS["tmout"], 600, DROP, drops=1)
+    assert rule == same
+    assert hash(rule) == hash(same)
+    assert rule != rule.with_changes(drops=2)
+    assert rule != "tmout"
+    assert rule.with_changes(confirmed=True, outlasted=Rung.NO_OP) == Rule(
+        KINDS["tmout"], 600, DROP, drops=1, confirmed=True, outlasted=Rung.NO_OP
+    )
