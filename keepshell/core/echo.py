@@ -45,9 +45,13 @@ NEWLINES = (
 # The begun part, at the end of a piece, of something that `normal` takes away or changes.
 _SGR = rb"(?:\x1b\[[0-9]*m|\x0f)*+"
 _BEGUN = re.compile(
-    rb"(?:\x1b\][^\x07\x1b]{0,80}\x1b?"  # a mark
+    rb"(?:\x1b(?:\](?:1(?:3(?:3(?:;[^\x07\x1b]{0,70}\x1b?)?)?)?)?)?"  # OSC 133
     rb"|[0-9][0-9:-]{0,9} ?[AaPp]?"  # a clock or a date
-    rb"|" + _SGR + rb"(?:\x1b(?:\[[0-9]*)?|[%#]" + _SGR + rb"(?:\x1b(?:\[[0-9]*)?| +(?:\r ?)?)?)?"
+    rb"|(?<![^\r\n])"  # PROMPT_SP, at column 0
+    + _SGR
+    + rb"(?:\x1b(?:\[[0-9]*)?|[%#]"
+    + _SGR
+    + rb"(?:\x1b(?:\[[0-9]*)?| +(?:\r ?)?)?)?"
     rb")\Z"
 )
 

@@ -104,10 +104,10 @@ class Ladder:
         """Rules about to fire under a hold, each once."""
         due = []
         for rule, held in self.held.items():
-            left = self._reset_at[rule] + self._limits[rule] - now
-            if rule not in self._warned and left <= self._limits[rule] * (1 - WARN_AT):
+            limit, reset_at = self._limits[rule], self._reset_at[rule]
+            if rule not in self._warned and now >= reset_at + limit * WARN_AT:
                 self._warned.add(rule)
-                due.append(NearLimit(rule, max(0.0, left), held.reason))
+                due.append(NearLimit(rule, max(0.0, reset_at + limit - now), held.reason))
         return due
 
 

@@ -48,6 +48,11 @@ _OSC_133 = {
     "PS1": r"\[\e]133;A\e\\\]u$ \[\e]133;B\e\\\]",
 }
 
+_KEYPAD = (
+    "zle-line-init() { echoti smkx }\nzle-line-finish() { echoti rmkx }\n"
+    "zle -N zle-line-init\nzle -N zle-line-finish\n"
+)
+
 
 def _bash(name: str, ps1: str, *options: str, redraws: bool = True, **env: str) -> Shape:
     return Shape(f"bash {name}", (*_BASH, *options), {"PS1": ps1, **env}, redraws=redraws)
@@ -117,11 +122,8 @@ SHAPES = (
     _zsh("blank line", "precmd() { print }\nPS1='%# '\n"),
     _zsh("vi mode", "bindkey -v\nPS1='%# '\n"),
     _zsh("no bracketed paste", "unset zle_bracketed_paste\nPS1='%# '\n"),
-    _zsh(
-        "keypad",
-        "zle-line-init() { echoti smkx }\nzle-line-finish() { echoti rmkx }\n"
-        "zle -N zle-line-init\nzle -N zle-line-finish\nPS1='%# '\n",
-    ),
+    _zsh("keypad", _KEYPAD + "PS1='%# '\n"),
+    _zsh("keypad, transient", _KEYPAD + "setopt transient_rprompt\nPS1='%# '\nRPROMPT=r\n"),
     _zsh(
         "osc 133",
         "precmd() { print -n '\\e]133;D\\a' }\npreexec() { print -n '\\e]133;C\\a' }\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,9 +110,8 @@ def test_blanks_and_case_do_not_count() -> None:
     ],
 )
 def test_what_is_wrong_is_said(text: str, words: str) -> None:
-    with pytest.raises(ValueError, match="") as raised:
+    with pytest.raises(ValueError, match=re.escape(words)):
         parse(text)
-    assert words in str(raised.value)
 
 
 def test_several_rules() -> None:
@@ -123,7 +124,7 @@ def test_several_rules() -> None:
 
 
 def test_one_kind_with_two_limits_is_refused() -> None:
-    with pytest.raises(ValueError, match="^tmout: has two limits, 10m and 15m; keep one$"):
+    with pytest.raises(ValueError, match=r"^tmout: has two limits, 10m and 15m; keep one$"):
         parse_all(["tmout=10m", "logind=15m", "tmout=15m"])
 
 

@@ -1,0 +1,128 @@
+"""When the rungs that type are due, with numbers for the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepshell.core.idle import IdleClock
+from keepshell.core.ladder import ACT_AT, RETRY_AFTER, WARN_AT, Held, Ladder
+from keepshell.core.noop import EmptyLine, Hold, Noop, Rule
+
+START = 1000.0
+CHANNEL, TTY, SHELL = Rule.CHANNEL_TIMEOUT, Rule.TTY_IDLE, Rule.SHELL_TIMER
+Choose = Callable[[frozenset[Rule]], Noop | EmptyLine | Hold]
+
+
+def always(*resets: Rule) -> Choose:
+    return lambda _rules: Noop(b"n", "row", frozenset(resets))
+
+
+def never(reason: str = "the user is typing") -> Choose:
+    return lambda _rules: Hold(reason)
+
+
+def test_a_rule_is_acted_on_at_half_its_limit() -> None:
+    ladder = Ladder({CHANNEL: 900.0}, START)
+    assert ladder.deadline(CHANNEL) == START + 450
+    assert ladder.act(START + 449, always(CHANNEL)) is None
+    assert ladder.act(START + 450, always(CHANNEL)) == Noop(b"n", "row", frozenset({CHANNEL}))
+    assert ladder.deadline(CHANNEL) == START + 900
+
+
+def test_what_resets_one_rule_may_not_reset_another() -> None:
+    ladder = Ladder({CHANNEL: 900.0, SHELL: 600.0, TTY: 900.0}, START)
+    idle = IdleClock(START)
+    idle.output(START + 10, 1)
+    idle.user(START + 5)
+    ladder.follow(idle, START + 1)
+    assert ladder.deadline(CHANNEL) == START + 10 + 450
+    assert ladder.deadline(TTY) == START + 5 + 450
+    assert ladder.deadline(SHELL) == START + 1 + 300
+
+
+def test_one_act_for_all_the_rules_it_resets_and_one_per_tick() -> None:
+    ladder = Ladder({CHANNEL: 10.0, TTY: 10.0, SHELL: 10.0}, START)
+    asked: list[frozenset[Rule]] = []
+
+    def choose(rules: frozenset[Rule]) -> Noop:
+        asked.append(rules)
+        return Noop(b"n", "row", frozenset({CHANNEL, TTY}))
+
+    assert ladder.act(START + 5, choose) is not None
+    assert asked == [{CHANNEL}]
+    assert ladder.deadline(TTY) == START + 10
+    assert ladder.deadline(SHELL) == START + 5
+
+
+def test_a_hold_moves_only_the_retry_and_keeps_its_reason() -> None:
+    ladder = Ladder({CHANNEL: 900.0}, START)
+    assert ladder.act(START + 450, never()) is None
+    assert ladder.held == {CHANNEL: Held("the user is typing", START + 450)}
+    assert ladder.deadline(CHANNEL) == START + 450 + RETRY_AFTER
+    assert ladder.act(START + 455, never("other")) is None
+    assert ladder.held == {CHANNEL: Held("other", START + 450)}
+    assert ladder.act(START + 460, always(CHANNEL)) is not None
+    assert ladder.held == {}
+
+
+def test_a_short_limit_is_retried_sooner() -> None:
+    ladder = Ladder({CHANNEL: 4.0}, START)
+    ladder.act(START + 2, never())
+    assert ladder.deadline(CHANNEL) == START + 2.5
+
+
+def test_the_user_ends_a_hold() -> None:
+    ladder = Ladder({CHANNEL: 900.0}, START)
+    ladder.act(START + 450, never())
+    idle = IdleClock(START)
+    idle.user(START + 451)
+    ladder.follow(idle, None)
+    assert ladder.held == {}
+    assert ladder.deadline(CHANNEL) == START + 451 + 450
+
+
+def test_a_limit_that_nears_under_a_hold_is_said_once() -> None:
+    ladder = Ladder({CHANNEL: 100.0}, START)
+    ladder.act(START + 50, never())
+    assert ladder.near_limits(START + 50) == []
+    near = START + 100 * WARN_AT
+    ladder.act(near, never())
+    (warning,) = ladder.near_limits(near)
+    assert (warning.rule, round(warning.left), warning.reason) == (
+        CHANNEL,
+        10,
+        "the user is typing",
+    )
+    assert ladder.near_limits(near + 5) == []
+    ladder.sent(frozenset({CHANNEL}), near + 6)
+    ladder.act(near + 6 + 50, never())
+    assert len(ladder.near_limits(near + 6 + 95)) == 1
+
+
+def test_what_resets_no_known_rule_changes_nothing() -> None:
+    ladder = Ladder({CHANNEL: 100.0}, START)
+    ladder.sent(frozenset({SHELL}), START + 10)
+    assert ladder.limits == {CHANNEL: 100.0}
+    assert ladder.deadline(CHANNEL) == START + 50
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 60), st.booleans(), st.booleans()), max_size=60),
+    st.floats(2, 300),
+)
+def test_never_twice_within_half_the_limit(
+    steps: list[tuple[float, bool, bool]], limit: float
+) -> None:
+    """Whatever the host shows or lets us do, and however late the ticks are."""
+    ladder, idle, now, last = Ladder({CHANNEL: limit}, START), IdleClock(START), START, START
+    for pause, holds, outputs in steps:
+        now += pause
+        if outputs:
+            idle.output(now, 1)
+        ladder.follow(idle, None)
+        if ladder.act(now, never() if holds else always(CHANNEL)):
+            assert now - last >= limit * ACT_AT * 0.999
+            last = now

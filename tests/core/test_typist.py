@@ -1,0 +1,239 @@
+"""A session in which something is typed for an absent user: what goes where, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keepshell.core import noop, rules, typist
+from keepshell.core.noop import EMPTY_PASTE, ENTER, FOCUS_IN
+from keepshell.core.policy import Policy, Rung
+from keepshell.core.session import (
+    Disconnect,
+    Effect,
+    Note,
+    Phase,
+    Session,
+    Suspend,
+    ToHost,
+    ToUser,
+)
+from keepshell.core.typist import Allowed, Typist
+
+START = 1000.0
+LIMIT = 100.0
+PROMPT = b"\x1b[?2004hhost$ "
+VIM = b"\x1b[?1049h\x1b[?1004h\x1b[?2004h"
+REPLY = b"\r\n\x1b[?2004l\r" + PROMPT
+
+
+def make(*kinds: noop.Rule, policy: Policy | None = None, **allowed: bool) -> Session:
+    limits = dict.fromkeys(kinds or (noop.Rule.CHANNEL_TIMEOUT,), LIMIT)
+    hands = Typist(limits, Allowed(**allowed), START)
+    policy = policy or Policy(window_change_interval=1e6)
+    return Session(policy, START, typist=hands)
+
+
+def tick(session: Session, now: float, phase: Phase = Phase.IN_SESSION) -> list[Effect]:
+    return session.tick(now, phase)
+
+
+def typed(effects: list[Effect]) -> bytes:
+    return b"".join(effect.data for effect in effects if isinstance(effect, ToHost))
+
+
+def shown(effects: list[Effect]) -> bytes:
+    return b"".join(effect.data for effect in effects if isinstance(effect, ToUser))
+
+
+def test_an_empty_paste_at_a_fresh_prompt() -> None:
+    session = make()
+    session.host_output(PROMPT, START + 1)
+    assert session.next_deadline() == START + 1 + LIMIT / 2
+    effects = tick(session, START + 51)
+    assert effects == [ToHost(EMPTY_PASTE), Note("noop-sent", "empty-paste")]
+    assert session.no_ops == 1
+    assert session.idle.user_at is None
+    assert session.next_deadline() == START + 51 + LIMIT / 2
+
+
+def test_nothing_while_ssh_prompts() -> None:
+    session = make()
+    session.host_output(PROMPT, START)
+    assert tick(session, START + 50, Phase.PROMPTING) == [Note("hold", "ssh itself prompts")]
+
+
+def test_a_hold_says_its_reason_and_near_the_limit_it_is_said_once() -> None:
+    session = make()
+    session.host_output(PROMPT, START)
+    session.user_input(b"half a li", START)
+    assert tick(session, START + 50) == [Note("hold", "a line is half typed")]
+    effects = tick(session, START + 95)
+    assert Note("near-limit", "channel-timeout: a line is half typed") in effects
+    assert shown(effects) == b""
+    assert Note("near-limit", "channel-timeout: a line is half typed") not in tick(
+        session, START + 101
+    )
+
+
+@pytest.mark.parametrize("half", [b"", b"\x1b[?25"])
+def test_the_terminal_notifies_if_the_user_wishes_and_never_in_a_sequence(half: bytes) -> None:
+    session = make(policy=Policy(warn=True, window_change_interval=1e6))
+    session.host_output(PROMPT + half, START)
+    session.user_input(b"x", START)
+    tick(session, START + 50)
+    note = shown(tick(session, START + 95))
+    assert note.startswith(b"\x1b]9;keepshell: channel-timeout may end this session") is not half
+    assert (note == b"") is bool(half)
+
+
+def test_an_empty_line_and_its_redraw_withheld() -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    assert typed(tick(session, START + 50)) == ENTER
+    for byte in REPLY:
+        assert session.host_output(bytes((byte,)), START + 50.01) == []
+    deadline = session.next_deadline()
+    assert deadline is not None
+    assert tick(session, deadline) == [Note("redraw-hidden")]
+    assert typed(tick(session, START + 50 + LIMIT)) == ENTER
+
+
+def test_a_late_reply_is_shown_and_widens_the_window() -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    tick(session, START + 50)
+    assert session.host_output(REPLY[:4], START + 50.1) == []
+    deadline = session.next_deadline()
+    assert deadline is not None
+    effects = tick(session, deadline)
+    assert effects == [ToUser(REPLY[:4]), Note("redraw-visible")]
+    assert shown(session.host_output(REPLY[4:], START + 51)) == REPLY[4:]
+
+
+def test_another_answer_is_shown_at_once_and_ends_it_for_the_session() -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    tick(session, START + 50)
+    assert shown(session.host_output(b"\r\nlisting\r\n" + PROMPT, START + 50.1)) == (
+        b"\r\nlisting\r\n" + PROMPT
+    )
+    assert typed(tick(session, START + 500)) == b""
+
+
+def test_a_key_during_the_withholding_releases_it_first() -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    tick(session, START + 50)
+    session.host_output(REPLY[:3], START + 50.1)
+    assert session.user_input(b"l", START + 50.2) == [ToUser(REPLY[:3]), ToHost(b"l")]
+    assert shown(session.host_output(REPLY[3:], START + 50.3)) == REPLY[3:]
+
+
+def after_focus_in() -> Session:
+    """In vim, at a line start for the user; ssh has seen a no-op since."""
+    session = make()
+    session.host_output(VIM, START)
+    assert typed(tick(session, START + 50)) == FOCUS_IN
+    return session
+
+
+@pytest.mark.parametrize("pieces", [[b"~."], [b"~", b"."]])
+def test_the_quit_after_a_no_op_is_done_here(pieces: list[bytes]) -> None:
+    session = after_focus_in()
+    effects = [e for piece in pieces for e in session.user_input(piece, START + 60)]
+    assert effects == [ToUser(b"~.\r\n"), Disconnect()]
+    assert session.evidence(START + 61, exit_status=255, signal=None).quit_typed
+
+
+def test_the_suspend_after_a_no_op_is_done_here() -> None:
+    session = after_focus_in()
+    effects = session.user_input(b"~\x1a", START + 60)
+    assert effects == [ToUser(b"~^Z [suspend ssh]\r\n"), Suspend()]
+    assert session.next_deadline() == START + 60 + LIMIT / 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "sent"),
+    [
+        (b"~w", b"~w"),
+        (b"~~", b"~"),
+        (b"~?", b"~?"),
+        (b"x~.", b"x~."),
+        (b"abc", b"abc"),
+        (b"~", b""),
+    ],
+)
+def test_other_keys_after_a_no_op_reach_the_host(keys: bytes, sent: bytes) -> None:
+    session = after_focus_in()
+    assert typed(session.user_input(keys, START + 60)) == sent
+
+
+def test_after_the_next_enter_ssh_sees_its_escapes_again() -> None:
+    session = after_focus_in()
+    assert typed(session.user_input(b"\r", START + 60)) == b"\r"
+    assert session.user_input(b"~.", START + 61) == [ToHost(b"~.")]
+
+
+def test_nothing_is_typed_between_the_escape_character_and_the_next_key() -> None:
+    session = after_focus_in()
+    session.user_input(b"~", START + 60)
+    assert typed(tick(session, START + 110)) == b""
+    assert session.keystrokes.tilde_pending
+
+
+def test_a_report_of_the_terminal_is_not_typed() -> None:
+    """The prompt stays the fresh one it is."""
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    session.user_input(b"\x1b[I", START + 1)
+    assert typed(tick(session, START + 60)) == ENTER
+
+
+LOGIND = rules.Rule(rules.KINDS["logind"], 900, rules.CONFIG)
+TMOUT = rules.Rule(rules.KINDS["tmout"], 600, rules.DROP)
+CLIENT = rules.Rule(rules.KINDS["client-alive"], 900, rules.CONFIG)
+BOTH = {noop.Rule.CHANNEL_TIMEOUT, noop.Rule.TTY_IDLE}
+
+
+@pytest.mark.parametrize(
+    ("settings", "known", "limits"),
+    [
+        ({}, [], {}),
+        ({"rules": (LOGIND, CLIENT)}, [], {noop.Rule.LOGIND: 900}),
+        ({"rules": (LOGIND,), "no_op": "never"}, [], {}),
+        ({"rules": (LOGIND,), "rung": Rung.WINDOW_CHANGE}, [], {}),
+        ({}, [TMOUT], {}),
+        ({"empty_line": True}, [TMOUT], {noop.Rule.SHELL_TIMER: 600}),
+        ({"empty_line": True}, [], {}),
+        ({"idle_limit": 300.0}, [], dict.fromkeys(BOTH, 300)),
+        ({"no_op": "always", "no_op_interval": 10.0}, [], dict.fromkeys(BOTH, 20)),
+        (
+            {"no_op": "always", "no_op_interval": 10.0, "empty_line": True, "idle_limit": 8.0},
+            [],
+            dict.fromkeys(BOTH, 8) | {noop.Rule.SHELL_TIMER: 20},
+        ),
+        (
+            {"rules": (LOGIND,)},
+            [rules.Rule(rules.KINDS["stop-idle"], 60, rules.DROP)],
+            {noop.Rule.LOGIND: 60},
+        ),
+    ],
+)
+def test_limits(settings: dict[str, Any], known: list[rules.Rule], limits: dict[Any, int]) -> None:
+    assert typist.limits(Policy(**settings), known) == limits
+
+
+def test_what_is_held_can_be_asked() -> None:
+    hands = Typist({noop.Rule.LOGIND: LIMIT}, Allowed(), START)
+    session = Session(Policy(window_change_interval=1e6), START, typist=hands)
+    tick(session, START + 50)
+    assert hands.held[noop.Rule.LOGIND].reason == "nothing is known to be harmless here"
+    assert (hands.sent, hands.sent_bytes) == (0, 0)
+
+
+def test_without_an_empty_line_there_is_nothing_to_reveal() -> None:
+    hands = Typist({noop.Rule.LOGIND: LIMIT}, Allowed(), START)
+    assert hands.withheld_until() is None
+    assert hands.reveal(START) == (b"", "")
