@@ -8,6 +8,7 @@ import fcntl
 import os
 import select
 import signal
+import sys
 import termios
 from collections.abc import Callable, Iterator
 
@@ -61,6 +62,10 @@ class Terminal:
     def winsize(self) -> bytes:
         """The kernel's struct winsize of the terminal, pixels included."""
         return get_winsize(self._stdin)
+
+    def rows(self) -> int:
+        """The terminal's height in lines; 0 if nobody knows."""
+        return int.from_bytes(self.winsize()[:2], sys.byteorder)
 
     @contextlib.contextmanager
     def raw(self) -> Iterator[None]:

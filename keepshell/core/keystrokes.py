@@ -37,19 +37,20 @@ _STOP, _START = 0x13, 0x11
 _STRING_START = rb"(?:\][0-9]|P[0-9>!$+|]|_G)"
 _SEQUENCE = re.compile(
     rb"\x1b(?:(?P<focus>\[[IO])|(?P<paste>\[200~)"
-    rb"|(?P<mouse>\[M[ -\xff]{3}|\[<[0-9;]{1,48}[Mm]|\[[0-9]{1,9};[0-9]{1,9};[0-9]{1,9}M)"
-    rb"|(?P<report>\[[=>?][0-?]{0,47}[ -/]{0,4}[@-~]|\[[0-9;]{1,48}(?:\$y|[ntx])"
-    rb"|\[(?!1;(?:[2-9]|1[0-6])R)[0-9]{1,9};[0-9]{1,9}R"
-    rb"|" + _STRING_START + rb"[ -\xff]*+(?:\x07|\x1b\\))"
-    rb"|(?P<editing>\[[0-9:;]{0,48}[A-DFH]|\[[13478](?:;[0-9:;]{0,46})?~|O[A-DFH])"
+    rb"|(?P<mouse>\[M[ -\xff]{3}|\[<[0-9;]++[Mm]|\[[0-9]++;[0-9]++;[0-9]++M)"
+    rb"|(?P<string>" + _STRING_START + rb"[ -\xff]*+(?:\x07|\x1b\\))"
+    rb"|(?P<report>\[[=>?][0-?]*+[ -/]*+[@-~]|\[[0-9;]++(?:\$y|[ntx])"
+    rb"|\[(?!1;(?:[2-9]|1[0-6])R)[0-9]++;[0-9]++R)"
+    rb"|(?P<editing>\[[0-9:;]*+[A-DFH]|\[[13478](?:;[0-9:;]*+)?~|O[A-DFH])"
     # kitty's and modifyOtherKeys' form of a key with Ctrl, Alt or the like; 1 is none, 2 is Shift
-    rb"|(?P<control>\[[0-9:]{1,9};(?![12]?[:;u])[0-9:;]{1,38}u|\[27;(?!2;)[0-9:;]{1,44}~)"
-    rb"|(?P<key>\[\[[A-E]|\[(?![M\[])[0-?]{0,48}[ -/]{0,4}[@-~]|O[0-9;]{0,8}[@-~]))"
+    rb"|(?P<control>\[[0-9:]++;(?![12]?[:;u])[0-9:;]++u|\[27;(?!2;)[0-9:;]++~)"
+    rb"|(?P<key>\[\[[A-E]|\[(?![M\[])[0-?]*+[ -/]*+[@-~]|O[0-9;]*+[@-~]))"
 )
 _UNFINISHED = re.compile(
-    rb"\x1b(?:\[(?:M[ -\xff]{0,2}|\[|[0-?]{0,48}[ -/]{0,4})|O[0-9;]{0,8}|[]P_]"
+    rb"\x1b(?:\[(?:M[ -\xff]{0,2}|\[|[0-?]*+[ -/]*+)|O[0-9;]*+|[]P_]"
     rb"|(?P<string>" + _STRING_START + rb")[ -\xff]*+(?P<end>\x1b?))?"
 )
+LONGEST = 64  # bytes; what is longer, but for a string, is no sequence
 _LINE_AFTER = {
     "mouse": Line.EDITED,
     "editing": Line.EDITED,
@@ -96,12 +97,15 @@ class Keystrokes:
 
     @property
     def line(self) -> Line:
+        """What was typed since the last Enter; UNSAFE while a sequence is unfinished."""
         return Line.UNSAFE if self._pending and not self.paste_open else self._line
 
     @property
     def typed_at(self) -> float | None:
-        """When the user last typed or clicked (seconds). Reports of the terminal are not typed;
-        half a sequence is, until it proves to be a report."""
+        """When the user last typed or clicked (monotonic seconds), None before the first byte.
+
+        Reports of the terminal are not typed; half a sequence is, until it proves to be a report.
+        """
         return self._pending_at if self._pending else self._typed_at
 
     @property
@@ -111,12 +115,15 @@ class Keystrokes:
 
     @property
     def escape_alone(self) -> bool:
-        """Whether the half sequence is ESC and no more. vim rests on one: ESCAPE_ALONE_AFTER later
-        it is the Esc key."""
+        """Whether the half sequence is ESC and no more; ESCAPE_ALONE_AFTER later it is the Esc key.
+
+        A user leaves vim in normal mode, after Esc: who waits for more would wait for ever.
+        """
         return self._pending == _ESC
 
     @property
     def stopped(self) -> bool:
+        """Whether ^S was typed and ^Q not yet; programs with IXON off take ^S for a key."""
         return self.stopped_at is not None
 
     @property
@@ -147,7 +154,7 @@ class Keystrokes:
             at = self._pasted(data, at, now) if self.paste_open else self._typed(data, at, now)
 
     def _follow_ssh(self, data: bytes, now: float) -> None:
-        """process_escapes, a search in place of its loop over bytes."""
+        """What process_escapes does, with a search in place of its loop over bytes."""
         at, end = 0, len(data)
         while at < end:
             if self.tilde_pending:
@@ -211,11 +218,11 @@ class Keystrokes:
             self._text(data[at:end], now)
             return end
         match = _SEQUENCE.match(data, at)
-        if match:
+        if match and (match["string"] or len(match[0]) <= LONGEST):
             self._sequence(match, now)
             return match.end()
         match = _UNFINISHED.fullmatch(data, at)
-        if match:
+        if match and (match["string"] or len(match[0]) <= LONGEST):
             string = match["string"]
             self._pending = _ESC + string + match["end"] if string else match[0]
             self._pending_at = now

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from keepshell.core.keystrokes import ESCAPE_ALONE_AFTER, Keystrokes, Line
+from keepshell.core.keystrokes import ESCAPE_ALONE_AFTER, LONGEST, Keystrokes, Line
 
 SOON, LATER = ESCAPE_ALONE_AFTER / 2, ESCAPE_ALONE_AFTER * 2
 
@@ -27,6 +27,10 @@ def line(*chunks: bytes) -> Line:
 
 
 # The line.
+
+
+def test_the_classes_in_their_order() -> None:
+    assert [line.name for line in sorted(Line)] == ["NOTHING", "PLAIN", "EDITED", "UNSAFE"]
 
 
 def test_at_the_start_nothing_is_typed() -> None:
@@ -154,18 +158,21 @@ def test_escape_and_a_key_at_once_is_alt_and_later_is_two_keys() -> None:
 
 
 def test_a_sequence_too_long_is_keys() -> None:
-    keys = typed(b"\x1b[" + b"1" * 48)
+    assert line(b"\x1b[" + b"1" * (LONGEST - 3) + b"C") is Line.EDITED
+    assert line(b"\x1b[" + b"1" * (LONGEST - 2) + b"C") is Line.UNSAFE
+    keys = typed(b"\x1b[" + b"1" * (LONGEST - 2))
     assert keys.half_sequence
     keys.feed(b"1", 1.0)
     assert not keys.half_sequence
     assert keys.line is Line.UNSAFE
-    assert typed(b"\x1b[" + b"1" * 60 + b"\r").line is Line.NOTHING
+    assert typed(b"\x1bO" + b"1" * LONGEST + b"\r").line is Line.NOTHING
 
 
 # A paste.
 
 
 def test_a_paste_is_no_enter() -> None:
+    assert typed(b"x\r", b"\x1b[200~", every=1.0).typed_at == 2.0
     keys = typed(b"x\r", b"\x1b[200~ls\rrm\r", b"\x16", every=1.0)
     assert keys.paste_open
     assert (keys.line, keys.entered_at, keys.typed_at) == (Line.EDITED, 1.0, 3.0)
@@ -295,10 +302,11 @@ def test_injected_input_takes_ssh_from_its_line_start() -> None:
     assert keys.ssh_at_line_start
 
 
-def test_an_injected_enter_gives_it_back() -> None:
+@pytest.mark.parametrize("enter", [b"\r", b"\n"])
+def test_an_injected_enter_gives_it_back(enter: bytes) -> None:
     keys = typed(b"ls\r")
     keys.injected(b"\x00")
-    keys.injected(b"\r")
+    keys.injected(enter)
     assert keys.ssh_at_line_start
     keys.feed(b"~.", 2.0)
     assert (keys.quit_at, keys.escape_missed) == (2.0, False)
@@ -437,6 +445,8 @@ class Reference:
 
     def sequence(self, now: float) -> None:
         kind = self.kind(self.half)
+        if len(self.half) > LONGEST and self.half[1:2] not in (b"]", b"P", b"_"):
+            kind = "broken"
         if kind == "half":
             return
         whole, self.half = self.half, b""
@@ -491,10 +501,10 @@ class Reference:
             return "half"
         if seq[2] not in starts:
             return "broken"
-        if seq[-1] == 0x07 or seq.endswith(b"\x1b\\"):
-            return "report"
-        middle = seq[3:-1] if seq.endswith(b"\x1b") else seq[3:]
-        return "half" if all(code >= 0x20 for code in middle) else "broken"
+        ends = [end for end in (b"\x07", b"\x1b\\", b"\x1b", b"") if seq[3:].endswith(end)]
+        if min(seq[3 : len(seq) - len(ends[0])], default=0x20) < 0x20:
+            return "broken"
+        return "report" if ends[0] in (b"\x07", b"\x1b\\") else "half"
 
     def csi(self, body: bytes, final: bytes) -> str:
         fields = body.split(b";")
