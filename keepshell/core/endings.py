@@ -50,6 +50,11 @@ class Kind(Enum):
     SHELL_TIMEOUT = "shell-timeout"
     STOP_IDLE = "stop-idle"
 
+    @property
+    def is_drop(self) -> bool:
+        """Whether the session was ended from outside."""
+        return self not in _NO_DROP
+
 
 _NO_DROP = {
     Kind.OWN_EXIT,
@@ -314,7 +319,7 @@ def classify(evidence: Evidence) -> Ending:
     """The ending that the evidence points to; any evidence has one."""
     case = Case(evidence)
     row = next(row for row in _ROWS if row.fits(case))
-    is_drop = row.kind not in _NO_DROP
+    is_drop = row.kind.is_drop
     sentence = row.sentence.format_map(_words(row, case))
     if is_drop:
         sentence = f"session dropped: {sentence}; {_sent(evidence)}"

@@ -44,11 +44,12 @@ class Evidence:
     """What is known when the child has ended; every `_idle` is in seconds before that moment.
 
     `exit_status` is None if `signal` killed the child, `tail` the last output as the terminal got
-    it. `sent_idle` counts from the last keepalive; `keepalives` are all of them, `no_ops` those
-    that were input. `sent_gap` is how long nothing had gone out, no key and no keepalive, before
-    the last thing that did. `reads` are the last reads of output as (seconds before the end,
-    bytes), oldest first; without them it stays open how long the host was silent before ssh spoke.
-    `forwarded` is a signal that keepshell got and passed on. None: it never was, or nobody knows.
+    it. `sent_idle` counts from the last keepalive, `typed_idle` from the last that was input;
+    `keepalives` are all of them, `no_ops` those that were input. `sent_gap` is how long nothing had
+    gone out, no key and no keepalive, before the last thing that did. `reads` are the last reads of
+    output as (seconds before the end, bytes), oldest first; without them it stays open how long the
+    host was silent before ssh spoke. `forwarded` is a signal that keepshell got and passed on.
+    None: it never was, or nobody knows.
     """
 
     exit_status: int | None
@@ -61,6 +62,7 @@ class Evidence:
     quit_typed: bool = False
     keepalives: int = 0
     no_ops: int = 0
+    typed_idle: float | None = None
     sent_gap: float | None = None
     lasted: float | None = None
     reads: tuple[tuple[float, int], ...] = ()
@@ -139,7 +141,7 @@ class Case:
 
     def input_idle(self) -> float | None:
         """Seconds without input, the user's or a no-op."""
-        return _least(self.user_idle(), self.evidence.sent_idle if self.evidence.no_ops else None)
+        return _least(self.user_idle(), self.evidence.typed_idle)
 
     def host_idle(self) -> float | None:
         """Seconds without output before ssh's own last words."""

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from keepshell.core.durations import describe
-from keepshell.core.endings import Ending
 from keepshell.core.policy import Policy, Rung
-from keepshell.core.rules import DROP, KINDS, Rule, of_ending
+from keepshell.core.rules import DROP, KINDS, Rule, RuleKind, of_ending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keepshell.core.endings import Ending
 
 ACT_AT = 0.5
 """The part of a limit after which a rule is acted on."""
@@ -115,6 +118,8 @@ def measure(rule: Rule, policy: Policy) -> Measure:
         return Measure(rule, Verdict.NOTHING, None, every)
     rung = needs if rule.outlasted < needs else _above(rule.outlasted)
     setting = "" if rung is None else missing(rung, policy)
+    if rung == Rung.WINDOW_CHANGE:
+        every = min(every, policy.window_change_interval)
     if rung is None or (setting and rule.outlasted):
         return Measure(rule, Verdict.OUTLASTED, rule.outlasted, every, setting)
     if setting:
@@ -147,31 +152,47 @@ def adjusted(policy: Policy, plan: Plan) -> Policy:
     return Policy(**{**values, "window_change_interval": min(asked)})
 
 
+@dataclass(frozen=True)
+class Efforts:
+    """What was done in the idle time that ended a session, and what else there is to know of it.
+
+    `rung` is the highest that was used in it, `typed_idle` the seconds since the last input that
+    was not the user's, `half_line` whether a line was half typed when it began.
+    """
+
+    rung: Rung = Rung.OFF
+    typed_idle: float | None = None
+    half_line: bool = False
+
+    def meant_for(self, kind: RuleKind) -> bool:
+        """Whether something was typed that should have reset a rule of this kind."""
+        return kind.needs is not None and self.rung >= kind.needs >= Rung.NO_OP
+
+
 def learn(
-    ending: Ending, known: Sequence[Rule], now: float, *, tried: Rung = Rung.OFF
+    ending: Ending, known: Sequence[Rule], now: float, efforts: Efforts | None = None
 ) -> Rule | None:
     """The rule that this ending points to, new or known before; None where it points to none.
 
-    `known` are the stored rules of the host, `now` is in seconds since 1970. `tried` is the highest
-    rung that was used in the idle time that ended the session. The answer replaces a known rule of
-    the same kind, source and limit.
+    `known` are the stored rules of the host, `now` is in seconds since 1970. The answer replaces a
+    known rule of the same kind, source and limit.
     """
-    kind = of_ending(ending.rule)
-    if kind is None or ending.idle is None or not ending.is_drop:
+    efforts = efforts or Efforts()
+    kind, idle = of_ending(ending.rule), ending.idle
+    if kind is None or idle is None or not ending.is_drop:
         return None
+    if kind.needs == Rung.EMPTY_LINE and efforts.half_line:
+        return None  # its timer had begun before the last key: nobody knows when
     same = [rule for rule in known if rule.kind is kind]
-    acted_on = min((rule for rule in same if rule.believed), key=_limit, default=None)
-    if acted_on is not None and tried >= (kind.needs or tried) >= Rung.NO_OP:
-        # The silence that its timer saw was not the user's: it tells no other limit.
-        return acted_on.with_changes(seen_at=now, drops=acted_on.drops + 1, outlasted=tried)
+    if efforts.meant_for(kind) and efforts.typed_idle is not None:
+        idle = min(idle, efforts.typed_idle)
+        for rule in same:
+            if rule.believed and idle < rule.limit and not _same_time(idle, rule.limit):
+                return rule.with_changes(seen_at=now, drops=rule.drops + 1, outlasted=efforts.rung)
     for rule in same:
-        if _same_time(ending.idle, rule.limit):
+        if _same_time(idle, rule.limit):
             return rule.with_changes(seen_at=now, drops=rule.drops + 1, confirmed=True)
-    return Rule(kind, rounded(ending.idle), DROP, seen_at=now, drops=1)
-
-
-def _limit(rule: Rule) -> float:
-    return rule.limit
+    return Rule(kind, rounded(idle), DROP, seen_at=now, drops=1)
 
 
 def rounded(idle: float) -> float:

@@ -111,6 +111,8 @@ class Session:
         self.keystrokes = Keystrokes(escape_char)
         self.nudges = 0
         self.begun = False
+        self.keepalives = True
+        """The user's switch; off, nothing is sent that ssh would not have sent by itself."""
         self._policy = policy
         self._notice_shown = notice_shown
         self._program = program
@@ -119,6 +121,7 @@ class Session:
         self._forwarded: int | None = None
         self._stopped = False
         self._held_at = now
+        self._held = ""
         self._suspend_by: float | None = None
         self._tail = b""
 
@@ -126,16 +129,14 @@ class Session:
         """Bytes the user typed or pasted."""
         self.idle.user(now)
         effects: list[Effect] = []
-        if self._typist is not None:
-            effects += _to_user(self._typist.before_input(now))
-            while data and self.keystrokes.at_line_start and not self.keystrokes.ssh_at_line_start:
-                effects += self._unseen_by_ssh(data[:1], now)
-                data = data[1:]
+        while data and self.keystrokes.at_line_start and not self.keystrokes.ssh_at_line_start:
+            effects += self._unseen_by_ssh(data[:1], now)
+            data = data[1:]
         if data:
             self.keystrokes.feed(data, now)
             effects.append(ToHost(data))
         if self._typist is not None:
-            self._typist.after_input(self.keystrokes, now)
+            effects[:0] = _to_user(self._typist.input(self.keystrokes, now))
         if self.keystrokes.suspend_at == now and not self.keystrokes.escape_missed:
             after = SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
             self._suspend_by = now + after
@@ -197,6 +198,28 @@ class Session:
         return 0 if self._typist is None else self._typist.sent
 
     @property
+    def injected(self) -> int:
+        """How many bytes that was."""
+        return 0 if self._typist is None else self._typist.sent_bytes
+
+    @property
+    def rung(self) -> Rung:
+        """The highest rung that is in use."""
+        if not self.keepalives:
+            return min(self._policy.rung, Rung.SERVER_ALIVE)
+        if self._typist is not None:
+            return self._typist.rung
+        return min(self._policy.rung, Rung.WINDOW_CHANGE)
+
+    @property
+    def hold(self) -> str | None:
+        """Why a keepalive that is due is not sent; None where none is held."""
+        reasons = {self._held} if self._held else set()
+        if self._typist is not None:
+            reasons |= {held.reason for held in self._typist.held.values()}
+        return "; ".join(sorted(reasons)) or None
+
+    @property
     def cut_off(self) -> bool:
         """Whether the user ended the session over the head of the program on the screen."""
         return self._quit_typed or self._forwarded is not None
@@ -220,6 +243,7 @@ class Session:
             quit_typed=self._quit_typed,
             keepalives=self.nudges + self.no_ops,
             no_ops=self.no_ops,
+            typed_idle=idle.since(idle.typed_at, now),
             sent_gap=idle.sent_gap,
             lasted=now - idle.started_at,
             reads=idle.reads(now),
@@ -228,7 +252,7 @@ class Session:
         )
 
     def _timers(self) -> Iterator[tuple[float, Callable[[float, Phase], list[Effect]]]]:
-        if self._policy.rung >= Rung.WINDOW_CHANGE:
+        if self.keepalives and self._policy.rung >= Rung.WINDOW_CHANGE:
             quiet_since = max(self.idle.quiet_since(), self._held_at)
             yield quiet_since + self._policy.window_change_interval, self._nudge
         if self._suspend_by is not None:
@@ -237,13 +261,14 @@ class Session:
             withheld_until = self._typist.withheld_until()
             if withheld_until is not None:
                 yield withheld_until, self._reveal
-            yield self._typist.deadline(self.idle, self.keystrokes), self._type
+            if self.keepalives:
+                yield self._typist.deadline(self.idle, self.keystrokes), self._type
 
     def _nudge(self, now: float, phase: Phase) -> list[Effect]:
-        held = "the child is stopped" if self._stopped else _HELD_IN.get(phase)
-        if held:
+        self._held = "the child is stopped" if self._stopped else _HELD_IN.get(phase, "")
+        if self._held:
             self._held_at = now
-            return [Note("hold", held)]
+            return [Note("hold", self._held)]
         self.idle.sent(now)
         self.nudges += 1
         return [Nudge(), Note("nudge-sent")]
@@ -268,7 +293,7 @@ class Session:
         for near in typed.near_limits:
             effects += self._say_near_limit(near)
         if typed.to_host:
-            self.idle.sent(now)
+            self.idle.sent(now, typed.rung)
             self.keystrokes.injected(typed.to_host)
             effects += [ToHost(typed.to_host), Note("noop-sent", typed.row)]
         return effects

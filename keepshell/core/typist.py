@@ -6,6 +6,7 @@ redraw; the session gives it the streams and sends what it returns.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,16 @@ from keepshell.core.echo import Withholding, window
 from keepshell.core.idle import IdleClock
 from keepshell.core.keystrokes import Keystrokes, Line
 from keepshell.core.ladder import Held, Ladder, NearLimit
-from keepshell.core.policy import Policy
+from keepshell.core.policy import Policy, Rung
 from keepshell.core.prompt import PromptMemory
 from keepshell.core.rules import Rule
 from keepshell.core.session import Seen
 
 ECHOES_KEPT = 8
+
+RUNG_BY_US_WITHIN = 1.0
+"""Seconds after a no-op within which a bell is taken for its answer: that row is used no more in
+this session. A program may have died without turning off what the row goes by."""
 
 _ANY_INPUT = (noop.Rule.CHANNEL_TIMEOUT, noop.Rule.TTY_IDLE)
 """What a limit of unknown kind is taken for: together they are reset by every no-op alike."""
@@ -40,6 +45,7 @@ class Typed:
 
     to_host: bytes = b""
     row: str = ""
+    rung: Rung = Rung.NO_OP
     holds: tuple[str, ...] = ()
     near_limits: Sequence[NearLimit] = ()
 
@@ -75,44 +81,66 @@ def limits(policy: Policy, rules: Iterable[Rule]) -> dict[noop.Rule, float]:
 class Typist:
     """One for each session that has a rule which only input resets."""
 
-    def __init__(self, limits: Mapping[noop.Rule, float], allowed: Allowed, now: float) -> None:
-        """`limits`, of at least one rule, in seconds."""
+    def __init__(
+        self,
+        limits: Mapping[noop.Rule, float],
+        allowed: Allowed,
+        now: float,
+        *,
+        rows: tuple[noop.Row, ...] = noop.ROWS,
+    ) -> None:
+        """`limits`, of at least one rule, in seconds; `rows` is the table to go by."""
         self.sent = 0
         """No-ops and empty lines typed so far."""
         self.sent_bytes = 0
         self._ladder = Ladder(limits, now)
         self._allowed = allowed
+        self._rows = rows
         self._prompt = PromptMemory()
         self._withholding: Withholding | None = None
         self._echoes: deque[float] = deque(maxlen=ECHOES_KEPT)
         self._asked_at: float | None = None
+        self._reply_after = 0.0
+        self._last_row = ""
+        self._sent_at = -math.inf
+
+    @property
+    def rung(self) -> Rung:
+        """The highest rung that its rules need."""
+        shell = noop.Rule.SHELL_TIMER in self._ladder.limits
+        return Rung.EMPTY_LINE if shell else Rung.NO_OP
 
     @property
     def held(self) -> Mapping[noop.Rule, Held]:
         """The rules that are not being beaten at the moment, and why."""
         return self._ladder.held
 
-    def before_input(self, now: float) -> bytes:
-        """The user types: what must be shown before the key goes out."""
-        self._asked_at = now
-        if self._withholding is None or self._withholding.over:
-            return b""
-        return self._shown(self._withholding.release())
+    def input(self, keystrokes: Keystrokes, now: float) -> bytes:
+        """`keystrokes` has read input: what must be shown before that goes out.
 
-    def after_input(self, keystrokes: Keystrokes, now: float) -> None:
-        """The user's bytes have been read by `keystrokes`."""
-        if keystrokes.typed_at == now:
-            entered = keystrokes.entered_at == now and keystrokes.line is Line.NOTHING
-            self._prompt.typed(entered=entered)
+        A report of the terminal is not typed: it releases nothing, and nobody need echo it.
+        """
+        if keystrokes.typed_at != now:
+            return b""
+        self._asked_at = now
+        withholding = self._withholding
+        pending = withholding is not None and not withholding.over
+        shown = self._shown(withholding.release()) if withholding and pending else b""
+        entered = keystrokes.entered_at == now and keystrokes.line is Line.NOTHING
+        self._prompt.typed(entered=entered)
+        return shown
 
     def output(self, data: bytes, now: float) -> bytes:
         """The host printed; answers with what is to be shown of it now."""
         if self._asked_at is not None:
             self._echoes.append(now - self._asked_at)
             self._asked_at = None
+        if b"\a" in data and now - self._sent_at < RUNG_BY_US_WITHIN:
+            self._rows = tuple(row for row in self._rows if row.name != self._last_row)
         withholding = self._withholding
         if withholding is not None and not withholding.over:
             data = withholding.feed(data, now)
+            self._reply_after = withholding.reply_after or self._reply_after
         return self._shown(data)
 
     def _shown(self, data: bytes) -> bytes:
@@ -134,8 +162,6 @@ class Typist:
             return b"", ""
         was = withholding.outcome
         shown = self._shown(withholding.tick(now))
-        if withholding.reply_after is not None:
-            self._echoes.append(withholding.reply_after)
         decided = withholding.outcome is not was
         return shown, withholding.outcome.value if decided else ""
 
@@ -163,19 +189,24 @@ class Typist:
                     reply_pending=pending,
                     xon=self._allowed.xon,
                     empty_line=self._allowed.empty_line,
-                )
+                ),
+                self._rows,
             )
 
         chosen = self._ladder.act(now, choose)
         near_limits = self._ladder.near_limits(now)
         if chosen is None:
             return Typed(holds=_reasons(self._ladder.held), near_limits=near_limits)
+        rung = Rung.NO_OP
         if isinstance(chosen, noop.EmptyLine):
-            span = window(min(self._echoes, default=None))
+            rung = Rung.EMPTY_LINE
+            # A shell that is slow to prompt answers later than the link alone would.
+            span = max(window(min(self._echoes, default=None)), 1.5 * self._reply_after)
             self._withholding = Withholding(sight.prompts, modes, now, span)
+        self._last_row, self._sent_at = chosen.row, now
         self.sent += 1
         self.sent_bytes += len(chosen.data)
-        return Typed(to_host=chosen.data, row=chosen.row, near_limits=near_limits)
+        return Typed(to_host=chosen.data, row=chosen.row, rung=rung, near_limits=near_limits)
 
 
 def _reasons(held: Mapping[noop.Rule, Held]) -> tuple[str, ...]:

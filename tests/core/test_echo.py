@@ -254,6 +254,7 @@ def test_a_key_releases_first_and_nothing_is_held_against_the_reply(size: int) -
         (b"\x1b[?2004h", BASH + b"$ ", b"$ "),
         (b"\x1b[?1h\x1b=", b"\r\n\x1b[?2004l\r\x1b[?1l\x1b>\x1b[?1h$ ", b"\x1b[?1h$ "),
         (b"", b"\r\n\x1b[?25l$ ", b"\x1b[?25l$ "),
+        (b"\x1b[?25l", b"\r\n\x1b[?25h$ ", b"\x1b[?25h$ "),
         (b"", b"\r\n\x1b[>1u$ ", b"\x1b[>1u$ "),
         (b"", b"\r\n\x1b[>4;2m$ ", b"\x1b[>4;2m$ "),
         (b"", b"\r\n$ \x1b[", b"$ \x1b["),

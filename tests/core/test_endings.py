@@ -466,7 +466,7 @@ def test_the_silence_of_a_channel(reads: tuple[tuple[float, int], ...], idle: fl
 def test_a_no_op_is_input_and_a_window_change_is_none() -> None:
     facts: dict[str, Any] = {"user_idle": 900.0, "sent_idle": 20.0, "keepalives": 14}
     assert ending(PROMPT + CLOSED, **facts).idle == 900.0
-    assert ending(PROMPT + CLOSED, **facts, no_ops=3).idle == 20.0
+    assert ending(PROMPT + CLOSED, **facts, no_ops=3, typed_idle=240.0).idle == 240.0
 
 
 @pytest.mark.parametrize(
@@ -638,6 +638,7 @@ EVIDENCE = st.builds(
     quit_typed=st.booleans(),
     keepalives=st.integers(0, 10**6),
     no_ops=st.integers(0, 10**6),
+    typed_idle=SECONDS,
     sent_gap=SECONDS,
     lasted=SECONDS,
     reads=st.lists(st.tuples(st.floats(0, 1e9), st.integers(0, 4096)), max_size=4).map(tuple),

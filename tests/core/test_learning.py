@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keepshell.core.endings import Ending, Kind
 from keepshell.core.learning import (
     SHORTEST,
+    Efforts,
     Plan,
     Verdict,
     adjusted,
@@ -77,29 +78,48 @@ def test_an_ending_without_a_rule_teaches_nothing(ending: Ending) -> None:
 
 
 def test_the_rung_that_was_in_use_has_failed() -> None:
-    known = [rule(limit=1800, confirmed=True), rule(limit=900, drops=1)]
-    learned = learn(drop(idle=449.0), known, NOW, tried=Rung.NO_OP)
-    assert learned == rule(limit=900, drops=2, seen_at=NOW, outlasted=Rung.NO_OP)
+    known = [rule("tmout", 300), rule(limit=900, drops=1)]
+    efforts = Efforts(Rung.NO_OP, typed_idle=449.0)
+    assert learn(drop(idle=449.0), known, NOW, efforts) == rule(
+        limit=900, drops=2, seen_at=NOW, outlasted=Rung.NO_OP
+    )
+
+
+def test_a_rung_that_was_held_in_the_end_has_not_failed() -> None:
+    """What was typed had reset the timer, and the limit has passed since."""
+    efforts = Efforts(Rung.EMPTY_LINE, typed_idle=600.4)
+    assert learn(drop("shell-timeout", 5000.0), [rule("tmout", 600)], NOW, efforts) == rule(
+        "tmout", 600, drops=1, seen_at=NOW, confirmed=True
+    )
 
 
 def test_a_lower_rung_or_a_rule_that_was_not_acted_on_has_not_failed() -> None:
-    assert learn(drop(), [rule()], NOW, tried=Rung.WINDOW_CHANGE) == rule(
-        drops=1, seen_at=NOW, confirmed=True
-    )
-    shell = drop("shell-timeout", 600.0)
-    assert learn(shell, [rule("tmout", 600)], NOW, tried=Rung.NO_OP) == rule(
+    nudged = Efforts(Rung.WINDOW_CHANGE)
+    assert learn(drop(), [rule()], NOW, nudged) == rule(drops=1, seen_at=NOW, confirmed=True)
+    typed = Efforts(Rung.NO_OP, typed_idle=70.0)
+    assert learn(drop("shell-timeout", 600.0), [rule("tmout", 600)], NOW, typed) == rule(
         "tmout", 600.0, drops=1, seen_at=NOW, confirmed=True
     )
-    assert learn(drop(idle=70.0), [], NOW, tried=Rung.NO_OP) == rule(
-        limit=70.0, seen_at=NOW, drops=1
+    assert learn(drop(idle=70.0), [], NOW, typed) == rule(limit=70.0, seen_at=NOW, drops=1)
+    doubted = rule("stop-idle", 50)
+    assert learn(drop("stop-idle", 20.0), [doubted], NOW, Efforts(Rung.NO_OP, 20.0)) == rule(
+        "stop-idle", 20.0, seen_at=NOW, drops=1
     )
 
 
 def test_packets_never_fail_they_only_came_too_late() -> None:
     """What survives no packet has died before it: the silence was longer than the limit."""
     known = [rule("connection-idle", 60.0)]
-    learned = learn(drop("connection-idle", 30.0), known, NOW, tried=Rung.NO_OP)
+    learned = learn(drop("connection-idle", 30.0), known, NOW, Efforts(Rung.NO_OP, 30.0))
     assert learned == rule("connection-idle", 30.0, seen_at=NOW, drops=1)
+
+
+def test_a_half_line_hides_when_a_shells_timer_began() -> None:
+    half = Efforts(half_line=True)
+    assert learn(drop("shell-timeout", 10.0), [], NOW, half) is None
+    assert learn(drop("zsh-timeout", 10.0), [], NOW, half) == rule(
+        "zsh-tmout", 10.0, seen_at=NOW, drops=1
+    )
 
 
 @pytest.mark.parametrize(

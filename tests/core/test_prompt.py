@@ -155,6 +155,7 @@ def test_a_prompt_without_its_beginning_is_none() -> None:
     """The output kept may begin anywhere; what begins there did not begin at column 0."""
     memory = logged_in(b"$ ")
     memory.shown(b"\r" + b"\x07" * KEPT + b"$ ")
+    memory.shown(b"")
     assert memory.sight() == (Place.LOGIN, False, False, ())
 
 

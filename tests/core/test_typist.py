@@ -131,6 +131,45 @@ def test_a_key_during_the_withholding_releases_it_first() -> None:
     assert shown(session.host_output(REPLY[3:], START + 50.3)) == REPLY[3:]
 
 
+def test_a_late_reply_widens_the_next_window() -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    tick(session, START + 50)
+    tick(session, START + 50.3)
+    session.host_output(REPLY, START + 51)
+    sent_at = START + 50 + LIMIT / 2
+    assert typed(tick(session, sent_at)) == ENTER
+    assert session.host_output(REPLY, sent_at + 1) == []
+    assert tick(session, sent_at + 1.1) == [Note("redraw-hidden")]
+
+
+def test_a_report_of_the_terminal_releases_nothing() -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    tick(session, START + 50)
+    session.host_output(REPLY[:3], START + 50.1)
+    assert session.user_input(b"\x1b[I", START + 50.15) == [ToHost(b"\x1b[I")]
+    assert session.host_output(REPLY[3:], START + 50.2) == []
+
+
+def test_a_row_that_rang_the_bell_is_used_no_more() -> None:
+    """tmux behind a nested ssh that dropped: its modes stay on, and a shell rings at the report."""
+    session = make()
+    session.host_output(VIM, START)
+    assert typed(tick(session, START + 50)) == FOCUS_IN
+    session.host_output(b"\a", START + 50.2)
+    for later in (110.0, 200.0, 300.0):
+        assert typed(tick(session, START + later)) == b""
+
+
+def test_a_bell_much_later_is_none_of_ours() -> None:
+    session = make()
+    session.host_output(VIM, START)
+    tick(session, START + 50)
+    session.host_output(b"\a", START + 60)
+    assert typed(tick(session, START + 160)) == FOCUS_IN
+
+
 def after_focus_in() -> Session:
     """In vim, at a line start for the user; ssh has seen a no-op since."""
     session = make()

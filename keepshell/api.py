@@ -1,0 +1,162 @@
+"""pexpect's `spawn` and `pxssh`, kept alive while the script does something else.
+
+Same constructors plus `keepalive=`, same semantics: pexpect's own documentation applies. What
+keeps the session alive:
+
+- `server-alive`: if the program is ssh, the options are added to its command line, as `keepshell
+  ssh` does it, and ssh does the rest by itself.
+- `window-change`: a thread sends SIGWINCH to the child when the script has sent nothing for the
+  interval. That is all it does: it never reads, writes or resizes the pty, so nothing happens to
+  the stream behind the script's back, and expect() finds what it would have found. On Linux the
+  signal goes through a pidfd, which can't hit another process that has got the pid since.
+
+Nothing is ever typed: the rungs above window-change have no part here, since only the script knows
+what its next byte means.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import pexpect.pxssh
+
+from keepshell.core.policy import Policy, Rung
+from keepshell.core.sshargs import SshCommand, parse
+from keepshell.launch import Call
+
+if TYPE_CHECKING:
+    _Base = pexpect.spawn[Any]
+    _PxsshBase = pexpect.pxssh.pxssh[Any]
+else:
+    _Base = pexpect.spawn
+    _PxsshBase = pexpect.pxssh.pxssh
+
+__all__ = ["parse_ssh_args", "pxssh", "spawn"]
+
+Keepalive = Policy | Mapping[str, Any] | None
+
+
+def parse_ssh_args(argv: list[str]) -> SshCommand:
+    """What ssh(1) understands by these arguments (without `ssh` itself).
+
+    Raises keepshell.core.sshargs.Unparsed, a ValueError, for what ssh would refuse.
+    """
+    return parse(argv)
+
+
+class _Kept(_Base):
+    """What both classes add to pexpect's."""
+
+    def _spawnpty(self, args: list[Any], **options: Any) -> Any:
+        argv = [os.fsdecode(word) for word in args]
+        if os.path.basename(argv[0]) == "ssh":
+            args = [*args[:1], *map(self._encoded, _server_alive(argv, self._policy())), *args[1:]]
+        pty = super()._spawnpty(args, **options)  # type: ignore[misc] # left out by the stubs
+        policy = self._policy()
+        if policy.rung >= Rung.WINDOW_CHANGE:
+            self._nudging = _Nudging(pty.pid, policy.window_change_interval)
+            weakref.finalize(self, self._nudging.stop)
+        return pty
+
+    def _policy(self) -> Policy:
+        return getattr(self, "_keepalive", None) or Policy()
+
+    def _encoded(self, word: str) -> Any:
+        return word if self.encoding is None else word.encode(self.encoding)
+
+    def send(self, s: Any) -> int:
+        """As pexpect's; the interval of silence begins anew."""
+        nudging = getattr(self, "_nudging", None)
+        if nudging is not None:
+            nudging.sent_at = time.monotonic()
+        return super().send(s)
+
+    def close(self, force: bool = True) -> None:
+        """As pexpect's; no signal is sent from here on."""
+        nudging = getattr(self, "_nudging", None)
+        if nudging is not None:
+            nudging.stop()
+        super().close(force)
+
+
+class spawn(_Kept):  # noqa: N801 - pexpect's own name
+    """pexpect.spawn, kept alive."""
+
+    def __init__(self, command: Any, *args: Any, keepalive: Keepalive = None, **kw: Any) -> None:
+        """As pexpect.spawn; `keepalive` is a Policy, or a dict of its arguments.
+
+        Without one, the defaults apply; `{"rung": Rung.OFF}` turns everything off.
+        """
+        self._keepalive = _as_policy(keepalive)
+        super().__init__(command, *args, **kw)
+
+
+class pxssh(_Kept, _PxsshBase):  # noqa: N801 - pexpect's own name
+    """pexpect.pxssh.pxssh, kept alive."""
+
+    def __init__(self, *args: Any, keepalive: Keepalive = None, **kw: Any) -> None:
+        """As pexpect.pxssh.pxssh; `keepalive` as for `spawn`."""
+        self._keepalive = _as_policy(keepalive)
+        super().__init__(*args, **kw)
+
+
+def _as_policy(keepalive: Keepalive) -> Policy:
+    return keepalive if isinstance(keepalive, Policy) else Policy(**(keepalive or {}))
+
+
+def _server_alive(argv: list[str], policy: Policy) -> list[str]:
+    """The options that `keepshell ssh` would add; none where the user has set them."""
+    call = Call(argv[1:], {}, {**os.environ, "KEEPSHELL_SSH": argv[0]}, policy=policy)
+    call.decide()
+    return [word for name, value, _ in call.added for word in ("-o", f"{name}={value}")]
+
+
+class _Nudging:
+    """A thread that knows a process and a time, and nothing of the spawn: that one can be freed."""
+
+    def __init__(self, pid: int, interval: float) -> None:
+        self.sent_at = time.monotonic()
+        self._interval = interval
+        self._stopped = threading.Event()
+        self._signal, self._forget = _sender(pid)
+        self._thread = threading.Thread(target=self._run, name="keepshell", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        due_at = self.sent_at + self._interval
+        while not self._stopped.wait(max(0.0, due_at - time.monotonic())):
+            now = time.monotonic()
+            quiet_for = now - self.sent_at
+            if quiet_for < self._interval:
+                due_at = self.sent_at + self._interval
+                continue
+            due_at = now + self._interval
+            try:
+                self._signal()
+            except OSError:  # the child has ended
+                break
+        self._forget()
+
+    def stop(self) -> None:
+        """End the thread, and wait for it unless it is the caller."""
+        self._stopped.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+
+def _sender(pid: int) -> tuple[Callable[[], None], Callable[[], None]]:
+    """How to send SIGWINCH to this very process, and what to do when it is no longer needed."""
+    if hasattr(os, "pidfd_open"):
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:  # an old kernel, or a sandbox
+            return lambda: os.kill(pid, signal.SIGWINCH), lambda: None
+        return lambda: signal.pidfd_send_signal(pidfd, signal.SIGWINCH), lambda: os.close(pidfd)
+    return lambda: os.kill(pid, signal.SIGWINCH), lambda: None

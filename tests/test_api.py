@@ -1,0 +1,229 @@
+"""`import keepshell`: pexpect's own semantics, and a session kept alive meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pytest
+
+import keepshell
+from keepshell.core.sshargs import Unparsed
+from tests.support.processes import is_gone
+from tests.support.remoteshell import PROMPT
+from tests.support.sshd import Sshd
+from tests.support.waiting import eventually
+
+COUNT_NUDGES = """
+import os, signal, sys
+count = 0
+def winch(*_):
+    global count
+    count += 1
+    os.write(1, b"[%d]" % count)
+signal.signal(signal.SIGWINCH, winch)
+os.write(1, b"SET")
+sys.stdin.read(1)
+"""
+OFTEN = {"window_change_interval": 0.2}
+
+
+def keepshell_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "keepshell"]
+
+
+def descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+def test_the_session_is_nudged_while_the_script_does_something_else() -> None:
+    child = keepshell.spawn(sys.executable, ["-S", "-c", COUNT_NUDGES], keepalive=OFTEN)
+    child.expect_exact("SET")
+    child.expect_exact("[3]", timeout=30)
+    child.close()
+    assert not keepshell_threads()
+
+
+def test_sending_begins_the_interval_anew() -> None:
+    """A script that sends all the time is never nudged."""
+    child = keepshell.spawn("cat", keepalive={"window_change_interval": 3600.0})
+    first = child._nudging.sent_at
+    child.sendline("x")
+    child.expect_exact("x")
+    assert child._nudging.sent_at > first
+    child.close()
+
+
+def test_off_starts_no_thread() -> None:
+    child = keepshell.spawn("cat", keepalive={"rung": keepshell.Rung.SERVER_ALIVE})
+    assert not keepshell_threads()
+    child.close()
+
+
+def test_leaving_the_with_block_leaves_nothing() -> None:
+    before = descriptors()
+    with keepshell.spawn("cat", keepalive=OFTEN) as child:
+        pid = child.pid
+        child.sendline("x")
+        child.expect_exact("x")
+    assert is_gone(pid)
+    assert not keepshell_threads()
+    assert descriptors() == before
+
+
+def test_losing_the_reference_leaves_nothing() -> None:
+    before = descriptors()
+    child = keepshell.spawn("cat", keepalive=OFTEN)
+    pid = child.pid
+    child.expect(pexpect.TIMEOUT, timeout=0)
+    del child
+    gc.collect()
+    eventually(lambda: is_gone(pid), "the child has ended")
+    assert not keepshell_threads()
+    assert descriptors() == before
+
+
+def test_a_child_that_ends_by_itself_ends_the_thread() -> None:
+    child = keepshell.spawn("true", keepalive=OFTEN)
+    child.expect(pexpect.EOF)
+    child.wait()
+    eventually(lambda: not keepshell_threads(), "the thread has ended")
+    child.close()
+
+
+def test_with_an_encoding_and_a_log() -> None:
+    log = io.StringIO()
+    with keepshell.spawn("cat", encoding="utf-8", echo=False, logfile=log) as child:
+        child.sendline("größe")
+        child.expect_exact("größe")
+    assert "größe" in log.getvalue()
+
+
+def test_with_asyncio() -> None:
+    async def run() -> int:
+        child = keepshell.spawn("echo hello", keepalive=OFTEN)
+        index = await child.expect(["nothing", "hello"], async_=True)
+        await child.expect(pexpect.EOF, async_=True)
+        child.close()
+        return int(index)
+
+    assert asyncio.run(run()) == 1
+
+
+def test_the_examples_of_pexpect_behave_the_same() -> None:
+    """pexpect is the reference: expect lists, before and after, EOF, isalive, exit status."""
+    seen = []
+    for kind in (pexpect.spawn, keepshell.spawn):
+        child = kind("sh", ["-c", "echo one; read x; echo got $x; exit 3"], encoding="utf-8")
+        index = child.expect(["two", "one\r\n", pexpect.EOF])
+        child.sendline("answer")
+        child.expect(r"got (\w+)")
+        word = child.match.group(1)
+        child.expect(pexpect.EOF)
+        child.wait()
+        seen.append((index, word, child.before, child.isalive(), child.exitstatus))
+        child.close()
+    assert seen[0] == seen[1]
+
+
+@pytest.fixture
+def fake_ssh(tmp_path: Path) -> Path:
+    """An `ssh` that prints its arguments, and answers -G with the defaults."""
+    path = tmp_path / "bin" / "ssh"
+    path.parent.mkdir()
+    path.write_text('#!/bin/sh\n[ "$1" = -G ] && exit 0\nprintf "<%s>" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_options_are_added_when_the_program_is_ssh(fake_ssh: Path) -> None:
+    with keepshell.spawn(str(fake_ssh), ["-p", "22", "host"], encoding="utf-8") as child:
+        child.expect(pexpect.EOF)
+        assert child.before == (
+            "<-o><ServerAliveInterval=60><-o><ServerAliveCountMax=20><-p><22><host>"
+        )
+
+
+def test_options_of_the_scripts_own_stay_alone(fake_ssh: Path) -> None:
+    arguments = ["-o", "ServerAliveInterval=5", "host"]
+    with keepshell.spawn(str(fake_ssh), arguments, encoding="utf-8") as child:
+        child.expect(pexpect.EOF)
+        assert child.before == "<-o><ServerAliveInterval=5><host>"
+
+
+def test_a_session_with_a_real_sshd(sshd: Sshd) -> None:
+    with keepshell.spawn(
+        "ssh", sshd.access.ssh_args(), encoding="utf-8", keepalive=OFTEN, timeout=30
+    ) as child:
+        child.expect_exact(PROMPT)
+        child.sendline("trap 'echo resized' WINCH; echo set")
+        child.expect_exact("set\r\n")
+        child.expect_exact(PROMPT)
+        child.expect(pexpect.TIMEOUT, timeout=1)
+        child.sendline("exit 4")
+        child.expect(pexpect.EOF)
+        assert "resized" not in child.before
+        child.wait()
+        assert child.exitstatus == 4
+
+
+def test_pxssh_logs_in_and_is_kept(start_sshd: Callable[..., Sshd]) -> None:
+    server = start_sshd()
+    config = server.access.ssh_config("StrictHostKeyChecking yes")
+    session = keepshell.pxssh(keepalive=OFTEN, encoding="utf-8", timeout=30)
+    session.login("testhost", ssh_config=str(config), quiet=False, check_local_ip=False)
+    assert len(keepshell_threads()) == 1
+    session.sendline("echo $((40 + 2))")
+    session.prompt()
+    assert "42" in session.before
+    session.logout()
+    session.close()
+    assert not keepshell_threads()
+
+
+def test_parse_ssh_args() -> None:
+    assert keepshell.parse_ssh_args(["-p", "22", "u@h", "ls"]).command == ("ls",)
+    with pytest.raises(Unparsed):
+        keepshell.parse_ssh_args(["--nonsense"])
+
+
+def test_importing_keepshell_loads_nothing() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import keepshell; "
+        "print(len(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) <= 2  # keepshell and its version
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        keepshell.nothing  # noqa: B018
+    assert set(keepshell.__all__) >= {"Policy", "Rung", "spawn", "pxssh"}
+    for name in keepshell.__all__:
+        assert getattr(keepshell, name)
+
+
+def test_the_examples_of_the_page_run(fake_ssh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of docs/python.md, with an ssh that logs in nowhere."""
+    fake_ssh.write_text('#!/bin/sh\n[ "$1" = -G ] && exit 0\nPS1="$ " exec sh -i\n')
+    monkeypatch.setenv("PATH", f"{fake_ssh.parent}:{os.environ['PATH']}")
+    page = Path(__file__).parents[1] / "docs" / "python.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        if "login" in block:
+            continue  # shown against a real sshd above
+        exec(block, {"compute_for_hours": lambda: None})
+    gc.collect()
