@@ -6,12 +6,12 @@ Whatever fails here before the pty's child has been spawned, ssh still runs.
 from __future__ import annotations
 
 import os
-import sys
 
 from keepshell import config, realssh, sshconfig
 from keepshell.core import sshargs
 from keepshell.core.policy import Policy, Rung, count_max
 from keepshell.errors import UsageError
+from keepshell.settings import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from keepshell.attach import Attached, Job
+    from keepshell.hosts import Naming
 
-_INTERVAL, _COUNT = "ServerAliveInterval", "ServerAliveCountMax"
+_INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
 _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
 _QUIET_LEVELS = frozenset(("quiet", "silent", "fatal"))
 
@@ -29,20 +30,32 @@ class Call:
     """One call of ssh through keepshell: what was typed, and what became of it so far."""
 
     def __init__(
-        self, arguments: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
+        self,
+        arguments: Sequence[str],
+        options: Mapping[str, str],
+        environ: Mapping[str, str],
+        *,
+        policy: Policy | None = None,
     ) -> None:
-        """`arguments` are ssh's, verbatim; `options` are ours, by their configuration key."""
+        """`arguments` are ssh's, verbatim; `options` are ours, by their configuration key.
+
+        A `policy` takes the place of all that configuration and options say.
+        """
         self.arguments = list(arguments)
         self.path: str | None = None
         self.added: list[tuple[str, str, str]] = []
         """Options put in front of the user's: name, value, where the value came from."""
         self.in_pty = False
         self.why = ""
+        self.on_terminal = _on_terminal()
+        """What to decide for; set it to learn what would be."""
+        self.policy = Policy()
+        self.sources: Mapping[str, str] = {}
+        """Of each setting of the policy: where its value comes from."""
         self._options = options
         self._environ = environ
+        self._fixed = policy
         self._command: sshargs.SshCommand | None = None
-        self._policy = Policy()
-        self._sources: Mapping[str, str] = {}
         self._resolved: dict[str, str] = {}
         self._restated: frozenset[str] = frozenset()
 
@@ -84,10 +97,13 @@ class Call:
 
     def _decide_policy(self, settings: config.Config, names: Sequence[str]) -> None:
         effective = settings.policy([name for name in names if name], self._options)
-        self._policy, self._sources = effective.policy, effective.sources
+        if self._fixed is not None:
+            self.policy, self.sources = self._fixed, effective.sources
+            return
+        self.policy, self.sources = effective.policy, effective.sources
 
     def _find_ssh(self) -> None:
-        self.path = realssh.find(self._environ, self._policy.ssh, self._sources["ssh"])
+        self.path = realssh.find(self._environ, self.policy.ssh, self.sources["ssh"])
 
     def _find_named(self) -> None:
         """Without a configuration."""
@@ -97,23 +113,25 @@ class Call:
     def _resolve(self, command: sshargs.SshCommand, settings: config.Config) -> None:
         """What ssh_config says, asked of ssh itself where it can matter."""
         assert self.path is not None
-        interactive = _on_terminal() and sshargs.route(command, {}) == sshargs.Route.PTY
         keywords = sshconfig.SERVER_ALIVE
+        interactive = self.on_terminal and sshargs.route(command, {}) == sshargs.Route.PTY
         if interactive:
             keywords |= sshconfig.SESSION
+        elif self.on_terminal:
+            keywords |= sshconfig.TERMINAL
         if settings.has_hosts:
             keywords |= sshconfig.NAMING
         found = sshconfig.look(self.path, command.value("F"), keywords)
         self._restated = found.restated
         if not found.ask:
             return
-        resolving = realssh.Resolving(self.path, sshargs.probe_argv(command))
-        if interactive:
-            from keepshell import attach  # noqa: F401 - imported while ssh -G works
-        self._resolved = resolving.answer()
+        with realssh.Resolving(self.path, sshargs.probe_argv(command)) as resolving:
+            if interactive:
+                _import_early()
+            self._resolved = resolving.answer()
 
     def _decide_route(self, command: sshargs.SshCommand) -> None:
-        if not _on_terminal():
+        if not self.on_terminal:
             self.why = "stdin or stdout is not a terminal"
         elif sshargs.route(command, self._resolved) != sshargs.Route.PTY:
             self.why = "no terminal is asked for on the host"
@@ -123,7 +141,7 @@ class Call:
 
     def _server_alive(self, command: sshargs.SshCommand) -> list[tuple[str, str, str]]:
         """The ServerAlive options to add: none where the interval is the user's own choice."""
-        policy, sources = self._policy, self._sources
+        policy, sources = self.policy, self.sources
         if policy.rung < Rung.SERVER_ALIVE or self._users(command, _INTERVAL) is not None:
             return []
         tolerance, interval = policy.outage_tolerance, policy.server_alive_interval
@@ -151,15 +169,38 @@ class Call:
         is_default = value == _SSH_DEFAULTS[keyword] and keyword not in self._restated
         return None if is_default else value
 
+    def server_alive(self) -> list[tuple[str, str, str]]:
+        """What ssh will use of the ServerAlive options: name, value, where the value comes from."""
+        assert self._command is not None
+        added = {name: (name, value, source) for name, value, source in self.added}
+        return [added.get(name) or self._not_added(self._command, name) for name in _OPTIONS]
+
+    def _not_added(self, command: sshargs.SshCommand, name: str) -> tuple[str, str, str]:
+        if (typed := command.option(name)) is not None:
+            return name, typed, "the command line"
+        if (configured := self._users(command, name)) is not None:
+            return name, configured, "ssh_config"
+        return name, _SSH_DEFAULTS[name.lower()], "ssh's default"
+
     def job(self) -> Job:
         """The call as something to run in a pty."""
         from keepshell.attach import Job
 
         assert self._command is not None
-        job = Job(self.argv, realssh.deeper(self._environ), self._policy, is_ssh=True)
+        job = Job(self.argv, realssh.deeper(self._environ), self.policy, is_ssh=True)
         job.escape_char = _escape_char(self._setting("EscapeChar", "~"))
         job.explains = self._setting("LogLevel", "info").lower() not in _QUIET_LEVELS
+        job.name = self._command.host or job.name
+        job.naming = self.naming
         return job
+
+    def naming(self) -> Naming:
+        """Begins to find out under which name the host is remembered. Raises OSError."""
+        from keepshell.hosts import Naming
+
+        assert self.path is not None
+        assert self._command is not None
+        return Naming(self.path, self._command, self._resolved)
 
     def _setting(self, name: str, default: str) -> str:
         assert self._command is not None
@@ -194,13 +235,20 @@ def become(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     """Replace this process by a program. Raises UsageError if the system refuses."""
     import _signal  # type: ignore[import-not-found] # the C half of `signal`, whose Python half would cost an import of enum
 
-    sys.stdout.flush()
     for name in ("SIGPIPE", "SIGXFSZ"):  # CPython ignores both, and exec would hand that on
         _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
     try:
         os.execve(argv[0], list(argv), dict(env))
     except OSError as error:
         raise UsageError(f"{argv[0]}: {error.strerror}") from error
+
+
+def _import_early() -> None:
+    """Import what a pty needs while `ssh -G` works; what fails now fails again when needed."""
+    try:
+        from keepshell import attach  # noqa: F401
+    except ImportError:
+        return
 
 
 def _on_terminal() -> bool:
@@ -220,24 +268,23 @@ def _escape_char(value: str) -> int | None:
     return ord(value) & 0xFF if len(value) == 1 else 0x7E
 
 
-def run(words: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> int:
-    """Run any program, kept alive by window-changes where it is interactive.
-
-    Returns its exit status, or becomes the program. Raises UsageError where there is none.
-    """
+def program(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The command line of any program, with its path. Raises UsageError where there is none."""
     path = realssh.on_path(words[0], environ)
     if path is None:
-        raise UsageError(f"{words[0]}: no such program on PATH")
-    argv = [path, *words[1:]]
-    if "dry_run" in options:
-        import shlex
+        raise UsageError(f"{printable(words[0])}: no such program on PATH")
+    return [path, *words[1:]]
 
-        print(shlex.join(argv))
-        return 0
+
+def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> Attached:
+    """Spawn any program in a pty, kept alive by window-changes, or become it where that is no use.
+
+    Raises what stands in the way.
+    """
     env = realssh.deeper(environ)
     if environ.get("KEEPSHELL") == "0" or not _on_terminal():
         become(argv, env)
     effective = config.load(environ).policy([], options)
     from keepshell.attach import Attached, Job
 
-    return Attached(Job(argv, env, effective.policy, is_ssh=False)).finish()
+    return Attached(Job(argv, env, effective.policy, is_ssh=False))

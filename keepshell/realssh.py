@@ -17,6 +17,8 @@ _DEEPEST = 16
 _SIGPIPE = 13  # POSIX fixes the number; the signal module would cost an import of enum
 _MARK = b"keepshell"
 _HEAD_BYTES = 4096
+_MOST_BYTES = 1 << 20  # ssh -G prints some 5 kB
+_EXIT_TAKES = 0.0005  # seconds
 
 RESOLVE_WITHIN = 2.0
 """Seconds that `ssh -G` gets; one that hangs (a Match exec, a slow resolver) is ignored."""
@@ -91,52 +93,76 @@ def deeper(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class Resolving:
-    """`ssh -G` at work in the background, while this process imports what it needs."""
+    """`ssh -G` at work in the background, while this process imports what it needs.
+
+    A context manager: on leaving, nothing of it runs any more.
+    """
 
     def __init__(self, ssh: str, arguments: Sequence[str]) -> None:
         """Start it; `arguments` are sshargs' probe_argv. Raises OSError."""
+        self._deadline = time.monotonic() + RESOLVE_WITHIN
         self._reader, writer = os.pipe()
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            self._pid = os.posix_spawn(
+            self._pid: int | None = os.posix_spawn(
                 ssh,
                 [ssh, *arguments],
-                os.environ,
+                deeper(os.environ),
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, null, 0),
                     (os.POSIX_SPAWN_DUP2, writer, 1),
                     (os.POSIX_SPAWN_DUP2, null, 2),
                 ],
+                setpgroup=0,  # so that what a Match exec has started ends with it
                 setsigdef=[_SIGPIPE],
             )
+        except OSError:
+            os.close(self._reader)
+            raise
         finally:
             os.close(null)
             os.close(writer)
 
+    def __enter__(self) -> Resolving:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._reader)
+        if self._pid is not None:
+            os.killpg(self._pid, 9)
+            os.waitpid(self._pid, 0)
+
     def answer(self) -> dict[str, str]:
         """Keyword in lower case → value, the first of each; empty if ssh failed or hung."""
         text = self._read()
-        status = os.waitpid(self._pid, 0)[1]
-        if text is None or status != 0:
+        if text is None or self._wait() != 0:
             return {}
         answer: dict[str, str] = {}
-        for line in text.decode(errors="surrogateescape").splitlines():
+        for line in os.fsdecode(text).splitlines():
             keyword, _, value = line.partition(" ")
             answer.setdefault(keyword.lower(), value)
         return answer
 
     def _read(self) -> bytes | None:
-        deadline = time.monotonic() + RESOLVE_WITHIN
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
-        parts: list[bytes] = []
-        try:
-            while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                part = os.read(self._reader, 65536)
-                if not part:
-                    return b"".join(parts)
-                parts.append(part)
-            os.kill(self._pid, 9)
-            return None
-        finally:
-            os.close(self._reader)
+        text = b""
+        while poll.poll(max(0.0, self._deadline - time.monotonic()) * 1000):
+            part = os.read(self._reader, 65536)
+            if not part:
+                return text
+            text += part
+            if len(text) > _MOST_BYTES:
+                break
+        return None
+
+    def _wait(self) -> int | None:
+        """The wait status; None if ssh has said all and still runs at the deadline."""
+        assert self._pid is not None  # reaped nowhere else
+        while time.monotonic() < self._deadline:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                self._pid = None
+                return status
+            time.sleep(_EXIT_TAKES)
+        return None

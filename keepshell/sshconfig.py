@@ -34,12 +34,17 @@ SESSION = frozenset(
 )
 """What matters as well to a call that may get a pty."""
 
+TERMINAL = frozenset(("requesttty",))
+"""What can give a pty to a remote command."""
+
 NAMING = frozenset(("canonicalizehostname", "hostname", "port", "user"))
 """Keywords that change under which name a host is known."""
 
 SYSTEM_FILE = "/etc/ssh/ssh_config"
 _SYSTEM_SSH = "/usr/bin/ssh"
+_MOST_BYTES = 1 << 20
 _MOST_FILES = 256  # ssh itself refuses an Include within 16 others (readconf.c)
+_BLANKS = " \t\r"
 _WILD = frozenset("*?[{")
 
 _DEFAULTS = {"serveraliveinterval": "", "serveralivecountmax": "3"}
@@ -123,16 +128,18 @@ class _Walk:
         """Keyword in lower case and the rest of the line, in whatever Host or Match block."""
         self.doubts = False
         """Whether ssh may find more in these files than the walk did."""
-        self._files_left = _MOST_FILES
+        self._seen: set[str] = set()
 
     def read(self, path: str, folder: str) -> None:
         """Add the lines of one file; `folder` is where its relative Includes stand."""
-        if self._files_left == 0:
+        if path in self._seen:
+            return
+        self._seen.add(path)
+        if len(self._seen) > _MOST_FILES:
             self.doubts = True
             return
-        self._files_left -= 1
         for line in self._text(path).split("\n"):
-            keyword, value = self._split(line.partition("\0")[0])
+            keyword, value = _split(line.partition("\0")[0])
             if keyword == "include":
                 for pattern in self._patterns(value):
                     for included in self._matching(os.path.join(folder, pattern)):
@@ -144,26 +151,15 @@ class _Walk:
         try:
             with open(path, "rb", opener=_open_at_once) as file:
                 if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    return os.fsdecode(file.read())
+                    text = file.read(_MOST_BYTES)
+                    self.doubts |= len(text) == _MOST_BYTES
+                    return os.fsdecode(text)
                 self.doubts |= path != os.devnull
         except FileNotFoundError:
             pass
         except OSError:
             self.doubts = True
         return ""
-
-    def _split(self, line: str) -> tuple[str, str]:
-        """The keyword and the rest; both empty where there is no keyword.
-
-        One `=` may stand for a blank, and blanks and an `=` before the keyword are skipped (misc.c,
-        strdelim()); more of them is more than ssh takes, which is harmless here.
-        """
-        words = line.replace("=", " ").split(None, 1)
-        if not words or words[0].startswith("#"):
-            return "", ""
-        # A quote ends a keyword, or puts it together from two parts.
-        self.doubts |= '"' in words[0]
-        return words[0].lower(), words[1] if len(words) > 1 else ""
 
     def _patterns(self, value: str) -> list[str]:
         """What an Include names; more than it does is harmless, fewer is not."""
@@ -179,18 +175,40 @@ class _Walk:
         return [os.path.expanduser(pattern) for pattern in patterns]
 
     def _matching(self, path: str) -> list[str]:
-        """The files that a pattern may mean: all in its folder, if it is one."""
+        """The files that a pattern may mean: more than it does, by its start and its end."""
         if _WILD.isdisjoint(path):
             return [path]
-        parent = os.path.dirname(path)
+        parent, pattern = os.path.split(path)
         self.doubts |= not _WILD.isdisjoint(parent)
+        wild = [at for at, character in enumerate(pattern) if character in _WILD] or [0]
+        listed = "[" in pattern or "{" in pattern  # a `*` in there is itself
+        start, end = pattern[: wild[0]], "" if listed else pattern[wild[-1] + 1 :]
         try:
-            return [os.path.join(parent, name) for name in os.listdir(parent)]
+            names = os.listdir(parent)
         except FileNotFoundError:
             return []
         except OSError:
             self.doubts = True
             return []
+        chosen = [name for name in names if name.startswith(start) and name.endswith(end)]
+        return [os.path.join(parent, name) for name in chosen]
+
+
+def _split(line: str) -> tuple[str, str]:
+    """The keyword in lower case and the rest (misc.c, strdelim()); empty where there is none.
+
+    ssh takes one `=` before the keyword; more of them is more than it takes, and harmless here.
+    """
+    line = line.lstrip(_BLANKS + "=")
+    end = min((at for at in map(line.find, _BLANKS + '="') if at >= 0), default=len(line))
+    word, mark, rest = line[:end].lower(), line[end : end + 1], line[end + 1 :]
+    if mark == '"':  # it ends a keyword, or puts it together from two parts
+        quoted, _, rest = rest.partition('"')
+        return (word + quoted.lower(), rest) if word or quoted else _split(rest)
+    rest = rest.lstrip(_BLANKS)
+    if mark != "=" and rest.startswith("="):
+        rest = rest[1:].lstrip(_BLANKS)
+    return word, rest
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -1,0 +1,133 @@
+"""Start-up: what keepshell adds before ssh runs, and before the remote prompt is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from time import perf_counter
+
+from tests.support.access import ALIAS
+from tests.support.listening import free_port
+from tests.support.remoteshell import PROMPT
+
+from .outer import BenchError, Outer, deadline
+from .place import Place
+from .plan import Plan
+from .report import Bar, Row
+
+_LONGEST = 120  # seconds for one kind of start
+_EXEC_BAR = Bar("≤", 1.6)
+_PROMPT_BAR = Bar("≤", 45)
+_ASKED = "LogLevel INFO"
+"""A line of ssh_config with ssh's own default, of a keyword that keepshell must ask ssh for."""
+
+_ASKED_ALWAYS = "ServerAliveCountMax 3"
+"""The same, of a keyword that matters on the exec path too."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One way to call ssh; `arguments` are ssh's."""
+
+    key: str
+    title: str
+    arguments: tuple[str, ...]
+    bar: Bar | None
+
+
+def measure_exec(place: Place, plan: Plan) -> list[Row]:
+    """The exec path, as scripts see it: to the exit of an ssh that answers or fails at once."""
+    refused = ("-p", str(free_port()), ALIAS, "true")
+    calls = (
+        _Call("exec-version", "ssh -V", ("-V",), _EXEC_BAR),
+        _Call("exec-refused", "ssh HOST true, refused", refused, _EXEC_BAR),
+    )
+    rows = [_exec_row(place, plan, call) for call in calls]
+    place.configure(_ASKED_ALWAYS)
+    rows.append(
+        _exec_row(place, plan, _Call("exec-asked", "the same, `ssh -G` asked first", refused, None))
+    )
+    place.configure()
+    return rows
+
+
+def measure_prompt(place: Place, plan: Plan) -> list[Row]:
+    """The pty path: from the fork to the remote prompt on the user's terminal."""
+    rows = [_prompt_row(place, plan, _Call("prompt", "ssh HOST", (ALIAS,), _PROMPT_BAR))]
+    place.configure(_ASKED)
+    asked = _Call("prompt-asked", "ssh HOST, `ssh -G` asked first", (ALIAS,), _PROMPT_BAR)
+    rows.append(_prompt_row(place, plan, asked))
+    place.configure()
+    return rows
+
+
+def _exec_row(place: Place, plan: Plan, call: _Call) -> Row:
+    programs = {
+        "keepshell": place.kept(*call.arguments),
+        "bare": place.ssh(*call.arguments),
+        "python": [place.python, "-c", "pass"],
+    }
+    seconds = _alternate(partial(_to_exit, place.env), programs, plan.exec_rounds)
+    return Row(
+        key=call.key,
+        what=f"start-up, exec path, {call.title}: beyond bare ssh, against `python3 -c pass`",
+        value=(seconds["keepshell"] - seconds["bare"]) / seconds["python"],
+        unit="×",
+        bar=call.bar,
+        numbers=_milliseconds(seconds),
+    )
+
+
+def _prompt_row(place: Place, plan: Plan, call: _Call) -> Row:
+    programs = {"keepshell": place.kept(*call.arguments), "bare": place.ssh(*call.arguments)}
+    seconds = _alternate(partial(_to_prompt, place.env), programs, plan.prompt_rounds)
+    return Row(
+        key=call.key,
+        what=f"start-up, pty path to the remote prompt, {call.title}: beyond bare ssh",
+        value=(seconds["keepshell"] - seconds["bare"]) * 1000,
+        unit="ms",
+        bar=call.bar,
+        numbers=_milliseconds(seconds),
+    )
+
+
+def _alternate(
+    measured: Callable[[list[str]], float], programs: dict[str, list[str]], rounds: int
+) -> dict[str, float]:
+    """The median seconds of each; they take turns, and the first round does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    with deadline(_LONGEST):
+        for _ in range(rounds + 1):
+            for name, argv in programs.items():
+                seconds[name].append(measured(argv))
+    return {name: median(taken[1:]) for name, taken in seconds.items()}
+
+
+def _to_exit(env: dict[str, str], argv: list[str]) -> float:
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+        (os.POSIX_SPAWN_DUP2, 0, 1),
+        (os.POSIX_SPAWN_DUP2, 0, 2),
+    ]
+    started_at = perf_counter()
+    pid = os.posix_spawn(argv[0], argv, env, file_actions=actions)
+    _, status = os.waitpid(pid, 0)
+    taken = perf_counter() - started_at
+    if os.waitstatus_to_exitcode(status) not in (0, 255):  # 255: ssh was refused
+        raise BenchError(f"{argv[0]} ended with wait status {status}")
+    return taken
+
+
+def _to_prompt(env: dict[str, str], argv: list[str]) -> float:
+    with Outer(argv, env) as outer:
+        taken = outer.wait_for(PROMPT.encode()) - outer.started_at
+        os.write(outer.fd, b"exit\r")
+        outer.wait()
+    return taken
+
+
+def _milliseconds(seconds: dict[str, float]) -> dict[str, float]:
+    return {f"{name} ms": taken * 1000 for name, taken in seconds.items()}
