@@ -1,0 +1,257 @@
+"""One window-change an interval while the user is silent, which no program on the host sees."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from keepshell.wakeups import clock
+from tests.support.access import Access, Keys, public_half
+from tests.support.programs import path_of
+from tests.support.remoteshell import PROMPT
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+from tests.support.trace import Trace
+from tests.support.waiting import DEADLINE, eventually
+
+Start = Callable[..., Terminal]
+
+PLAIN_SHELL = ("bash", "--norc", "--noprofile", "--noediting", "-i")
+INTERVAL = 0.5
+WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "nanosleep")
+CLOCK_BOOTTIME = 7  # <linux/time.h>
+
+
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trace:
+    """What keepshell does from now on."""
+    trace = Trace(tmp_path / "trace")
+    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
+    return trace
+
+
+@pytest.fixture
+def start(start_terminal: Start, keepshell_exe: Path, trace: Trace) -> Start:
+    """Starts `keepshell ssh` with the interval of these tests, or with other options."""
+
+    def run(arguments: list[str], *options: str, before: tuple[str, ...] = ()) -> Terminal:
+        ours = options or ("--window-change-interval", f"{INTERVAL}")
+        return start_terminal([*before, str(keepshell_exe), *ours, "ssh", *arguments])
+
+    return run
+
+
+def nudges(trace: Trace, count: int) -> list[float]:
+    """When the first `count` nudges were sent, waited for."""
+    return [event["at"] for event in trace.wait_for("nudge-sent", count)[:count]]
+
+
+@pytest.fixture
+def host(start_sshd: Callable[..., Sshd]) -> Sshd:
+    """A host that logs each request of the client."""
+    return start_sshd("LogLevel DEBUG1", shell=PLAIN_SHELL)
+
+
+def window_changes(host: Sshd) -> int:
+    """How many window-change requests the host has received."""
+    return host.log.count("request window-change reply 0")
+
+
+def test_one_request_an_interval_while_the_user_is_silent(
+    host: Sshd, start: Start, trace: Trace
+) -> None:
+    terminal = start(host.access.ssh_args())
+    terminal.expect(PROMPT)
+    sent = nudges(trace, 6)
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
+    assert min(gaps) >= INTERVAL - 1e-5  # the trace rounds to microseconds
+    eventually(lambda: window_changes(host) == len(trace.named("nudge-sent")), lambda: host.log)
+
+
+def test_a_key_moves_the_next_one(host: Sshd, start: Start, trace: Trace) -> None:
+    terminal = start(host.access.ssh_args())
+    terminal.expect(PROMPT)
+    for count in range(1, 4):
+        trace.wait_for("nudge-sent", count)
+        typed_at = clock()
+        terminal.send(":")
+        terminal.expect(":")
+        echoed_at = clock()
+        after = eventually(lambda t=echoed_at: sent_after(trace, t), "a nudge after the key")
+        assert after[0] >= typed_at + INTERVAL
+
+
+def sent_after(trace: Trace, time: float) -> list[float]:
+    return [event["at"] for event in trace.named("nudge-sent") if event["at"] > time]
+
+
+def test_output_moves_nothing(host: Sshd, start: Start, trace: Trace) -> None:
+    """A rule that counts the client's bytes is not helped by the host's."""
+    terminal = start(host.access.ssh_args())
+    terminal.expect(PROMPT)
+    terminal.send_line("while sleep 0.1; do echo tick; done")
+    before = len(trace.named("nudge-sent"))
+    trace.wait_for("nudge-sent", before + 4)
+    assert terminal.output.count(b"tick\r\n") >= 4
+
+
+@pytest.mark.parametrize("rung", ["off", "server-alive"])
+def test_a_lower_rung_sends_none(
+    rung: str,
+    start_sshd: Callable[..., Sshd],
+    host: Sshd,
+    start: Start,
+    trace: Trace,
+) -> None:
+    """Another session with the same interval, opened later, has sent some when this one ends."""
+    lower = start_sshd("LogLevel DEBUG1", shell=PLAIN_SHELL)
+    interval = ("--window-change-interval", f"{INTERVAL}")
+    without = start(lower.access.ssh_args(), "--rung", rung, *interval)
+    without.expect(PROMPT)
+    start(host.access.ssh_args(), *interval).expect(PROMPT)
+    nudges(trace, 4)
+    without.send_line("exit")
+    assert without.wait() == 0
+    assert trace.wait_for("ended")[0]["nudges"] == 0
+    assert window_changes(lower) == 0
+
+
+def test_a_program_on_the_host_gets_no_signal(host: Sshd, start: Start, trace: Trace) -> None:
+    """The kernel there sees the size it has, and signals nobody until it is another."""
+    terminal = start(host.access.ssh_args())
+    terminal.expect(PROMPT)
+    # Not the interactive shell itself: while a job runs, it is not the terminal's foreground.
+    script = "trap 'echo winch' WINCH; echo ready; while :; do sleep 0.1; done"
+    (host.access.directory / "home" / "script").write_text(script)
+    terminal.send_line("bash script")
+    terminal.expect("ready\r\n")
+    before = window_changes(host)
+    eventually(lambda: window_changes(host) >= before + 4, lambda: host.log)
+    assert b"winch" not in terminal.output
+    terminal.resize(33, 111)
+    terminal.expect("winch\r\n")
+
+
+class _Sizes(asyncssh.SSHServerSession[str]):
+    """A shell that prints each size it is told, the first one too."""
+
+    def __init__(self) -> None:
+        self._channel: asyncssh.SSHServerChannel[str] | None = None
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[str]) -> None:
+        self._channel = chan
+
+    def shell_requested(self) -> bool:
+        return True
+
+    def session_started(self) -> None:
+        assert self._channel is not None
+        self._show(*self._channel.get_terminal_size())
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        self._show(width, height, pixwidth, pixheight)
+
+    def _show(self, *size: int) -> None:
+        assert self._channel is not None
+        self._channel.write(f"<{size}>")
+
+
+class _Server(asyncssh.SSHServer):
+    def session_requested(self) -> _Sizes:
+        return _Sizes()
+
+
+@pytest.fixture
+def sizes_shown(keys: Keys, tmp_path: Path) -> Iterator[Access]:
+    """A server in a thread of this process that shows the sizes."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def call(step: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(step, loop).result(DEADLINE)
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        return await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_host_keys=[str(keys.host)],
+            authorized_client_keys=str(keys.user) + ".pub",
+            server_factory=_Server,
+        )
+
+    async def close(acceptor: asyncssh.SSHAcceptor) -> None:
+        acceptor.close()
+        await acceptor.wait_closed()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    with closing(loop):
+        acceptor = call(listen())
+        yield Access(acceptor.get_port(), keys, tmp_path, public_half(keys.host).strip())
+        call(close(acceptor))
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(DEADLINE)
+
+
+def test_the_size_is_the_one_it_was(sizes_shown: Access, start: Start) -> None:
+    terminal = start(sizes_shown.ssh_args())
+    for _ in range(4):
+        terminal.expect("<(80, 24, 0, 0)>")
+    terminal.resize(33, 111)
+    terminal.expect("<(111, 33, 0, 0)>")
+    terminal.expect("<(111, 33, 0, 0)>")
+    assert set(re.findall(rb"<\(.*?\)>", terminal.output)) == {
+        b"<(80, 24, 0, 0)>",
+        b"<(111, 33, 0, 0)>",
+    }
+
+
+def test_an_idle_session_wakes_once_an_interval(
+    host: Sshd, start: Start, trace: Trace, tmp_path: Path
+) -> None:
+    log = tmp_path / "strace"
+    traced = f"trace={','.join(WAITS)},write"
+    strace = (path_of("strace"), "-s", "200", "-o", str(log), "-e", traced)
+    terminal = start(host.access.ssh_args(), before=strace)
+    terminal.expect(PROMPT)
+    eventually(lambda: _waits_and_events(log).count("nudge-sent") >= 8, log.read_text)
+    calls = _waits_and_events(log)
+    first, *others = (at for at, call in enumerate(calls) if call == "nudge-sent")
+    assert calls[first : others[6]] == ["nudge-sent", "poll"] * 7
+
+
+def _waits_and_events(log: Path) -> list[str]:
+    """What strace saw, in order: calls that waited, and events written to the trace."""
+    words = rf'^({"|".join(WAITS)})\(|\\"event\\": \\"([a-z-]+)'
+    found = re.findall(words, log.read_text(), re.MULTILINE)
+    return [call or event for call, event in found]
+
+
+def test_the_alarm_counts_the_time_the_machine_sleeps(
+    host: Sshd, start: Start, trace: Trace
+) -> None:
+    terminal = start(host.access.ssh_args())
+    terminal.expect(PROMPT)
+    nudges(trace, 1)
+    infos = "".join(_read(path) for path in Path(f"/proc/{terminal.pid}/fdinfo").iterdir())
+    clocks = [int(number) for number in re.findall(r"^clockid: (\d+)", infos, re.MULTILINE)]
+    assert clocks == [CLOCK_BOOTTIME]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:  # closed meanwhile
+        return ""
