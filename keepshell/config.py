@@ -132,7 +132,7 @@ class Config:
         """The value that wins and its source; None where nobody set the key."""
         if key.name in options:
             return key.read_text(options[key.name], key.option), key.option
-        text = self._environ.get(key.variable)
+        text = self._environ.get(key.variable) if key.variable else None
         if text:
             return key.read_text(text, key.variable), key.variable
         for section in sections:

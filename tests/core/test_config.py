@@ -173,6 +173,10 @@ class TestSources:
             "ssh": "KEEPSHELL_SSH",
         }
 
+    def test_a_variable_without_a_name_is_no_setting(self) -> None:
+        """`env =v program` makes one."""
+        assert config.Config((), {"": "v"}).policy([], {}).policy.ssh is None
+
     def test_an_option_beats_the_environment_beats_the_file(self) -> None:
         data = b'[default]\nssh = "/file"'
         for environ, options, winner in [
