@@ -135,9 +135,9 @@ class Case:
         return sent >= JUST or (gap is not None and user >= 1.5 * gap)
 
     def user_idle(self) -> float | None:
-        """Seconds since the user's last key, or since the start."""
-        typed = self.evidence.user_idle
-        return self.evidence.lasted if typed is None else typed
+        """Seconds since the user's last key, or since the session began."""
+        # A password typed at ssh's prompt is older than the session.
+        return _least(self.evidence.user_idle, self.evidence.lasted)
 
     def input_idle(self) -> float | None:
         """Seconds without input, the user's or a no-op."""

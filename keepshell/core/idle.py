@@ -32,6 +32,8 @@ class IdleClock:
 
     def __init__(self, now: float) -> None:
         self.started_at = now
+        self.begun_at = now
+        """When the session itself began, after whatever ssh had to ask."""
         self.user_at: float | None = None
         self.output_at: float | None = None
         self.sent_at: float | None = None
@@ -81,7 +83,7 @@ class IdleClock:
         return tuple(_longest([*self._stretches, last]) if is_one else self._stretches)
 
     def _stretch(self, now: float) -> Stretch:
-        since = self.started_at if self.user_at is None else self.user_at
+        since = self.begun_at if self.user_at is None else max(self.begun_at, self.user_at)
         return Stretch(since - self.started_at, max(0.0, now - since), self._unanswered)
 
     def output(self, now: float, size: int) -> None:

@@ -79,7 +79,11 @@ class Ladder:
         tried_at = self._tried_at.get(rule)
         if tried_at is None:
             return due_at
-        return max(due_at, tried_at + min(RETRY_AFTER, limit / 8))
+        retry_at = tried_at + min(RETRY_AFTER, limit / 8)
+        warn_at = reset_at + limit * WARN_AT
+        if tried_at < warn_at:  # else, of a short limit, it would be said when it has passed
+            retry_at = min(retry_at, warn_at)
+        return max(due_at, retry_at)
 
     def act(self, now: float, choose: Choose) -> Noop | EmptyLine | None:
         """What to send now, at most one thing; rules without an answer are held."""

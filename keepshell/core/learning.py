@@ -81,6 +81,11 @@ class Measure:
         """Whether something is sent because of it: what failed once may do the next time."""
         return self.verdict in (Verdict.BEATEN, Verdict.OUTLASTED)
 
+    @property
+    def mark(self) -> str:
+        """What `Rule.told` has when the user was told of this: `beaten no-op`."""
+        return f"{self.verdict.value} {self.rung.label if self.rung else 'nothing'}"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -267,7 +272,7 @@ def to_tell(plan: Plan) -> list[Measure]:
         for measure in plan.measures
         if measure.rule.source == DROP
         and measure.verdict is not Verdict.DOUBTED
-        and measure.rule.told != measure.verdict.value
+        and measure.rule.told != measure.mark
     ]
 
 

@@ -80,7 +80,8 @@ class Situation:
     """Everything the table reads, at one moment; times are monotonic seconds.
 
     `rules` are those to be beaten now. `reply_pending`: an Enter was sent and its `Withholding` is
-    not over. `xon` and `empty_line` are what the user allows.
+    not over. `drawn` and `back` are those of `PromptMemory`. `xon` and `empty_line` are what the
+    user allows.
     """
 
     now: float
@@ -88,6 +89,8 @@ class Situation:
     keys: Keys
     sight: Sight
     output_at: float | None
+    drawn: bool = False
+    back: bool = False
     rules: frozenset[Rule]
     prompting: bool = False
     child_stopped: bool = False
@@ -167,7 +170,8 @@ def _focus_is_wanted(s: Situation) -> bool:
 
 
 def _not_emacs(s: Situation) -> bool:
-    return s.modes.modify_other_keys != 1 or s.modes.kitty_flags != 0
+    """emacs sets modifyOtherKeys 1 or, in a terminal that it takes for old, nothing."""
+    return s.modes.modify_other_keys == 2 or s.modes.kitty_flags != 0
 
 
 def _text_since_enter(s: Situation) -> bool:
@@ -240,6 +244,26 @@ _NOT_STALE = Requirement(
 _NOTHING_TYPED = Requirement(
     "nothing typed", lambda s: s.keys.line is Line.NOTHING, "a line is half typed"
 )
+_NO_LITERAL = Requirement(
+    "no control key",
+    lambda s: not s.keys.after_control,
+    "the last key may make the next one a literal",
+)
+_NOT_BACK = Requirement(
+    "login prompt not back",
+    lambda s: s.sight.place is not Place.LOGIN,
+    "the prompt is back, and the program that turned modes on has ended",
+)
+_PASTE_NOT_STALE = Requirement(
+    "pastes wanted",
+    lambda s: s.sight.place is not Place.LOGIN or s.sight.pastes is not False,
+    _NOT_BACK.otherwise,
+)
+_NOT_DRAWN = Requirement(
+    "a line, not a screen",
+    lambda s: not s.drawn,
+    "the program draws the whole screen, as joe does without ?1049",
+)
 _TTY = frozenset({Rule.CHANNEL_TIMEOUT, Rule.LOGIND, Rule.TTY_IDLE, Rule.TMUX_LOCK})
 
 ROWS = (
@@ -260,10 +284,11 @@ ROWS = (
                 lambda s: not s.keys.after_control,
                 "the last key may have been tmux's prefix",
             ),
+            Requirement("login prompt not back", lambda s: not s.back, _NOT_BACK.otherwise),
         ),
         sends=FOCUS_IN,
         resets=_TTY,
-        proof=("test_tmux",),
+        proof=("test_tmux", "test_tmux_that_died"),
     ),
     Row(
         name="focus-out",
@@ -273,26 +298,30 @@ ROWS = (
             _FOCUS,
             State("reported focus-out last", lambda s: s.keys.last_focus == FOCUS_OUT),
         ),
-        requires=(_NOT_EMACS, _NOT_STALE),
+        requires=(_NOT_EMACS, _NOT_STALE, _NOT_BACK, _NO_LITERAL),
         sends=FOCUS_OUT,
         resets=_TTY,
         proof=(
             "test_focus_is_repeated_as_the_terminal_reported_it",
             "test_emacs",
             "test_stale_focus",
+            "test_modes_left_on_at_a_prompt_that_turns_none_on",
+            "test_focus_after_a_key_that_makes_the_next_one_a_literal",
         ),
     ),
     Row(
         name="focus-in",
         why="the program asked for this report, and takes it as nothing typed",
         state=(_FULL_SCREEN, _FOCUS),
-        requires=(_NOT_EMACS, _NOT_STALE),
+        requires=(_NOT_EMACS, _NOT_STALE, _NOT_BACK, _NO_LITERAL),
         sends=FOCUS_IN,
         resets=_TTY,
         proof=(
             "test_focus_is_repeated_as_the_terminal_reported_it",
             "test_emacs",
             "test_stale_focus",
+            "test_modes_left_on_at_a_prompt_that_turns_none_on",
+            "test_focus_after_a_key_that_makes_the_next_one_a_literal",
         ),
     ),
     Row(
@@ -309,10 +338,16 @@ ROWS = (
                 "fresh prompt", _fresh_prompt, "no prompt has been shown since the last Enter"
             ),
             _NOTHING_TYPED,
+            _PASTE_NOT_STALE,
+            _NOT_DRAWN,
         ),
         sends=EMPTY_PASTE,
         resets=_TTY | {Rule.ZSH_TMOUT},
-        proof=("test_empty_paste",),
+        proof=(
+            "test_empty_paste",
+            "test_modes_left_on_at_a_prompt_that_turns_none_on",
+            "test_empty_paste_into_a_whole_screen",
+        ),
     ),
     Row(
         name="xon",

@@ -49,6 +49,8 @@ _DRAWN_TWICE = re.compile(
 )
 _COLOUR = re.compile(rb"\x1b\[[0-9:;]*m|\x1b\([0-~]|\x0f")
 _FAR = re.compile(rb"\x1b\[[0-9]*C| {2,}")  # what follows is a right prompt or the directory
+_PLACED = re.compile(rb"\x1b\[[0-9;]*[Hdf]")  # CUP, VPA, HVP
+_PASTE_ON = b"\x1b[?2004h"
 _COLUMN_0 = re.compile(rb"\r\n*")
 
 
@@ -85,6 +87,7 @@ class PromptMemory:
         self._awaits_newline = False
         self._typed = False
         self._login_line = b""
+        self._login_bytes = b""
         self._pastes: bool | None = None
         self._mismatched = False
 
@@ -129,13 +132,35 @@ class PromptMemory:
             place = Place.ELSEWHERE
         return Sight(place, self._pastes, self._mismatched, prompts)
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the program has placed the cursor since it turned bracketed paste on.
+
+        Line editors move it within their lines only.
+        """
+        _, asked, since = self._tail.rpartition(_PASTE_ON)
+        if not asked and not self._cut:
+            return False
+        return _PLACED.search(_ELSEWHERE.sub(b"", since)) is not None
+
+    @property
+    def back(self) -> bool:
+        """Whether the cursor's line was printed byte for byte as the login prompt was.
+
+        A program that draws its screen, as tmux, prints a prompt inside it in its own way: after
+        bash's it turns bracketed paste on, where bash does so before.
+        """
+        self._learn()
+        return bool(self._login_line) and _raw_line(self._tail) == self._login_bytes
+
     def _learn(self) -> None:
         """Until the first key, the last line that looks like a prompt is the login prompt."""
         if self._typed:
             return
         line = _line(normal(self._tail))
         if _looks_like_a_prompt(line):
-            self._login_line, self._pastes = line, b"\x1b[?2004h" in self._tail
+            self._login_line, self._pastes = line, _PASTE_ON in self._tail
+            self._login_bytes = _raw_line(self._tail)
 
 
 def normal(data: bytes) -> bytes:
@@ -162,8 +187,11 @@ def _stopped_clock(clock: re.Match[bytes]) -> bytes:
 
 def _line(tail: bytes) -> bytes:
     """What was shown on the cursor's line since column 0; colours count."""
-    line = tail[max(tail.rfind(b"\r"), tail.rfind(b"\n")) + 1 :]
-    return _SHOWS_NOTHING.sub(b"", _ELSEWHERE.sub(b"", line))
+    return _SHOWS_NOTHING.sub(b"", _ELSEWHERE.sub(b"", _raw_line(tail)))
+
+
+def _raw_line(tail: bytes) -> bytes:
+    return tail[max(tail.rfind(b"\r"), tail.rfind(b"\n")) + 1 :]
 
 
 def _looks_like_a_prompt(line: bytes) -> bool:

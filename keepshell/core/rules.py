@@ -201,7 +201,7 @@ class Rule:
         self.outlasted = outlasted
         """The highest rung that it struck in spite of; OFF for none."""
         self.told = told
-        """What the user was last told about it: the value of a `learning.Verdict`, or nothing."""
+        """What the user was last told about it, as `learning.Measure.mark`; or nothing."""
 
     @property
     def believed(self) -> bool:

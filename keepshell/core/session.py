@@ -136,7 +136,7 @@ class Session:
             self.keystrokes.feed(data, now)
             effects.append(ToHost(data))
         if self._typist is not None:
-            effects[:0] = _to_user(self._typist.input(self.keystrokes, now))
+            effects[:0] = self._shown(self._typist.input(self.keystrokes, now))
         if self.keystrokes.suspend_at == now and not self.keystrokes.escape_missed:
             after = SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
             self._suspend_by = now + after
@@ -166,14 +166,20 @@ class Session:
         self.modes.feed(data, now)
         before, self._tail = self._tail, _last(self._tail, data)
         shown = data if self._typist is None else self._typist.output(data, now)
+        effects = self._shown(shown)
         if self._suspend_by is None:
-            return _to_user(shown)
+            return effects
         # ssh has left and entered raw mode by itself, since the kernel discards its SIGTSTP
         # (an orphaned process group); its notice says that the escape was one.
         if SUSPEND_NOTICE not in before[-len(SUSPEND_NOTICE) :] + data:
-            return _to_user(shown)
+            return effects
         self._suspend_by = None
-        return [*_to_user(shown), Suspend()]
+        return [*effects, Suspend()]
+
+    def begin(self, now: float) -> None:
+        """ssh has asked what it had to, and the host answers."""
+        self.begun = True
+        self.idle.begun_at = now
 
     def child_stopped(self, stopped: bool) -> None:
         """The child was stopped by a signal, or goes on."""
@@ -245,7 +251,7 @@ class Session:
             no_ops=self.no_ops,
             typed_idle=idle.since(idle.typed_at, now),
             sent_gap=idle.sent_gap,
-            lasted=now - idle.started_at,
+            lasted=now - idle.begun_at,
             reads=idle.reads(now),
             forwarded=self._forwarded,
             program=self._program,
@@ -275,9 +281,12 @@ class Session:
 
     def _reveal(self, now: float, _phase: Phase) -> list[Effect]:
         assert self._typist is not None
-        shown, outcome = self._typist.reveal(now)
-        notes = [Note(f"redraw-{outcome}")] if outcome else []
-        return [*_to_user(shown), *notes]
+        return self._shown(self._typist.reveal(now))
+
+    def _shown(self, data: bytes) -> list[Effect]:
+        """What the typist shows of the output, and what has become of the redraw it withheld."""
+        outcome = "" if self._typist is None else self._typist.redraw()
+        return [*_to_user(data), *([Note(f"redraw-{outcome}")] if outcome else [])]
 
     def _type(self, now: float, phase: Phase) -> list[Effect]:
         assert self._typist is not None

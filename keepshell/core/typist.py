@@ -7,12 +7,13 @@ redraw; the session gives it the streams and sends what it returns.
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keepshell.core import noop
-from keepshell.core.echo import Withholding, window
+from keepshell.core.echo import Outcome, Withholding, window
 from keepshell.core.idle import IdleClock
 from keepshell.core.keystrokes import Keystrokes, Line
 from keepshell.core.ladder import Held, Ladder, NearLimit
@@ -26,6 +27,10 @@ ECHOES_KEPT = 8
 RUNG_BY_US_WITHIN = 1.0
 """Seconds after a no-op within which a bell is taken for its answer: that row is used no more in
 this session. A program may have died without turning off what the row goes by."""
+
+# A window's title, and every other string of the terminal's, may end in a bell that rings nothing.
+_STRING = re.compile(rb"\x1b[]PX^_][^\x07\x1b]*+(?:\x07|\x1b\\)")
+_STRING_BEGUN = re.compile(rb"\x1b(?:[]PX^_][^\x07\x1b]*+\x1b?)?\Z")
 
 _ANY_INPUT = (noop.Rule.CHANNEL_TIMEOUT, noop.Rule.TTY_IDLE)
 """What a limit of unknown kind is taken for: together they are reset by every no-op alike."""
@@ -98,11 +103,13 @@ class Typist:
         self._rows = rows
         self._prompt = PromptMemory()
         self._withholding: Withholding | None = None
+        self._told = False
         self._echoes: deque[float] = deque(maxlen=ECHOES_KEPT)
         self._asked_at: float | None = None
         self._reply_after = 0.0
         self._last_row = ""
         self._sent_at = -math.inf
+        self._string_begun = b""
 
     @property
     def rung(self) -> Rung:
@@ -135,13 +142,21 @@ class Typist:
         if self._asked_at is not None:
             self._echoes.append(now - self._asked_at)
             self._asked_at = None
-        if b"\a" in data and now - self._sent_at < RUNG_BY_US_WITHIN:
+        if now - self._sent_at < RUNG_BY_US_WITHIN and self._rings(data):
             self._rows = tuple(row for row in self._rows if row.name != self._last_row)
         withholding = self._withholding
         if withholding is not None and not withholding.over:
             data = withholding.feed(data, now)
             self._reply_after = withholding.reply_after or self._reply_after
         return self._shown(data)
+
+    def _rings(self, data: bytes) -> bool:
+        """Whether the bell rings in the next piece of the answer to a no-op."""
+        text = _STRING.sub(b"", self._string_begun + data)
+        begun = _STRING_BEGUN.search(text)
+        kept = begun[0] if begun else b""
+        self._string_begun = kept[:2] + kept[-1:] if len(kept) > 2 else kept
+        return b"\a" in (text[: begun.start()] if begun else text)
 
     def _shown(self, data: bytes) -> bytes:
         if data:
@@ -155,15 +170,17 @@ class Typist:
         """When `reveal` is due."""
         return None if self._withholding is None else self._withholding.deadline
 
-    def reveal(self, now: float) -> tuple[bytes, str]:
-        """The withholding's deadline: what is to be shown, and `hidden` or `visible` if decided."""
+    def reveal(self, now: float) -> bytes:
+        """The withholding's deadline: what is to be shown."""
+        return b"" if self._withholding is None else self._shown(self._withholding.tick(now))
+
+    def redraw(self) -> str:
+        """`hidden` or `visible`, once for each redraw, when that is decided; else nothing."""
         withholding = self._withholding
-        if withholding is None:
-            return b"", ""
-        was = withholding.outcome
-        shown = self._shown(withholding.tick(now))
-        decided = withholding.outcome is not was
-        return shown, withholding.outcome.value if decided else ""
+        if withholding is None or self._told or withholding.outcome is Outcome.NONE:
+            return ""
+        self._told = True
+        return str(withholding.outcome.value)
 
     def deadline(self, idle: IdleClock, keystrokes: Keystrokes) -> float:
         """When `type` is due."""
@@ -182,6 +199,8 @@ class Typist:
                     modes=modes,
                     keys=noop.Keys.of(seen.keystrokes),
                     sight=sight,
+                    drawn=self._prompt.drawn,
+                    back=self._prompt.back,
                     output_at=seen.idle.output_at,
                     rules=rules,
                     prompting=seen.prompting,
@@ -203,7 +222,8 @@ class Typist:
             # A shell that is slow to prompt answers later than the link alone would.
             span = max(window(min(self._echoes, default=None)), 1.5 * self._reply_after)
             self._withholding = Withholding(sight.prompts, modes, now, span)
-        self._last_row, self._sent_at = chosen.row, now
+            self._told = False
+        self._last_row, self._sent_at, self._string_begun = chosen.row, now, b""
         self.sent += 1
         self.sent_bytes += len(chosen.data)
         return Typed(to_host=chosen.data, row=chosen.row, rung=rung, near_limits=near_limits)

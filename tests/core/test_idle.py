@@ -81,3 +81,12 @@ def test_stretches_never_overlap_and_lie_within_the_session(
         end = stretch.began + stretch.seconds
     assert end <= now - START + 1e-6
     assert sum(s.keepalives for s in idle.stretches(now)) <= sum(idle.counts.values())
+
+
+def test_the_last_reads_of_output() -> None:
+    idle = IdleClock(START)
+    assert idle.since(idle.output_at, START) is None
+    idle.output(START + 1, 80)
+    idle.output(START + 2, 4)
+    assert idle.since(idle.output_at, START + 5) == 3
+    assert idle.reads(START + 5) == ((4, 80), (3, 4))

@@ -102,6 +102,15 @@ def test_a_limit_that_nears_under_a_hold_is_said_once() -> None:
     assert len(ladder.near_limits(near + 6 + 95)) == 1
 
 
+@given(st.floats(2, 300))
+def test_it_is_said_before_the_limit_has_passed_however_short(limit: float) -> None:
+    ladder, now = Ladder({CHANNEL: limit}, START), START
+    while not ladder.near_limits(now):
+        now = ladder.deadline(CHANNEL)
+        assert now < START + limit
+        ladder.act(now, never())
+
+
 def test_what_resets_no_known_rule_changes_nothing() -> None:
     ladder = Ladder({CHANNEL: 100.0}, START)
     ladder.sent(frozenset({SHELL}), START + 10)

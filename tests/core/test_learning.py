@@ -319,10 +319,12 @@ def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
 def test_each_is_told_once_and_again_when_the_verdict_has_changed() -> None:
     rules = [
         rule(limit=4),
-        rule(limit=5, told="beaten"),
-        rule("tmout", told="not-allowed"),
+        rule(limit=5, told="beaten no-op"),
+        rule("tmout", told="not-allowed empty-line"),
         rule("tmux-lock", source=PROBE),
         rule("client-alive", 10),
+        rule(limit=6, told="beaten no-op", outlasted=Rung.NO_OP),
+        rule("unused-connection", told="nothing nothing"),
     ]
-    assert [found.rule for found in to_tell(plan_for(rules, Policy()))] == [rules[0]]
-    assert [found.rule for found in to_tell(plan_for(rules, ALL))] == [rules[0], rules[2]]
+    assert [found.rule for found in to_tell(plan_for(rules, Policy()))] == [rules[0], rules[5]]
+    assert [found.rule for found in to_tell(plan_for(rules, ALL))] == [rules[0], rules[2], rules[5]]

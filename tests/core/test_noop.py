@@ -39,9 +39,9 @@ SHELL = frozenset({Rule.SHELL_TIMER})
 
 BASH = b"Welcome\r\n\x1b[?2004h$ "
 DASH = b"Welcome\r\n$ "
-VIM = BASH + b"\x1b[?1049h\x1b[?1004h"
-TMUX = BASH + b"\x1b[?1049h\x1b[?1h\x1b=\x1b[?7727h"
-EMACS = BASH + b"\x1b[?1049h\x1b[?1004h\x1b[>4;1m"
+VIM = BASH + b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h\x1b[Htext"
+TMUX = BASH + b"\x1b[?1049h\x1b[?1h\x1b=\x1b[?7727h$ \x1b[?2004h"
+EMACS = BASH + b"\x1b[?1049h\x1b[?1004h\x1b[>4;1m\x1b[Htext"
 LESS = BASH + b"\x1b[?1049h\x1b[?1h\x1b="
 
 
@@ -72,6 +72,8 @@ class Told:
             modes=self.modes.snapshot(),
             keys=Keys.of(self.keystrokes),
             sight=self.memory.sight(),
+            drawn=self.memory.drawn,
+            back=self.memory.back,
             output_at=self.output_at,
             rules=rules,
             **more,
@@ -136,7 +138,7 @@ def test_ready_holds_whatever_is_on_the_screen(
             "binary output: a file transfer may be running",
         ),
         (screen(VIM).shown(b"**\x18B00", 10.0), 70.0, None),
-        (screen(VIM).typed(b"\x13", 10.0).typed(b"\x11", 11.0), 20.0, None),
+        (screen(VIM).typed(b"\x13", 10.0).typed(b"\x11j", 11.0), 20.0, None),
         (screen(VIM).typed(b"\x1b[200~x", 10.0).typed(b"\x1b[201~", 11.0), 20.0, None),
     ],
 )
@@ -154,6 +156,14 @@ def test_tmux(key: bytes) -> None:
     assert sent(focused.at(99.0)) == FOCUS_IN
 
 
+@pytest.mark.parametrize("login", [BASH, DASH])
+def test_tmux_that_died(login: bytes) -> None:
+    told = screen(login).typed(b"tmux\r", 2.0).shown(b"tmux\r\n\x1b[?1049h\x1b[?7727h", 3.0)
+    told.shown(b"\x1b[Hbye\r\n" + login.partition(b"\n")[2], 4.0)
+    why = "the prompt is back, and the program that turned modes on has ended"
+    assert reason(told.at(99.0)) == why
+
+
 @pytest.mark.parametrize("key", [b"\x02", b"\x01", b"\x00", b"x\x1d", b"\x1b[98;5u"])
 def test_tmux_with_a_prefix_perhaps_pending(key: bytes) -> None:
     told = screen(TMUX + b"\x1b[?1004h").typed(key, 10.0)
@@ -166,7 +176,22 @@ def test_focus_is_repeated_as_the_terminal_reported_it() -> None:
     assert sent(told.at(99.0)) == FOCUS_IN
     assert sent(told.typed(FOCUS_OUT, 10.0).at(99.0)) == FOCUS_OUT
     assert sent(told.typed(FOCUS_IN, 11.0).at(99.0)) == FOCUS_IN
-    assert sent(told.typed(b"\x02", 12.0).at(99.0)) == FOCUS_IN
+    assert sent(told.typed(b"j", 12.0).at(99.0)) == FOCUS_IN
+
+
+@pytest.mark.parametrize("focus", [FOCUS_IN, FOCUS_OUT])
+@pytest.mark.parametrize("key", [b"\x16", b"\x11", b"\x0b", b"\x1b[27;5;118~"])
+def test_focus_after_a_key_that_makes_the_next_one_a_literal(focus: bytes, key: bytes) -> None:
+    told = screen(VIM).typed(focus, 2.0).typed(key, 12.0)
+    assert reason(told.at(99.0)) == "the last key may make the next one a literal"
+    assert sent(told.typed(b"x", 13.0).at(99.0)) == focus
+
+
+@pytest.mark.parametrize("left_on", [b"\x1b[?2004h", b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h"])
+def test_modes_left_on_at_a_prompt_that_turns_none_on(left_on: bytes) -> None:
+    told = screen(DASH).typed(b"x\r", 2.0).shown(left_on + b"\r\nended\r\n$ ", 3.0)
+    why = "the prompt is back, and the program that turned modes on has ended"
+    assert reason(told.at(99.0)) == why
 
 
 @pytest.mark.parametrize("focus", [FOCUS_IN, FOCUS_OUT])
@@ -175,12 +200,14 @@ def test_emacs(focus: bytes) -> None:
     assert reason(told.at(99.0)) == "the program takes focus reports for keys, as emacs does"
     assert sent(told.shown(b"\x1b[>1u", 11.0).at(99.0)) == focus
     assert sent(told.shown(b"\x1b[<u\x1b[>4;2m", 12.0).at(99.0)) == focus
+    told.shown(b"\x1b[>4m", 13.0)
+    assert reason(told.at(99.0)) == "the program takes focus reports for keys, as emacs does"
 
 
 @pytest.mark.parametrize("focus", [FOCUS_IN, FOCUS_OUT])
 @pytest.mark.parametrize("switch", [b"\x1b[?2004l", b"\x1b[?2004h"])
 def test_stale_focus(focus: bytes, switch: bytes) -> None:
-    told = screen(b"\x1b[?1049h\x1b[?1004h").typed(focus, 1.5)
+    told = screen(b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h").typed(focus, 1.5)
     assert sent(told.shown(switch, 2.0).at(99.0)) == focus
     told.shown(switch, 2.1)
     assert reason(told.at(99.0)) == "the program that asked for focus reports has probably ended"
@@ -194,6 +221,20 @@ def test_full_screen_without_focus_reports_and_focus_without_full_screen(output:
     told = screen(output)
     assert choose(told.at(99.0)) == NOTHING_HARMLESS
     assert choose(told.at(99.0, CHANNEL, xon=True)) == NOTHING_HARMLESS
+
+
+@pytest.mark.parametrize("drawn", [b"\x1b[H", b"\x1b[24;1H", b"\x1b[3d", b"x" * 3000 + b"\x1b[H"])
+def test_empty_paste_into_a_whole_screen(drawn: bytes) -> None:
+    told = screen(BASH).typed(b"joe\r", 2.0).shown(b"joe\r\n\x1b[?2004h" + drawn + b"text", 3.0)
+    why = "the program draws the whole screen, as joe does without ?1049"
+    assert reason(told.at(99.0)) == why
+
+
+@pytest.mark.parametrize("drawn", [b"", b"\x1b7\x1b[1;60H12:00\x1b8", b"\x1b[2C"])
+def test_empty_paste_at_a_prompt_below_something_drawn(drawn: bytes) -> None:
+    told = screen(BASH).typed(b"clear\r", 2.0)
+    told.shown(b"clear\r\n\x1b[H\x1b[2J\x1b[?2004h$ " + drawn, 3.0)
+    assert sent(told.at(99.0)) == EMPTY_PASTE
 
 
 def test_empty_paste() -> None:
@@ -336,6 +377,14 @@ def cases() -> Iterator[Situation]:
         yield screen(VIM).shown(more, 90.0).at(99.0)
         yield screen(VIM).typed(FOCUS_OUT, 2.0).shown(more, 90.0).at(99.0)
     yield screen(EMACS).typed(FOCUS_OUT, 2.0).at(99.0)
+    yield screen(VIM).typed(FOCUS_OUT, 2.0).typed(b"\x16", 3.0).at(99.0)
+    yield screen(BASH).shown(b"\x1b[H", 3.0).at(99.0)
+    told = screen(DASH).typed(b"x\r", 2.0)
+    yield told.shown(b"\r\n\x1b[?1049h\x1b[?7727h\r\n$ ", 3.0).at(99.0)
+    for left_on in (b"\x1b[?2004h", b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h"):
+        told = screen(DASH).typed(b"x\r", 2.0).shown(left_on + b"\r\n$ ", 3.0)
+        yield told.at(99.0)
+        yield told.typed(FOCUS_OUT, 4.0).at(99.0)
     told = screen(BASH)
     told.memory.mismatch()
     yield told.at(99.0, SHELL, empty_line=True)

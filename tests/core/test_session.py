@@ -184,3 +184,44 @@ def test_two_nudges_are_never_closer_than_the_interval(steps: list[tuple[str, fl
             nudged = now
         if what == "t":
             assert (session.next_deadline() or 0) > now
+
+
+def test_switched_off_nothing_is_due() -> None:
+    session = make()
+    session.keepalives = False
+    assert session.next_deadline() is None
+    assert tick(session, START + 10 * EVERY) == []
+    assert session.rung is Rung.SERVER_ALIVE  # that is ssh's own, and goes on
+
+
+def test_switched_on_again_one_keepalive_is_due_at_once() -> None:
+    session = make()
+    session.keepalives = False
+    tick(session, START + 10 * EVERY)
+    session.keepalives = True
+    assert tick(session, START + 10 * EVERY) == NUDGED
+    assert session.next_deadline() == START + 11 * EVERY
+
+
+@pytest.mark.parametrize(
+    ("allowed", "used"),
+    [
+        (Rung.OFF, Rung.OFF),
+        (Rung.SERVER_ALIVE, Rung.SERVER_ALIVE),
+        (Rung.WINDOW_CHANGE, Rung.WINDOW_CHANGE),
+        (Rung.EMPTY_LINE, Rung.WINDOW_CHANGE),  # nothing to type for
+    ],
+)
+def test_the_rung_in_use(allowed: Rung, used: Rung) -> None:
+    session = make(allowed)
+    assert session.rung is used
+    assert (session.no_ops, session.injected) == (0, 0)
+
+
+def test_why_a_window_change_is_held() -> None:
+    session = make()
+    assert session.hold is None
+    session.tick(START + EVERY, Phase.PROMPTING)
+    assert session.hold == "ssh itself prompts"
+    session.tick(START + 2 * EVERY, Phase.IN_SESSION)
+    assert session.hold is None

@@ -24,7 +24,7 @@ from keepshell.core.typist import Allowed, Typist
 START = 1000.0
 LIMIT = 100.0
 PROMPT = b"\x1b[?2004hhost$ "
-VIM = b"\x1b[?1049h\x1b[?1004h\x1b[?2004h"
+VIM = b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h\x1b[?2004h"
 REPLY = b"\r\n\x1b[?2004l\r" + PROMPT
 
 
@@ -122,12 +122,65 @@ def test_another_answer_is_shown_at_once_and_ends_it_for_the_session() -> None:
     assert typed(tick(session, START + 500)) == b""
 
 
+def test_a_redraw_is_noted_whatever_decides_it() -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    tick(session, START + 50)
+    session.host_output(REPLY, START + 50.1)
+    assert session.host_output(b"Mail.", START + 51) == [ToUser(b"Mail."), Note("redraw-hidden")]
+    assert session.host_output(b"Mail.", START + 52) == [ToUser(b"Mail.")]
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(PROMPT, START)
+    tick(session, START + 50)
+    assert session.host_output(b"?", START + 50.1) == [ToUser(b"?"), Note("redraw-visible")]
+
+
+TITLED = b"\x1b[?2004h\x1b]0;me@host: ~\ahost$ "
+
+
+@pytest.mark.parametrize("piece", [1, 5, 1000])
+def test_a_prompt_that_sets_the_title_rings_no_bell(piece: int) -> None:
+    session = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    session.host_output(TITLED, START)
+    for turn in (1, 2, 3):
+        now = START + turn * LIMIT / 2
+        assert typed(tick(session, now)) == ENTER
+        reply = b"\r\n\x1b[?2004l\r" + TITLED
+        for at in range(0, len(reply), piece):
+            session.host_output(reply[at : at + piece], now + 0.1)
+        assert tick(session, now + 0.2) == [Note("redraw-hidden")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "rings"),
+    [
+        (b"\a", True),
+        (b"\x1b]0;title\a\a", True),
+        (b"\x1b]0;title\x1b\\\a", True),
+        (b"\x1b]0;title\x1b\\", False),
+        (b"\x1bPq" + b"\x1b\\", False),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_a_bell_ends_the_row_that_rang_it(answer: bytes, rings: bool, piece: int) -> None:
+    session = make()
+    session.host_output(PROMPT, START)
+    assert typed(tick(session, START + 50)) == EMPTY_PASTE
+    for at in range(0, len(answer), piece):
+        session.host_output(answer[at : at + piece], START + 50.1)
+    assert (typed(tick(session, START + 150)) == b"") is rings
+
+
 def test_a_key_during_the_withholding_releases_it_first() -> None:
     session = make(noop.Rule.SHELL_TIMER, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     session.host_output(REPLY[:3], START + 50.1)
-    assert session.user_input(b"l", START + 50.2) == [ToUser(REPLY[:3]), ToHost(b"l")]
+    assert session.user_input(b"l", START + 50.2) == [
+        ToUser(REPLY[:3]),
+        Note("redraw-visible"),
+        ToHost(b"l"),
+    ]
     assert shown(session.host_output(REPLY[3:], START + 50.3)) == REPLY[3:]
 
 
@@ -275,4 +328,39 @@ def test_what_is_held_can_be_asked() -> None:
 def test_without_an_empty_line_there_is_nothing_to_reveal() -> None:
     hands = Typist({noop.Rule.LOGIND: LIMIT}, Allowed(), START)
     assert hands.withheld_until() is None
-    assert hands.reveal(START) == (b"", "")
+    assert hands.reveal(START) == b""
+
+
+def test_the_rung_that_is_in_use() -> None:
+    assert make(noop.Rule.LOGIND).rung is Rung.NO_OP
+    assert make(noop.Rule.LOGIND, noop.Rule.SHELL_TIMER).rung is Rung.EMPTY_LINE
+
+
+def test_switched_off_nothing_is_typed() -> None:
+    session = make()
+    session.host_output(PROMPT, START + 1)
+    session.keepalives = False
+    assert session.next_deadline() is None or session.next_deadline() > START + 1e5
+    assert typed(tick(session, START + 60)) == b""
+    session.keepalives = True
+    assert typed(tick(session, START + 60)) == EMPTY_PASTE
+    assert session.injected == len(EMPTY_PASTE)
+
+
+def test_what_was_typed_is_counted_by_rung() -> None:
+    session = make()
+    session.host_output(PROMPT, START + 1)
+    tick(session, START + 51)
+    assert dict(session.idle.counts) == {Rung.NO_OP: 1}
+    assert session.idle.tried is Rung.NO_OP
+    shell = make(noop.Rule.SHELL_TIMER, empty_line=True)
+    shell.host_output(PROMPT, START + 1)
+    assert typed(tick(shell, START + 51)) == ENTER
+    assert dict(shell.idle.counts) == {Rung.EMPTY_LINE: 1}
+
+
+def test_why_a_no_op_is_held() -> None:
+    session = make()
+    session.host_output(b"Password: ", START + 1)
+    tick(session, START + 51)
+    assert session.hold == "only ^Q would do, and `xon` is off"
