@@ -302,7 +302,7 @@ def test_with_stderr_elsewhere_the_suspend_escape_works(
     host: Sshd, start_terminal: Start, keepshell_exe: Path, tmp_path: Path
 ) -> None:
     """ssh's notice is not on the terminal then, and goes where bare ssh's would."""
-    said = []
+    said: list[tuple[bytes, bytes]] = []
     for prefix in ([], [str(keepshell_exe)]):
         log = tmp_path / f"stderr{len(said)}"
         command = shlex.join([*prefix, "ssh", *host.access.ssh_args()])

@@ -279,7 +279,7 @@ def test_an_interrupt_while_nobody_answers(
     for prefix in ([], [str(keepshell_exe)]):
         terminal = start_terminal([*prefix, "ssh", *to_black_hole(black_hole)], job=True)
         with connected(black_hole):
-            eventually(lambda t=terminal, p=prefix: is_raw(t) == bool(p), "keepshell to relay")
+            has_terminal(terminal, raw=bool(prefix))
             if suspended:
                 terminal.send("\x1a")
                 assert terminal.wait_stopped() == signal.SIGTSTP
@@ -295,7 +295,7 @@ def test_an_interrupt_while_nobody_answers(
 
 
 def has_terminal(terminal: Terminal, *, raw: bool) -> None:
-    """Return once the job is in the foreground again, the terminal raw or not."""
+    """Return once the job is in the foreground, the terminal raw (keepshell relays) or not."""
     eventually(
         lambda: os.tcgetpgrp(terminal.fd) == terminal.pid and is_raw(terminal) == raw,
         "the job in the foreground",

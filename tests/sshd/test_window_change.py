@@ -85,13 +85,16 @@ def test_a_key_moves_the_next_one(host: Sshd, start: Start, trace: Trace) -> Non
         typed_at = clock()
         terminal.send(":")
         terminal.expect(":")
-        echoed_at = clock()
-        after = eventually(lambda t=echoed_at: sent_after(trace, t), "a nudge after the key")
-        assert after[0] >= typed_at + INTERVAL
+        assert next_after(trace, clock()) >= typed_at + INTERVAL
 
 
-def sent_after(trace: Trace, time: float) -> list[float]:
-    return [event["at"] for event in trace.named("nudge-sent") if event["at"] > time]
+def next_after(trace: Trace, time: float) -> float:
+    """When the first nudge after `time` was sent, waited for."""
+
+    def later() -> list[float]:
+        return [event["at"] for event in trace.named("nudge-sent") if event["at"] > time]
+
+    return eventually(later, "a nudge after the key")[0]
 
 
 def test_output_moves_nothing(host: Sshd, start: Start, trace: Trace) -> None:
