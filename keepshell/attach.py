@@ -10,12 +10,14 @@ from keepshell import child, tty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from keepshell.core.endings import Ending
     from keepshell.core.policy import Policy
+    from keepshell.core.rules import Rule
     from keepshell.core.session import Session
     from keepshell.core.typist import Typist
+    from keepshell.hosts import Naming
 
 
 _EXPLAINED = frozenset(("ssh", "plink"))
@@ -25,7 +27,17 @@ _EXPLAINED = frozenset(("ssh", "plink"))
 class Job:
     """What is to run in the pty, and how it is to be kept alive."""
 
-    __slots__ = ("argv", "env", "escape_char", "explains", "is_ssh", "policy", "program")
+    __slots__ = (
+        "argv",
+        "env",
+        "escape_char",
+        "explains",
+        "is_ssh",
+        "name",
+        "naming",
+        "policy",
+        "program",
+    )
 
     def __init__(
         self, argv: Sequence[str], env: dict[str, str], policy: Policy, *, is_ssh: bool
@@ -40,6 +52,10 @@ class Job:
         """ssh's EscapeChar as a byte, None for `none` or where the child is not ssh."""
         self.explains = self.program in _EXPLAINED
         """Whether a drop is explained on stderr, if that is a terminal."""
+        self.name = self.program
+        """What the user calls it: the host as typed, or the program."""
+        self.naming: Callable[[], Naming] | None = None
+        """Begins to find out under which name the host is remembered; None for no host."""
 
 
 class Attached:
@@ -61,20 +77,23 @@ class Attached:
     def finish(self) -> int:
         """Relay to the end; returns the exit status, or dies by the child's signal."""
         # Imported while ssh connects, so that it delays nothing.
-        from keepshell import loop, wakeups
+        from keepshell import live, loop, memory, wakeups
         from keepshell.core.session import Session
         from keepshell.trace import Trace
 
         job = self._job
+        known = memory.Memory(job)
         now = wakeups.clock()
+        policy = known.recall()
         session = Session(
-            job.policy,
+            policy,
             now,
             escape_char=job.escape_char,
             notice_shown=self._notice_shown,
             program=job.program,
-            typist=_typist(job.policy, now),
+            typist=_typist(policy, known.plan.to_type_for, now),
         )
+        shown = live.LiveFile(job, known.host, policy, session)
         with contextlib.ExitStack() as stack:
             signals = stack.enter_context(contextlib.closing(wakeups.Signals()))
             alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
@@ -87,15 +106,19 @@ class Attached:
                 self._terminal,
                 trace=trace,
                 suspends_at_prompt=job.is_ssh,
+                watch=shown.write,
             )
-            with signals.watching(), self._terminal.raw():
+            with signals.watching(), self._terminal.raw(), contextlib.closing(shown):
                 relay.run(signals, alarm)
-                ending = self._ending(session, wakeups.clock())
+                now = wakeups.clock()
+                ending = self._ending(session, now)
                 if ending.is_drop or session.cut_off:
-                    self._terminal.write(session.modes.undo())
-            trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
+                    self._terminal.write(session.modes.undo(self._terminal.rows()))
+            trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
+        status = os.waitstatus_to_exitcode(self._child.status or 0)
+        next_time = known.remember(session, ending, status=status, now=now)
         if ending.is_drop and job.explains:
-            explain(ending)
+            explain(ending, next_time)
         return self._status()
 
     def _ending(self, session: Session, now: float) -> Ending:
@@ -118,22 +141,26 @@ class Attached:
         return os.waitstatus_to_exitcode(status)
 
 
-def _typist(policy: Policy, now: float) -> Typist | None:
+def _typist(policy: Policy, rules: Sequence[Rule], now: float) -> Typist | None:
     """Only where something may be typed: the bulk of sessions has no use for its modules."""
-    if not (policy.rules or policy.idle_limit or policy.no_op == "always"):
+    if not (rules or policy.rules or policy.idle_limit or policy.no_op == "always"):
         return None
     from keepshell.core import typist
 
-    limits = typist.limits(policy, ())
+    limits = typist.limits(policy, rules)
     allowed = typist.Allowed(xon=policy.xon, empty_line=policy.may_enter)
     return typist.Typist(limits, allowed, now) if limits else None
 
 
-def explain(ending: Ending) -> None:
-    """Say on stderr, in one line, what ended the session; silent where stderr is no terminal."""
+def explain(ending: Ending, next_time: str = "") -> None:
+    """Say on stderr, in one line, what ended the session, and what will be done about it.
+
+    Silent where stderr is no terminal.
+    """
     if os.isatty(2):
+        advice = f" Next time: {next_time}." if next_time else ""
         with contextlib.suppress(OSError):
-            print(f"keepshell: {ending.sentence}", file=sys.stderr, flush=True)
+            print(f"keepshell: {ending.sentence}{advice}", file=sys.stderr, flush=True)
 
 
 def _copy_of_stderr() -> int | None:

@@ -7,6 +7,7 @@ import sys
 
 from keepshell import config
 from keepshell.errors import InternalError, KeepshellError, UsageError
+from keepshell.settings import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,31 +15,19 @@ if TYPE_CHECKING:
 
     Command = Callable[[Sequence[str], Mapping[str, str]], int]
 
-_USAGE = """\
-usage: keepshell [OPTIONS] ssh [SSH ARGUMENTS]      ssh, kept alive; also under the name `ssh`
-       keepshell [OPTIONS] run [--] COMMAND [ARG...]  any interactive program, kept alive
-"""
-
-_NOTES = """\
-Everything after `ssh` belongs to ssh(1). Durations: 90s, 15m, 8h, or seconds.
-Rungs: off, server-alive, window-change (the default).
-The same keys stand in $XDG_CONFIG_HOME/keepshell/config.toml, under [default] or [host."PATTERN"].
-Environment: KEEPSHELL=0 turns everything off; KEEPSHELL_SSH=/path names the real ssh.
-Exit status: ssh's; 2 if keepshell can't read its command line or configuration, 70 if it fails.
-"""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one call; `argv` as in sys.argv. Every error of ours ends here, as one line on stderr."""
-    name, *arguments = sys.argv if argv is None else argv
+    name, *arguments = (sys.argv if argv is None else argv) or ["keepshell"]
     try:
         return _dispatch(os.path.basename(name), arguments)
     except KeepshellError as error:
         return _failed(error)
     except KeyboardInterrupt:
-        from keepshell.child import die_by
+        import signal
 
-        die_by(2)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
         return 130
     except Exception as error:
         if os.environ.get("KEEPSHELL_DEBUG"):
@@ -60,7 +49,7 @@ def _dispatch(name: str, arguments: Sequence[str]) -> int:
     if command is None:
         raise UsageError(
             f"unknown command {rest[0]!r}; the commands are {', '.join(_COMMANDS)} "
-            f"(to reach a host: keepshell ssh {rest[0]})"
+            f"(to reach a host: keepshell ssh {printable(rest[0])})"
         )
     return command(rest[1:], options)
 
@@ -72,12 +61,11 @@ def _ssh(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     try:
         call.decide()
         if "dry_run" in options:
-            print(call.describe())
-            return 0
+            return _show(call.describe())
         attached = call.start()
     except KeepshellError:
         raise
-    except Exception as error:
+    except Exception as error:  # if we fail, ssh still runs
         if "dry_run" in options:
             raise
         _say(f"{type(error).__name__}: {error}; running ssh without a pty")
@@ -91,25 +79,127 @@ def _run(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
     if not words:
         raise UsageError("run needs a command: keepshell run -- COMMAND [ARG...]")
-    return launch.run(words, options, os.environ)
+    argv = launch.program(words, os.environ)
+    if "dry_run" in options:
+        import shlex
+
+        return _show(shlex.join(argv))
+    try:
+        attached = launch.start(argv, options, os.environ)
+    except KeepshellError:
+        raise
+    except Exception as error:  # if we fail, the program still runs
+        _say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
+        launch.become(argv, os.environ)
+    return attached.finish()
+
+
+def _exec(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    from keepshell import shim
+
+    execution = shim.Execution(arguments, options, os.environ)
+    if "dry_run" in options:
+        return _show(execution.describe())
+    if execution.warning:
+        _say(execution.warning)
+    return execution.start()
+
+
+def _shim(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    _take_no_options("shim", options)
+    if arguments[:1] == ["call"]:
+        from keepshell import shim
+
+        return _ssh(shim.called(arguments[1:], os.environ), {})
+    from keepshell import shiminstall
+
+    text, status = shiminstall.command(arguments, os.environ)
+    return _show(text) or status
+
+
+def _init(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    _take_no_options("init", options)
+    from keepshell import completion
+
+    return _show(completion.for_startup(arguments, os.environ))
+
+
+def _explain(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    from keepshell import explain
+
+    return _show(explain.command(arguments, options, os.environ))
+
+
+def _probe(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    from keepshell import probe
+
+    text, status = probe.command(arguments, options, os.environ)
+    return _show(text) or status
+
+
+def _forget(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    _take_no_options("forget", options)
+    from keepshell import history
+
+    return _show(history.forget(arguments, os.environ))
+
+
+def _history(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    _take_no_options("history", options)
+    from keepshell import history
+
+    return _show(history.command(arguments, os.environ))
+
+
+def _status(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    _take_no_options("status", options)
+    from keepshell import status
+
+    return _show(status.command(arguments, os.environ))
+
+
+def _off(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    return _switch("off", arguments, options)
+
+
+def _on(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    return _switch("on", arguments, options)
+
+
+def _switch(command: str, arguments: Sequence[str], options: Mapping[str, str]) -> int:
+    _take_no_options(command, options)
+    from keepshell import status
+
+    return _show(status.switch(arguments, os.environ, on=command == "on"))
+
+
+def _take_no_options(command: str, options: Mapping[str, str]) -> None:
+    for name in options:
+        raise UsageError(f"--{name.replace('_', '-')}: means nothing to {command}")
 
 
 def _help() -> int:
-    rows = list(config.option_rows())
-    width = max(len(option) for option, _ in rows)
-    print(_USAGE)
-    print("options, before the command:")
-    for option, meaning in rows:
-        print(f"  {option:<{width}}  {meaning}")
-    print()
-    print(_NOTES, end="")
-    return 0
+    from keepshell import commands
+
+    return _show(commands.help_text())
 
 
 def _version() -> int:
     from keepshell._version import VERSION
 
-    print(f"keepshell {VERSION}")
+    return _show(f"keepshell {VERSION}")
+
+
+def _show(text: str) -> int:
+    """Print on stdout; bytes that are no text, as an argument may have, come out as they were."""
+    import signal
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # CPython ignores it; `| head -1` should end us
+    try:
+        with open(1, "wb", closefd=False) as stdout:
+            stdout.write(os.fsencode(f"{text}\n" if text else ""))
+    except OSError as error:
+        raise InternalError(f"stdout: {error.strerror}") from error
     return 0
 
 
@@ -119,10 +209,25 @@ def _failed(error: KeepshellError) -> int:
 
 
 def _say(sentence: str) -> None:
+    if sys.stderr is None:  # closed: print would take stdout
+        return
     try:
         print(f"keepshell: {sentence}", file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
-        return  # stderr is closed or gone: the exit status must do
+    except OSError:
+        return  # stderr is gone: the exit status must do
 
 
-_COMMANDS: dict[str, Command] = {"ssh": _ssh, "run": _run}
+_COMMANDS: dict[str, Command] = {
+    "ssh": _ssh,
+    "run": _run,
+    "exec": _exec,
+    "shim": _shim,
+    "init": _init,
+    "explain": _explain,
+    "probe": _probe,
+    "forget": _forget,
+    "history": _history,
+    "status": _status,
+    "off": _off,
+    "on": _on,
+}

@@ -57,6 +57,7 @@ class Call:
         self._fixed = policy
         self._command: sshargs.SshCommand | None = None
         self._resolved: dict[str, str] = {}
+        self._asked = False
         self._restated: frozenset[str] = frozenset()
 
     @property
@@ -125,6 +126,7 @@ class Call:
         self._restated = found.restated
         if not found.ask:
             return
+        self._asked = True
         with realssh.Resolving(self.path, sshargs.probe_argv(command)) as resolving:
             if interactive:
                 _import_early()
@@ -200,7 +202,8 @@ class Call:
 
         assert self.path is not None
         assert self._command is not None
-        return Naming(self.path, self._command, self._resolved)
+        # Not asked twice: an ssh -G that hangs would hang again.
+        return Naming(self.path, self._command, self._resolved if self._asked else None)
 
     def _setting(self, name: str, default: str) -> str:
         assert self._command is not None

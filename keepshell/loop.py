@@ -67,9 +67,13 @@ class Relay:
         *,
         trace: Trace,
         suspends_at_prompt: bool = True,
+        watch: Callable[[float], None] | None = None,
         clock: Callable[[], float] = wakeups.clock,
     ) -> None:
         """The four are the caller's, who closes them.
+
+        `watch` is called with the time when the session has begun and after what happens in it
+        without the user: never so as to need a wakeup of its own.
 
         `suspends_at_prompt`: ^Z where the pty makes a signal of it suspends keepshell, since ssh
         asking for a password can't stop by itself; a program with job control of its own can.
@@ -80,6 +84,7 @@ class Relay:
         self._trace = trace
         self._clock = clock
         self._suspends_at_prompt = suspends_at_prompt
+        self._watch = watch
         self._to_host = b""
         self._to_user = b""
         self._user_gone = False
@@ -183,13 +188,13 @@ class Relay:
         suspends = self._suspends_at_prompt and self._child.suspends_on(data)
         self._perform(self._session.user_input(data, now), now)
         self._suspend_wanted |= suspends
-        self._see_phase()
+        self._see_phase(now)
 
     def _from_host(self, now: float) -> None:
         data = self._gather()
         if data:
             self._perform(self._session.host_output(data, now), now)
-            self._see_phase()
+            self._see_phase(now)
 
     def _gather(self) -> bytes:
         parts: list[bytes] = []
@@ -212,13 +217,19 @@ class Relay:
                 break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _see_phase(self) -> None:
-        if not self._session.begun:
-            self._session.begun = not self._child.prompting()
+    def _see_phase(self, now: float) -> None:
+        if not self._session.begun and not self._child.prompting():
+            self._session.begin(now)
+            self._show(now)
+
+    def _show(self, now: float) -> None:
+        if self._watch is not None:
+            self._watch(now)
 
     def _tick(self, now: float) -> None:
         phase = Phase.PROMPTING if self._child.prompting() else Phase.IN_SESSION
         self._perform(self._session.tick(now, phase), now)
+        self._show(now)
 
     def _perform(self, effects: list[Effect], now: float) -> None:
         for effect in effects:
@@ -291,6 +302,10 @@ class Relay:
             self._session.forwarded(signum)
         if signal.SIGTSTP in came:
             self._suspend_wanted = True
+        if came & {signal.SIGUSR1, signal.SIGUSR2}:
+            # Both at once: nobody knows their order, and on is the harmless one.
+            self._session.keepalives = signal.SIGUSR2 in came
+            self._show(now)
         if signal.SIGCONT in came:
             self._terminal.resume()
         if came & {signal.SIGWINCH, signal.SIGCONT}:

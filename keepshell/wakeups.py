@@ -8,7 +8,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-WATCHED = ("SIGCHLD", "SIGCONT", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGWINCH")
+SWITCHES = ("SIGUSR1", "SIGUSR2")
+"""Keepalives off, and on again. One that comes too late is ignored: it must not end the process."""
+
+WATCHED = (
+    *("SIGCHLD", "SIGCONT", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGWINCH"),
+    *SWITCHES,
+)
+
+_WATCHED_IF_IGNORED = ("SIGCHLD", *SWITCHES)
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -35,8 +43,10 @@ class Signals:
         try:
             for name in self._names:
                 signum = getattr(signal, name)
-                if signal.getsignal(signum) is not signal.SIG_IGN or name == "SIGCHLD":
+                if signal.getsignal(signum) is not signal.SIG_IGN or name in _WATCHED_IF_IGNORED:
                     former[signum] = signal.signal(signum, _noted)
+                if name in SWITCHES:
+                    former[signum] = signal.SIG_IGN
             yield
         finally:
             for signum, action in former.items():

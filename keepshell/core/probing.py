@@ -1,0 +1,95 @@
+"""What a probed host says of its idle timers, each with an honest verdict.
+
+A finding is remembered as a rule only where nothing but a value could be wrong: what depends on a
+condition, on an unknown version or on a program that may not run is shown, and not acted on.
+What each timer is, and what resets it, was measured (idle-rules.md; `rules.KINDS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from keepshell.core import hosttimers, learning, servertimers
+from keepshell.core.answers import Finding, Report
+from keepshell.core.policy import Policy, Rung
+from keepshell.core.rules import LEAST, MOST, PROBE, Rule
+
+_ON_THE_WAY = Finding(
+    name="a firewall, NAT or bastion",
+    where="not to be read on the host",
+    verdict="unknown; --measure tries it out",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finding, judged by what the user allows; `limit` is in seconds."""
+
+    rule: str
+    limit: float | None
+    where: str
+    reset_by: str
+    rung: Rung | None
+    verdict: str
+
+
+def findings(software: str, report: Report) -> tuple[Finding, ...]:
+    """All that is known of the host's idle timers.
+
+    `software` is the server's banner, empty where unknown; the report may be empty or cut off.
+    """
+    found = list(servertimers.findings(software, report))
+    if report.begun:
+        found += hosttimers.findings(report)
+    return tuple(_bounded(finding) for finding in (*found, _ON_THE_WAY))
+
+
+def _bounded(finding: Finding) -> Finding:
+    """The same; not to be acted on where nothing could be in time, or the wait has no end."""
+    if not finding.holds or finding.limit is None or LEAST <= finding.limit <= MOST:
+        return finding
+    return replace(finding, holds=False, verdict="too short or too long for keepshell to act on")
+
+
+def rules(found: Iterable[Finding], now: float) -> tuple[Rule, ...]:
+    """What is to be remembered of the host, seen at `now` (seconds since 1970)."""
+    return tuple(
+        Rule(finding.kind, finding.limit, PROBE, seen_at=now)
+        for finding in found
+        if finding.holds and finding.kind is not None and finding.limit is not None
+    )
+
+
+def judged(finding: Finding, policy: Policy) -> Row:
+    """The finding's row for a user with this policy."""
+    rung, verdict = None, finding.verdict
+    for rule in rules([finding], 0.0):
+        measure = learning.measure(rule, policy)
+        rung = measure.rung if measure.acts else None
+        verdict = _VERDICTS[measure.verdict](measure)
+    words = "; ".join(word for word in (verdict, finding.note) if word)
+    resets = finding.resets or ("" if finding.kind is None else finding.kind.reset_by)
+    return Row(finding.name, finding.limit, finding.where, resets, rung, words)
+
+
+def _beaten(measure: learning.Measure) -> str:
+    return f"beaten: {learning.next_time(measure)}"
+
+
+def _not_allowed(measure: learning.Measure) -> str:
+    what = _WITH_ARTICLE[measure.rung or measure.rule.kind.needs or Rung.EMPTY_LINE]
+    return f"only {what} beats it: `{measure.setting}`"
+
+
+_WITH_ARTICLE = {
+    Rung.WINDOW_CHANGE: "a window-change",
+    Rung.NO_OP: "a no-op",
+    Rung.EMPTY_LINE: "an empty line",
+}
+_VERDICTS: dict[learning.Verdict, Callable[[learning.Measure], str]] = {
+    learning.Verdict.BEATEN: _beaten,
+    learning.Verdict.NOT_ALLOWED: _not_allowed,
+}
+"""What was read on the host has struck nobody, so it can't be doubted, nor have outlasted a rung;
+and what nothing beats is no rule of a session."""

@@ -1,0 +1,145 @@
+"""`keepshell explain HOST`: what a session would do, each value with its source, and why.
+
+Nothing is run but `ssh -G`, and nothing is sent to the host.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keepshell import launch, tables
+from keepshell.core import learning, sshargs
+from keepshell.core.durations import show
+from keepshell.core.policy import Policy
+from keepshell.core.rules import Rule
+from keepshell.errors import UsageError
+from keepshell.settings import KEYS
+from keepshell.state import State
+
+_INTERVAL = "window_change_interval"
+
+
+def explain(
+    typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `keepshell [OPTIONS] ssh TYPED` would do on a terminal, as docs/state.md has it.
+
+    Raises UsageError for what is no ssh command line, StateError where the state can't be read.
+    """
+    try:
+        host = sshargs.parse(typed).host
+    except sshargs.Unparsed as reason:
+        raise UsageError(f"explain expects ssh's arguments, a host at least: {reason}") from None
+    call = launch.Call(typed, options, environ)
+    call.on_terminal = True
+    call.decide()
+    name = call.naming().name()
+    plan = learning.plan_for(State.of(environ).rules(name), call.policy)
+    return {
+        "host": name,
+        "name": host,
+        "route": "pty" if call.in_pty else "exec",
+        "why": call.why,
+        "settings": _settings(call, plan),
+        "ssh_options": [
+            {"name": name, "value": value, "source": source}
+            for name, value, source in call.server_alive()
+        ],
+        "rules": [_rule(measure) for measure in plan.measures],
+    }
+
+
+def _settings(call: launch.Call, plan: learning.Plan) -> list[dict[str, Any]]:
+    policy = learning.adjusted(call.policy, plan)
+    rows = []
+    for name in KEYS:
+        value, source = getattr(policy, name), call.sources[name]
+        if name == _INTERVAL and value != call.policy.window_change_interval:
+            source = f"{_reason(call.policy, plan, value)} ({source}: {_shown(name, call.policy)})"
+        text = _shown(name, policy)
+        rows.append({"name": name, "value": _plain(value), "text": text, "source": source})
+    return rows
+
+
+def _reason(policy: Policy, plan: learning.Plan, interval: float) -> str:
+    """What makes the interval shorter than the policy has it."""
+    for measure in plan.measures:
+        if measure.acts and measure.every == interval:
+            return f"half of {_stated(measure.rule)}, {_source(measure.rule)}"
+    return f"half of idle_limit = {show(policy.idle_limit or 0)}"
+
+
+def _plain(value: object) -> object:
+    """A setting as JSON has it: durations in seconds, rungs by name, rules as they are stated."""
+    label = getattr(value, "label", None)
+    if label is not None:
+        return label
+    return [_stated(rule) for rule in value] if isinstance(value, tuple) else value
+
+
+def _shown(name: str, policy: Policy) -> str:
+    value = getattr(policy, name)
+    return "-" if value in (None, ()) else KEYS[name].kind.show(value)
+
+
+def _stated(rule: Rule) -> str:
+    return f"{rule.kind.name}={show(rule.limit)}"
+
+
+def _source(rule: Rule) -> str:
+    """`drop, suspected`, `drop, confirmed`, `probe`, ..."""
+    if rule.confirmed:
+        return f"{rule.source}, confirmed"
+    return "drop, suspected" if rule.source == "drop" else rule.source
+
+
+def _rule(measure: learning.Measure) -> dict[str, Any]:
+    rule = measure.rule
+    return {
+        "kind": rule.kind.name,
+        "stated": _stated(rule),
+        "known_from": _source(rule),
+        "owner": rule.kind.owner,
+        "limit": rule.limit,
+        "source": rule.source,
+        "confirmed": rule.confirmed,
+        "drops": rule.drops,
+        "seen_at": rule.seen_at or None,
+        "reset_by": rule.kind.reset_by,
+        "verdict": measure.verdict.value,
+        "rung": None if measure.rung is None else measure.rung.label,
+        "every": measure.every if measure.acts else None,
+        "setting": measure.setting or None,
+        "says": learning.next_time(measure),
+    }
+
+
+def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """`explain [--json] [SSH OPTIONS] HOST`: the text to print. Raises KeepshellError."""
+    rest = list(typed)
+    as_json = "--json" in (*rest[:1], *rest[-1:])  # what stands in between is ssh's
+    if as_json:
+        rest.remove("--json")
+    if not rest:
+        raise UsageError("explain needs a host: keepshell explain HOST")
+    found = explain(rest, options, environ)
+    return json.dumps(found) if as_json else _text(found)
+
+
+def _text(found: Mapping[str, Any]) -> str:
+    settings = [(row["name"], row["text"], row["source"]) for row in found["settings"]]
+    options = [(row["name"], row["value"], row["source"]) for row in found["ssh_options"]]
+    rules = [
+        (row["stated"], row["known_from"], row["owner"], row["reset_by"], row["says"])
+        for row in found["rules"]
+    ]
+    parts = [
+        f"{tables.printable(found['host'])}: {found['why']}",
+        tables.table(("setting", "value", "source"), [*settings, *options]),
+        "no idle rule of this host is known"
+        if not rules
+        else tables.table(("rule", "known from", "whose", "reset by", "what is done"), rules),
+    ]
+    return "\n\n".join(parts)

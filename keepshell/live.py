@@ -1,0 +1,108 @@
+"""What runs now, for `keepshell status`: one small JSON file for each session.
+
+It is written at the session's begin and when a keepalive was due, so it costs no wakeup; what it
+says is as of then. docs/state.md has its fields.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from keepshell import places
+from keepshell.core.policy import Policy
+from keepshell.core.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keepshell.attach import Job
+
+_START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted behind the name
+
+
+class LiveFile:
+    """The file of one session; failing to write it is no failure of the session."""
+
+    def __init__(self, job: Job, host: str, policy: Policy, session: Session) -> None:
+        """Nothing is written before the first `write`."""
+        directory = places.live_dir(job.env)
+        self._path = None if directory is None else f"{directory}/{os.getpid()}.json"
+        self._job = job
+        self._host = host
+        self._policy = policy
+        self._session = session
+        self._since: float | None = None
+
+    def write(self, now: float) -> None:
+        """Write what is so at `now`, by the session's clock."""
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError):
+            if self._since is None:
+                places.make_private(os.path.dirname(self._path))
+            text = json.dumps(self._fields(now)).encode()
+            draft = f"{self._path}.new"
+            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, text)
+            finally:
+                os.close(fd)
+            os.replace(draft, self._path)
+
+    def close(self) -> None:
+        """Delete it."""
+        if self._path is not None and self._since is not None:
+            for path in (self._path, f"{self._path}.new"):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+
+    def _fields(self, now: float) -> Mapping[str, object]:
+        session, idle = self._session, self._session.idle
+        wall = time.time()
+        if self._since is None:
+            self._since = wall - (now - idle.started_at)
+
+        def at(moment: float | None) -> float | None:
+            return None if moment is None else round(wall - now + moment, 3)
+
+        return {
+            "pid": os.getpid(),
+            "start": start_of_self(),
+            "host": self._host or None,
+            "name": self._job.name,
+            "terminal": _terminal(),
+            "since": round(self._since, 3),
+            "written": round(wall, 3),
+            "user_at": at(idle.user_at),
+            "rung": session.rung.label,
+            "interval": self._policy.window_change_interval,
+            "keepalives": sum(idle.counts.values()),
+            "last_keepalive": at(idle.sent_at),
+            "next": at(session.next_deadline()),
+            "hold": session.hold,
+            "off": not session.keepalives,
+        }
+
+
+def start_of_self() -> float | None:
+    """When this process was started, in seconds after boot; None where there is no /proc.
+
+    Together with the pid it names the process for ever, since pids are used again.
+    """
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[_START_FIELD])
+    except (OSError, IndexError, ValueError):
+        return None
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _terminal() -> str | None:
+    try:
+        return os.ttyname(0)
+    except OSError:
+        return None

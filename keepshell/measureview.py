@@ -1,0 +1,90 @@
+"""What a measurement looks like: bars while it runs, a table or JSON at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+
+from keepshell import tables
+from keepshell.core.durations import describe
+from keepshell.core.measuring import Search
+from keepshell.core.policy import RUNGS, Rung
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keepshell.measure import Measurement, Reports
+
+
+@contextlib.contextmanager
+def progress(limit: float) -> Iterator[Reports]:
+    """A bar for each rung, on stderr where that is a terminal; `limit` in seconds is its end.
+
+    None without rich, which the table at the end asks for, and JSON does not.
+    """
+    if not sys.stderr.isatty() or find_spec("rich") is None:
+        yield lambda _searches, _idle: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:14}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
+        tasks = {rung: bars.add_task(rung.label, total=limit, said="opening") for rung in RUNGS}
+
+        def report(searches: Mapping[Rung, Search], idle: Mapping[Rung, float]) -> None:
+            for rung, task in tasks.items():
+                said = _outcome(searches[rung])
+                if rung in idle:
+                    said = f"idle for {describe(idle[rung])}"
+                bars.update(task, completed=min(idle.get(rung, limit), limit), said=said)
+
+        yield report
+
+
+def _outcome(search: Search, unfinished: float | None = None) -> str:
+    """`unfinished`: the seconds that a session had been idle when it was interrupted."""
+    lived, died = describe(search.lived), describe(search.died or 0.0)
+    if search.died is not None:
+        return f"lives {lived}, dead after {died}" if search.lived else f"dead after {died}"
+    if search.lived:
+        return f"lives {lived} and longer"
+    return "unknown" if unfinished is None else f"no end seen in {describe(unfinished)}"
+
+
+_SENDS: dict[Rung, Callable[[str], str]] = {
+    Rung.OFF: lambda _every: "nothing",
+    Rung.SERVER_ALIVE: lambda every: f"a ServerAlive request every {every}",
+    Rung.WINDOW_CHANGE: lambda every: f"a window-change every {every}",
+    Rung.NO_OP: lambda every: f"an empty paste every {every}",
+    Rung.EMPTY_LINE: lambda every: f"Enter every {every}",
+}
+
+
+def told(host: str, measurement: Measurement, sentences: Sequence[str], *, as_json: bool) -> str:
+    """The text to print."""
+    rows = [
+        {
+            "rung": rung.label,
+            "every": measurement.every(rung) if rung else None,
+            "lived": search.lived or None,
+            "died": search.died,
+            "unfinished": measurement.unfinished.get(rung),
+            "failure": measurement.failures.get(rung),
+        }
+        for rung, search in measurement.searches.items()
+    ]
+    if as_json:
+        return json.dumps({"host": host, "rungs": rows, "notes": list(sentences)})
+    cells = [
+        (
+            rung.label,
+            _SENDS[rung](f"{measurement.every(rung):g} s"),
+            measurement.failures.get(rung) or _outcome(search, measurement.unfinished.get(rung)),
+        )
+        for rung, search in measurement.searches.items()
+    ]
+    table = tables.table(("rung", "sends", "an idle session"), cells)
+    return "\n\n".join((tables.printable(host), table, "\n".join(map(tables.printable, sentences))))

@@ -1,0 +1,132 @@
+"""What is known of a host when a session starts, and what the session's end adds to it.
+
+Nothing here hurts the session: whatever fails costs one line on stderr, and is done without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+from keepshell import places
+from keepshell.core import learning
+from keepshell.core.keystrokes import Line
+from keepshell.core.policy import Policy, Rung
+from keepshell.core.rules import Rule
+from keepshell.core.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keepshell.attach import Job
+    from keepshell.core.endings import Ending
+    from keepshell.hosts import Naming
+
+
+class Memory:
+    """What one session knows of its host, and leaves behind."""
+
+    def __init__(self, job: Job) -> None:
+        """Begins to find out the host's name, if the job has one."""
+        self.host = ""
+        self.plan = learning.Plan()
+        self._job = job
+        self._policy = job.policy
+        self._known: list[Rule] = []
+        self._told: list[Rule] = []
+        self._warned = False
+        self._began = time.time()
+        self._naming: Naming | None = None
+        with self._unhurt():
+            self._naming = job.naming() if job.naming else None
+
+    def recall(self) -> Policy:
+        """The policy that the known rules ask for; tells the user what is new in it."""
+        with self._unhurt():
+            if self._naming is not None:
+                self.host = self._naming.name()
+                self._known = self._read()
+        self.plan = learning.plan_for(self._known, self._policy)
+        for measure in learning.to_tell(self.plan):
+            if self._say(learning.told(self.host, measure)):
+                self._told.append(measure.rule.with_changes(told=measure.mark))
+        return learning.adjusted(self._policy, self.plan)
+
+    def _read(self) -> list[Rule]:
+        directory = places.state_dir(self._job.env)
+        # sqlite3 takes 5 ms to import: not for somebody of whose hosts nothing is known.
+        if directory is None or not os.path.isdir(directory):
+            return []
+        from keepshell.state import State
+
+        return State.of(self._job.env).rules(self.host)
+
+    def remember(self, session: Session, ending: Ending, *, status: int, now: float) -> str:
+        """Record the session and what it has taught; answers what will be done about it.
+
+        `status` as of os.waitstatus_to_exitcode, `now` by the session's clock.
+        """
+        if not session.begun or not self.host:
+            return ""
+        with self._unhurt():
+            from keepshell.state import PastSession, State
+
+            idle = session.idle
+            ended = self._began + now - idle.started_at
+            learned = learning.learn(ending, self._known, ended, _efforts(session, now))
+            past = PastSession(
+                host=self.host,
+                started=self._began,
+                ended=ended,
+                ending=ending.kind.value,
+                status=status,
+                longest_idle=idle.longest_idle(now),
+                window_changes=idle.counts[Rung.WINDOW_CHANGE],
+                no_ops=idle.counts[Rung.NO_OP],
+                empty_lines=idle.counts[Rung.EMPTY_LINE],
+                injected=session.injected,
+                stretches=idle.stretches(now),
+            )
+            State.of(self._job.env).record(past, learned=learned, told=self._told)
+            if learned is not None:
+                return learning.next_time(learning.measure(learned, self._policy))
+        return ""
+
+    @contextlib.contextmanager
+    def _unhurt(self) -> Iterator[None]:
+        from keepshell.errors import KeepshellError
+
+        try:
+            yield
+        except KeepshellError as error:
+            self._warn(str(error))
+        except Exception as error:  # the session is worth more than its history
+            if self._job.env.get("KEEPSHELL_DEBUG"):
+                raise
+            self._warn(f"{type(error).__name__}: {error}")
+
+    def _warn(self, sentence: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._say(f"this session is not remembered: {sentence}")
+
+    def _say(self, sentence: str) -> bool:
+        """One line on the terminal; whether somebody may have seen it."""
+        if not self._job.explains or not os.isatty(2):
+            return False
+        try:
+            print(f"keepshell: {sentence}", file=sys.stderr, flush=True)
+        except OSError:
+            return False
+        return True
+
+
+def _efforts(session: Session, now: float) -> learning.Efforts:
+    idle = session.idle
+    return learning.Efforts(
+        rung=idle.tried,
+        typed_idle=idle.since(idle.typed_at, now) if idle.tried >= Rung.NO_OP else None,
+        half_line=session.keystrokes.line is not Line.NOTHING,
+    )

@@ -1,0 +1,364 @@
+"""`keepshell probe HOST`: asks a host for its idle timers in one ordinary session, and tells them.
+
+The rules it keeps:
+
+- ssh's own messages reach the user as they come, and its questions too: it asks on the terminal;
+- what ssh said in the answers' stead is shown, a host that answers too much or not at all is left;
+- only a complete answer is remembered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from keepshell import hosts, launch, probescript, realssh, tables
+from keepshell.arguments import Arguments
+from keepshell.core import answers, measuring, probing, sshargs
+from keepshell.core.durations import describe, parse, show
+from keepshell.core.policy import Policy
+from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
+from keepshell.errors import UsageError
+from keepshell.state import State, StateError
+
+LIMIT = 20.0
+"""Seconds that the host gets, from the moment when ssh has let us in."""
+
+_VALUED = {"floor": "30s", "limit": "20m"}
+"""Options of --measure, with their defaults: the idle times between which a limit is searched."""
+
+_SHORTEST = 0.5  # seconds between two keepalives of a measured session
+
+_MOST = 1 << 20  # bytes of an answer
+_LEAVES_WITHIN = 1.0  # seconds for ssh to end by itself after the last answer
+
+_OURS = ("-T", "-o", "ClearAllForwardings=yes", "-o", "ControlMaster=no")
+"""In front of the user's arguments: no terminal, none of the forwardings that another session may
+hold, no connection that outlives ours."""
+
+_ALONE = {
+    "BatchMode": "yes",
+    "ControlMaster": "no",
+    "ControlPath": "none",
+    "ClearAllForwardings": "yes",
+    "EscapeChar": "none",
+    "TCPKeepAlive": "no",
+    "ServerAliveCountMax": "100000",
+}
+"""What makes measured sessions independent of each other and of the user."""
+
+_UNLESS = {"remotecommand": "none", "sessiontype": "default", "stdinnull": "no"}
+_UNLESS["forkafterauthentication"] = "no"
+"""What ssh_config must not say of this session; set only where it does, as old ssh know it not."""
+
+_LET_IN = (b"debug1: Authenticat", b"debug1: mux_client", b"debug1: Sending command")
+_NOISE = (b"debug1: ", b"debug2: ", b"debug3: ", b"OpenSSH_", b"Authenticated to ")
+_CLOSING = b"Transferred: sent ", b"Bytes per second: sent "
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one run of ssh.
+
+    `status` as of Popen.returncode, None if it was given up; `let_in` tells whether there was a
+    session at all.
+    """
+
+    output: str
+    messages: str
+    status: int | None
+    let_in: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """The host to be probed, and how ssh gets there."""
+
+    name: str
+    ssh: str
+    command: sshargs.SshCommand
+    resolved: Mapping[str, str]
+    policy: Policy
+
+    def argv(self, words: Sequence[str]) -> list[str]:
+        """ssh's command line for running `words` on the host."""
+        added = [
+            f"-o{keyword}={value}"
+            for keyword, value in _UNLESS.items()
+            if self.resolved.get(keyword, value).lower() not in (value, "false")
+        ]
+        typed = self.command.render()
+        # Only -v tells the banner. Of -q and -v, ssh goes by the last; behind `--`, it takes none.
+        typed = ["-v", *typed] if "--" in typed else [*typed, "-v"]
+        return [self.ssh, *_OURS, *added, *typed, *words]
+
+    def session_argv(self, server_alive: int) -> list[str]:
+        """ssh's command line for an interactive session of its own, which asks nothing."""
+        added = dict(_ALONE) | {"ServerAliveInterval": str(server_alive)}
+        pairs = [word for name, value in added.items() for word in ("-o", f"{name}={value}")]
+        return [self.ssh, "-tt", *pairs, *self.command.render()]
+
+
+def command(
+    typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[str, int]:
+    """`probe [--json] [--measure] HOST [SSH OPTIONS]`: the text to print, and the exit status.
+
+    1 where the host's answer is missing or cut off. Raises UsageError.
+    """
+    arguments, rest = _split(typed)
+    target = find(rest, options, environ)
+    if arguments.has("measure"):
+        return _measure(target, arguments, environ)
+    nonce = secrets.token_hex(8)
+    answer = _ask(target.argv(["sh -s"]), probescript.script(nonce), nonce, environ)
+    report = answers.read(answer.output, nonce)
+    software = answers.banner(answer.messages)
+    found = probing.findings(software, report)
+    learnt = probing.rules(found, time.time()) if report.complete else ()
+    sentences = list(_shortcomings(target, answer, report))
+    if report.complete:
+        sentences += _remember(target.name, learnt, environ)
+    rows = [probing.judged(finding, target.policy) for finding in found]
+    told = {
+        "host": target.name,
+        "server": software or None,
+        "complete": report.complete,
+        "ssh_status": answer.status,
+        "notes": sentences,
+        "rows": [_plain(row) for row in rows],
+        "learned": [{"kind": rule.kind.name, "limit": rule.limit} for rule in learnt],
+    }
+    text = json.dumps(told) if arguments.has("json") else _text(target, software, rows, sentences)
+    return text, 0 if report.complete else 1
+
+
+def _split(typed: Sequence[str]) -> tuple[Arguments, list[str]]:
+    """Our own options, and ssh's arguments: ssh has no long options. Raises UsageError."""
+    ours, rest = list[str](), list[str]()
+    words = iter(typed)
+    for word in words:
+        if not word.startswith("--") or word == "--":
+            rest.append(word)
+            continue
+        ours.append(word)
+        if word.removeprefix("--") in _VALUED:
+            ours += [value for value in [next(words, None)] if value is not None]
+    arguments = Arguments(ours, flags=("json", "measure"), valued=_VALUED)
+    for name in _VALUED:
+        if name in arguments.values and not arguments.has("measure"):
+            raise UsageError(f"--{name}: means nothing without --measure")
+    return arguments, rest
+
+
+def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, int]:
+    """Raises UsageError for limits that make no sense."""
+    from keepshell import measure, measureview
+
+    floor, limit = (_seconds(name, arguments.values) for name in _VALUED)
+    if floor >= limit:
+        raise UsageError(f"--floor {show(floor)} is not below --limit {show(limit)}")
+    every = max(_SHORTEST, floor / 2)
+    measurement = measure.Measurement(target.session_argv, floor, limit, every)
+    notes = []
+    try:
+        with measureview.progress(limit) as report:
+            measurement.run(report)
+    except KeyboardInterrupt:
+        notes.append("interrupted: what is found so far is kept")
+    learnt = measuring.rules(measurement.searches, time.time())
+    if learnt or measurement.complete:
+        notes += _remember(target.name, learnt, environ, source=MEASURED)
+    as_json = arguments.has("json")
+    text = measureview.told(target.name, measurement, notes, as_json=as_json)
+    return text, 0 if measurement.complete else 1
+
+
+def _seconds(name: str, values: Mapping[str, str]) -> float:
+    text = values.get(name, _VALUED[name])
+    try:
+        seconds = parse(text)
+    except ValueError:
+        raise UsageError(f"--{name}: expected a duration such as 20m, found {text!r}") from None
+    if not 1 <= seconds <= MOST:
+        raise UsageError(f"--{name}: expected 1s to {show(MOST)}, found {text!r}")
+    return seconds
+
+
+def find(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> Target:
+    """The host that these arguments of ssh name. Raises UsageError where no script could run."""
+    try:
+        parsed = sshargs.parse(typed)
+    except sshargs.Unparsed as reason:
+        raise UsageError(f"probe expects a host and ssh's options: {reason}") from None
+    if parsed.command or parsed.host is None:
+        raise UsageError("probe runs a script of its own on the host: leave the command away")
+    for letter in sorted(parsed.flags & frozenset("GNVWOQfnst")):
+        raise UsageError(f"probe runs a script on the host, which -{letter} stands in the way of")
+    environ = {name: value for name, value in environ.items() if name != "KEEPSHELL"}
+    call = launch.Call(typed, options, environ)
+    call.decide()
+    assert call.path is not None
+    with realssh.Resolving(call.path, sshargs.probe_argv(parsed)) as resolving:
+        resolved = resolving.answer()
+    name = hosts.name_of(parsed, resolved)
+    return Target(name, call.path, parsed, resolved, call.policy)
+
+
+def _ask(argv: Sequence[str], script: str, nonce: str, environ: Mapping[str, str]) -> Answer:
+    """Run ssh, the script on its stdin, until it ends, or the last answer is there, or too late."""
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=realssh.deeper(environ),
+    ) as child:
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(script.encode())  # 8 kB: a pipe takes it, whatever ssh does
+            child.stdin.close()
+        listening = _Listening(child, f"{answers.MARK} {nonce} end".encode())
+        try:
+            listening.listen()
+            status = _status(child)
+        finally:
+            if child.poll() is None:
+                child.kill()
+    output, messages = (os.fsdecode(b"".join(parts)) for parts in listening.heard)
+    return Answer(output, messages, status, listening.let_in)
+
+
+def _status(child: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return child.wait(_LEAVES_WITHIN)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+class _Listening:
+    """Both outputs of one ssh, up to the host's last word; `heard` has stdout's and stderr's."""
+
+    def __init__(self, child: subprocess.Popen[bytes], last: bytes) -> None:
+        self.heard: tuple[list[bytes], list[bytes]] = ([], [])
+        self._pipes: tuple[BinaryIO, BinaryIO] = (child.stdout, child.stderr)  # type: ignore[assignment] # both are pipes
+        self._last = last
+        self._give_up_at: float | None = None
+        self._unshown = b""
+
+    @property
+    def let_in(self) -> bool:
+        return self._give_up_at is not None
+
+    def listen(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for number, pipe in enumerate(self._pipes):
+                selector.register(pipe, selectors.EVENT_READ, number)
+            while selector.get_map():
+                wait = None
+                if self._give_up_at is not None:
+                    wait = max(0.0, self._give_up_at - time.monotonic())
+                ready = selector.select(wait)
+                if not ready:
+                    return
+                for key, _ in ready:
+                    part = os.read(key.fd, 65536)
+                    if not part:
+                        selector.unregister(key.fileobj)
+                    elif self._hear(key.data, part):
+                        return
+        self._show(b"\n")  # what stood there without its line feed
+
+    def _hear(self, number: int, part: bytes) -> bool:
+        """Take it in; whether that was enough."""
+        parts = self.heard[number]
+        parts.append(part)
+        if number:
+            self._show(part)
+            return False
+        self._begin()  # -E would have sent the messages elsewhere
+        tail = b"".join(parts[-2:])
+        return b"\n" + self._last + b"\n" in tail or sum(map(len, parts)) > _MOST
+
+    def _begin(self) -> None:
+        if self._give_up_at is None:
+            self._give_up_at = time.monotonic() + LIMIT
+
+    def _show(self, part: bytes) -> None:
+        """Pass ssh's messages on, without what only -v has it say."""
+        *lines, self._unshown = (self._unshown + part).split(b"\n")
+        for line in lines:
+            if line.startswith(_LET_IN):
+                self._begin()
+            if not line.startswith((*_NOISE, *_CLOSING)) and line.strip():
+                sys.stderr.write(tables.printable(os.fsdecode(line.rstrip(b"\r"))) + "\n")
+        sys.stderr.flush()
+
+
+def _shortcomings(target: Target, answer: Answer, report: answers.Report) -> Iterator[str]:
+    """Sentences about what is missing in the answer, and why."""
+    if report.complete:
+        return
+    name = target.name
+    ended = "was given up" if answer.status is None else f"ended with status {answer.status}"
+    if report.begun:
+        yield f"{name}: the answer was cut off (ssh {ended}); what follows is partial"
+    elif not answer.let_in:
+        yield f"{name}: ssh {ended}, and nothing could be asked"
+    else:
+        words = answers.first_words(answer.output)
+        instead = f"; it said {tables.printable(words)!r}" if words else ""
+        yield f"{name}: the host ran no script (ssh {ended}){instead}"
+    yield "nothing of it is remembered"
+
+
+def _remember(
+    name: str, learnt: Sequence[Rule], environ: Mapping[str, str], *, source: str = PROBE
+) -> list[str]:
+    try:
+        State.of(environ).put_rules(name, source, learnt)
+    except StateError as error:
+        return [f"nothing of it is remembered: {error}"]
+    if not learnt:
+        return ["no idle rule was found that keepshell would act on"]
+    stated = ", ".join(f"{rule.kind.name} {describe(rule.limit)}" for rule in learnt)
+    return [f"remembered: {stated} (keepshell forget {name})"]
+
+
+def _plain(row: probing.Row) -> dict[str, Any]:
+    return {
+        "rule": row.rule,
+        "limit": row.limit,
+        "where": row.where,
+        "reset_by": row.reset_by or None,
+        "rung": None if row.rung is None else row.rung.label,
+        "verdict": row.verdict,
+    }
+
+
+def _text(
+    target: Target, software: str, rows: Sequence[probing.Row], sentences: Sequence[str]
+) -> str:
+    cells = [
+        (
+            row.rule,
+            "-" if row.limit is None else describe(row.limit),
+            row.where,
+            row.reset_by or "-",
+            "-" if row.rung is None else row.rung.label,
+            row.verdict,
+        )
+        for row in rows
+    ]
+    head = f"{target.name}: {software or 'its server is unknown'}"
+    table = tables.table(("rule", "limit", "read in", "reset by", "rung", "verdict"), cells)
+    return "\n\n".join((tables.printable(head), table, "\n".join(map(tables.printable, sentences))))

@@ -1,0 +1,133 @@
+"""A command for which `ssh` is keepshell, and what its shims ask of Python."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from keepshell import realssh, shimfiles, shimtext
+from keepshell.errors import KeepshellError, UsageError
+from keepshell.settings import FLAGS, KEYS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+VARIABLES = ("AUTOSSH_PATH",)
+"""What names ssh to a program that knows it by its absolute path only."""
+
+
+class Execution:
+    """One call of `keepshell exec`: the command, and the environment in which `ssh` is ours."""
+
+    def __init__(
+        self, arguments: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
+    ) -> None:
+        """Find the command and prepare the shims. Raises UsageError."""
+        self.warning = ""
+        """What the user must know before the command starts."""
+        self.words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
+        if not self.words:
+            raise UsageError("exec needs a command: keepshell exec -- COMMAND [ARG...]")
+        self.env = realssh.deeper({**environ, **_variables(options)})
+        if environ.get("KEEPSHELL") != "0":
+            self._put_first()
+        self.path = _found(self.words[0], self.env)
+
+    def _put_first(self) -> None:
+        """Have `ssh` and the copiers be ours in the environment."""
+        env = self.env
+        try:
+            shims, copiers = shimfiles.prepare(env)
+        except OSError as error:
+            self.warning = f"no place for the shim ({error}); no call of ssh is kept alive"
+            return
+        rest = env.get("PATH", os.confstr("CS_PATH") or os.defpath).split(os.pathsep)
+        kept = [folder for folder in rest if folder not in (shims, copiers)]
+        env["PATH"] = os.pathsep.join([shims, copiers, *kept])
+        for name in VARIABLES:
+            env.setdefault(name, os.path.join(shims, "ssh"))
+
+    def describe(self) -> str:
+        """What would be run, and the PATH it would get."""
+        import shlex
+
+        return f"{shlex.join([self.path, *self.words[1:]])}\n  # PATH={self.env.get('PATH', '')}"
+
+    def start(self) -> NoReturn:
+        """Replace this process by the command. Raises UsageError if the system refuses."""
+        _become(self.path, self.words, self.env)
+
+
+def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """What the shim at `arguments[0]` asks for when it can't go on by itself; ssh's arguments.
+
+    The shim of ssh is written again; a copier's program is run, and this does not return.
+    """
+    if not arguments:
+        raise UsageError("shim call is what a shim runs; you want: keepshell ssh HOST")
+    path, *rest = arguments
+    name = os.path.basename(path)
+    if name in shimfiles.COPIERS:
+        real = realssh.on_path(name, environ, skip_shims=True)
+        if real is None:
+            raise UsageError(f"no {name} found on PATH besides keepshell's own")
+        _become(real, [real, *rest], realssh.deeper(environ))
+    if name == "ssh" and shimtext.is_ours(path):
+        with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
+            shimfiles.write(path, shimtext.ssh_shim(path, environ))
+    return rest
+
+
+def _variables(options: Mapping[str, str]) -> dict[str, str]:
+    """Our own options as variables, which reach the calls of ssh. Raises UsageError."""
+    variables = {}
+    for name, value in options.items():
+        if name in FLAGS:
+            continue
+        key = KEYS[name]
+        if not key.variable:
+            raise UsageError(
+                f"{key.option}: can't reach the calls of ssh below exec; set {name} in config.toml"
+            )
+        variables[key.variable] = value
+    return variables
+
+
+def _found(word: str, environ: Mapping[str, str]) -> str:
+    """The path of a command, as a shell finds it. Raises UsageError."""
+    path = realssh.on_path(word, environ)
+    if path is not None:
+        return path
+    here = os.path.join(os.curdir, word)
+    if os.path.isdir(word):
+        problem = "is a directory"
+    elif not os.path.exists(word):
+        problem = "no such file" if "/" in word else "no such program on PATH"
+    elif os.access(word, os.X_OK):
+        problem = f"no such program on PATH; the one in this directory is {here}"
+    else:
+        named = word if "/" in word else here
+        problem = f"not executable; chmod +x it, or: keepshell exec -- sh {named}"
+    raise UsageError(f"{word or repr(word)}: {problem}")
+
+
+def _become(path: str, words: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Replace this process; a script without `#!` is run by sh, as a shell does."""
+    import signal
+
+    for name in (signal.SIGPIPE, signal.SIGXFSZ):  # CPython ignores both, and exec hands that on
+        signal.signal(name, signal.SIG_DFL)
+    try:
+        try:
+            os.execve(path, list(words), dict(env))
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            os.execve("/bin/sh", ["sh", path, *words[1:]], dict(env))
+    except FileNotFoundError as error:
+        raise UsageError(f"{words[0]}: the interpreter in its first line is not there") from error
+    except OSError as error:
+        raise UsageError(f"{words[0]}: {error.strerror}") from error

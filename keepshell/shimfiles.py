@@ -1,0 +1,127 @@
+"""Where shims are kept on disk: private directories, and files that are whole or not there.
+
+A directory that goes first on PATH must be nobody else's to write to, and a shim that is replaced
+may be running: it is never changed, another file takes its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+from keepshell import places, shimtext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+COPIERS = ("scp", "sftp")
+"""Programs that know ssh by its absolute path (compiled in), unless -S names another."""
+
+
+def prepare(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The two directories for PATH, up to date: `ssh` alone is in one, the copiers in the other.
+
+    Raises OSError where no directory can be used, and UsageError for a bad configuration.
+    """
+    reasons = []
+    for root in _roots(environ):
+        try:
+            return _prepare_in(root, environ)
+        except OSError as error:
+            reasons.append(f"{error.filename or root}: {error.strerror}")
+    raise OSError("; ".join(reasons))
+
+
+def _prepare_in(root: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    shims, copiers = os.path.join(root, "shim"), os.path.join(root, "copiers")
+    for folder in (root, shims, copiers):
+        _make_private(folder)
+    texts = dict(files(shims, copiers, environ))
+    for path, text in texts.items():
+        write(path, text)
+    for name in COPIERS:
+        path = os.path.join(copiers, name)
+        if path not in texts:  # the system has it no more
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+    return shims, copiers
+
+
+def files(shims: str, copiers: str, environ: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Each shim's path and text: `ssh` in the directory `shims`, the copiers in `copiers`.
+
+    Raises UsageError for a configuration that can't be read.
+    """
+    ssh = os.path.join(shims, "ssh")
+    yield ssh, shimtext.ssh_shim(ssh, environ)
+    for name in COPIERS:
+        path = os.path.join(copiers, name)
+        text = shimtext.copier(path, ssh, environ)
+        if text is not None:
+            yield path, text
+
+
+def write(path: str, text: bytes) -> None:
+    """Make an executable file of this text stand at `path`, unless it does. Raises OSError."""
+    if not _holds(path, text):
+        replace(path, text, 0o755)
+    if not os.access(path, os.X_OK):
+        raise PermissionError(0, "its file system lets no program run", path)
+
+
+def replace(path: str, text: bytes, mode: int) -> None:
+    """Put a whole file in the place of the one at `path`, if there is one. Raises OSError."""
+    new = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with open(fd, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(fd)  # an empty shim, after a power cut, would be a script that succeeds
+        os.rename(new, path)
+    except OSError:
+        os.unlink(new)
+        raise
+
+
+def _holds(path: str, text: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read() == text and os.access(path, os.X_OK)
+    except OSError:
+        return False
+
+
+def _roots(environ: Mapping[str, str]) -> Iterator[str]:
+    """Directories of ours, best first; the last is for daemons and cron, without a home."""
+    roots = (
+        f"{places.state_dir(environ) or '.'}/exec",
+        f"{environ.get('XDG_RUNTIME_DIR') or '.'}/keepshell-exec",
+        f"{environ.get('TMPDIR') or '/tmp'}/keepshell-exec-{os.geteuid()}",  # noqa: S108 - checked
+    )
+    return (root for root in roots if root.startswith("/") and os.pathsep not in root)
+
+
+def _make_private(folder: str) -> None:
+    """Make a directory that only we can write to; raises OSError where it is another's."""
+    _check_place(folder)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(0, "not a directory of ours", folder)
+    if found.st_mode & 0o022:
+        os.chmod(folder, found.st_mode & 0o755)
+
+
+def _check_place(folder: str) -> None:
+    """Under `sudo -E`, HOME is another's: nothing of root's is to appear there."""
+    place = os.path.dirname(folder)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    found = os.stat(place)
+    if found.st_uid != os.geteuid() and not found.st_mode & stat.S_ISVTX:
+        raise PermissionError(0, "another user's directory", place)

@@ -1,0 +1,364 @@
+"""What is remembered of hosts and of past sessions: one SQLite file, never anything typed or shown.
+
+The rules it keeps:
+
+- a session's end is one transaction: killed in the middle of it, only that session's row is lost;
+- whatever is wrong with the file is a `StateError`, one sentence; a damaged file is set aside;
+- the rollback journal, not WAL: homes lie on NFS, where WAL's shared memory does not work.
+
+docs/state.md has the tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keepshell import places
+from keepshell.core.idle import Stretch
+from keepshell.core.policy import RUNGS
+from keepshell.core.rules import KINDS, Rule
+from keepshell.errors import InternalError
+
+NAME = "state.db"
+
+READ_WITHIN = 0.25
+WRITE_WITHIN = 5.0
+"""Seconds to wait for another process's transaction: at a session's start, and at its end."""
+
+KEPT_FOR = 400 * 86400
+"""Seconds after which a past session is deleted."""
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE host (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    );
+    CREATE TABLE rule (
+        host INTEGER NOT NULL REFERENCES host ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        source TEXT NOT NULL,
+        seconds REAL NOT NULL CHECK (seconds > 0),
+        seen_at REAL NOT NULL,
+        confirmed INTEGER NOT NULL,
+        drops INTEGER NOT NULL,
+        outlasted INTEGER NOT NULL CHECK (outlasted BETWEEN 0 AND 4),
+        told TEXT NOT NULL,
+        PRIMARY KEY (host, kind, source, seconds)
+    );
+    CREATE TABLE session (
+        id INTEGER PRIMARY KEY,
+        host INTEGER NOT NULL REFERENCES host ON DELETE CASCADE,
+        started REAL NOT NULL,
+        ended REAL NOT NULL,
+        ending TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        longest_idle REAL NOT NULL,
+        window_changes INTEGER NOT NULL,
+        no_ops INTEGER NOT NULL,
+        empty_lines INTEGER NOT NULL,
+        injected INTEGER NOT NULL
+    );
+    CREATE INDEX session_ended ON session (ended);
+    CREATE TABLE stretch (
+        session INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+        began REAL NOT NULL,
+        seconds REAL NOT NULL,
+        keepalives INTEGER NOT NULL
+    );
+    CREATE INDEX stretch_session ON stretch (session);
+    """,
+)
+"""Each brings a file of that version (PRAGMA user_version) to the next."""
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""SQLITE_ERROR: our statements are right, so the tables are not ours."""
+
+
+class StateError(InternalError):
+    """The state can't be read or written; `str()` of it says why, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastSession:
+    """A session that has ended. Times are in seconds since 1970, `longest_idle` in seconds.
+
+    `ending` is the value of an `endings.Kind`; `status` as of os.waitstatus_to_exitcode: negative
+    for a signal. `injected` counts the bytes of the no-ops and empty lines.
+    """
+
+    host: str
+    started: float
+    ended: float
+    ending: str
+    status: int
+    longest_idle: float
+    window_changes: int = 0
+    no_ops: int = 0
+    empty_lines: int = 0
+    injected: int = 0
+    stretches: tuple[Stretch, ...] = ()
+
+    @property
+    def keepalives(self) -> int:
+        return self.window_changes + self.no_ops + self.empty_lines
+
+
+class State:
+    """The file, opened anew for each call; hosts are `user@hostname:port`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> State:
+        """The user's own. Raises StateError where the environment names no directory."""
+        directory = places.state_dir(environ)
+        if directory is None:
+            raise StateError("nothing is remembered: neither XDG_STATE_HOME nor HOME is a path")
+        return cls(f"{directory}/{NAME}")
+
+    def rules(self, host: str, *, within: float = READ_WITHIN) -> list[Rule]:
+        """What is known of this host, waiting `within` seconds at most. Raises StateError.
+
+        A kind that this version does not know is left out.
+        """
+        rows = self._query(
+            "SELECT kind, seconds, source, seen_at, confirmed, drops, outlasted, told"
+            " FROM rule JOIN host ON host.id = rule.host WHERE name = ? ORDER BY kind, seconds",
+            (host,),
+            within=within,
+        )
+        return [_rule(row) for row in rows if row[0] in KINDS]
+
+    def record(
+        self, session: PastSession, *, learned: Rule | None = None, told: Iterable[Rule] = ()
+    ) -> None:
+        """Remember a session that has ended, the rule it taught, and the rules the user was told.
+
+        Raises StateError. What others have learned meanwhile stays, and what they forgot too.
+        """
+        with self._writing() as connection:
+            host = _host(connection, session.host)
+            connection.executemany(
+                "UPDATE rule SET told = ?"
+                " WHERE host = ? AND kind = ? AND source = ? AND seconds = ?",
+                [(rule.told, host, rule.kind.name, rule.source, rule.limit) for rule in told],
+            )
+            if learned is not None:
+                _put_rules(connection, host, [learned])
+            cursor = connection.execute(
+                f"INSERT INTO session (host, {_SESSION}) VALUES (?{', ?' * 9})",  # noqa: S608
+                (
+                    *(host, session.started, session.ended, session.ending, session.status),
+                    *(session.longest_idle, session.window_changes, session.no_ops),
+                    *(session.empty_lines, session.injected),
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO stretch (session, began, seconds, keepalives) VALUES (?, ?, ?, ?)",
+                [(cursor.lastrowid, *stretch) for stretch in session.stretches],
+            )
+            connection.execute("DELETE FROM session WHERE ended < ?", (session.ended - KEPT_FOR,))
+
+    def put_rules(self, host: str, source: str, rules: Iterable[Rule]) -> None:
+        """Let these be all the rules that are known of a host from this source.
+
+        Raises StateError.
+        """
+        with self._writing() as connection:
+            number = _host(connection, host)
+            connection.execute("DELETE FROM rule WHERE host = ? AND source = ?", (number, source))
+            _put_rules(connection, number, rules)
+
+    def hosts(self) -> list[str]:
+        """Every host of which anything is known. Raises StateError."""
+        return [name for (name,) in self._query("SELECT name FROM host ORDER BY name")]
+
+    def forget(self, host: str) -> tuple[int, int] | None:
+        """Delete all that is known of a host: how many rules and sessions that was.
+
+        None where nothing is known. Raises StateError.
+        """
+        if host not in self.hosts():
+            return None
+        with self._writing() as connection:
+            rules, sessions = (
+                connection.execute(
+                    f"DELETE FROM {table} WHERE host IN (SELECT id FROM host WHERE name = ?)",  # noqa: S608
+                    (host,),
+                ).rowcount
+                for table in ("rule", "session")
+            )
+            connection.execute("DELETE FROM host WHERE name = ?", (host,))
+        return rules, sessions
+
+    def sessions(self, hosts: Sequence[str] | None = None, since: float = 0.0) -> list[PastSession]:
+        """The sessions that ended at `since` or later, of these hosts or of all, oldest first.
+
+        Raises StateError.
+        """
+        rows = self._query(
+            f"SELECT session.id, name, {_SESSION}"  # noqa: S608 - names of columns
+            " FROM session JOIN host ON host.id = session.host"
+            " WHERE ended >= ? ORDER BY started, session.id",
+            (since,),
+        )
+        stretches: dict[int, list[Stretch]] = {}
+        for session, began, seconds, keepalives in self._query(
+            "SELECT session, began, seconds, keepalives FROM stretch"
+            " JOIN session ON session.id = session WHERE ended >= ? ORDER BY session, began",
+            (since,),
+        ):
+            stretches.setdefault(session, []).append(Stretch(began, seconds, keepalives))
+        return [
+            _past_session(row, stretches.get(row[0], []))
+            for row in rows
+            if hosts is None or row[1] in hosts
+        ]
+
+    def _query(
+        self, sql: str, parameters: Sequence[object] = (), *, within: float = WRITE_WITHIN
+    ) -> list[Any]:
+        """The rows; none where there is no file yet, which is not made."""
+        if not os.path.exists(self._path):
+            return []
+        with self._open(within) as connection:
+            version = _version(connection)
+            if version == len(_MIGRATIONS):
+                return connection.execute(sql, parameters).fetchall()
+        if version == 0:
+            return []
+        with self._writing() as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, committed at the end of the block."""
+        with self._errors():
+            places.make_private(os.path.dirname(self._path))
+            # Not left to SQLite, which would go by the umask; its journal takes the file's mode.
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(fd).st_mode & 0o077:
+                    os.fchmod(fd, 0o600)
+            finally:
+                os.close(fd)
+        with self._open(WRITE_WITHIN) as connection:
+            # Without fsync: the user's shell waits for our end, and on a busy disk each took 20 ms.
+            # A kill can't hurt, a power cut in these milliseconds can; a damaged file is set aside.
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("BEGIN IMMEDIATE")
+            _migrate(connection)
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _open(self, within: float) -> Iterator[sqlite3.Connection]:
+        with self._errors():
+            connection = sqlite3.connect(self._path, timeout=within, isolation_level=None)
+            with contextlib.closing(connection):
+                if _version(connection) > len(_MIGRATIONS):
+                    raise StateError(f"{self._path}: written by a newer keepshell, and left alone")
+                yield connection
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        inode = _inode(self._path)
+        try:
+            yield
+        except OSError as error:
+            raise StateError(f"{self._path}: {error.strerror}") from error
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code not in _DAMAGED:
+                raise StateError(f"{self._path}: {error}") from error
+            if inode == _inode(self._path):  # else another process has been faster
+                self._set_aside(error)
+            raise StateError(
+                f"{self._path}: damaged ({error}); it is {NAME}.damaged now, and what was known"
+                " is learned anew"
+            ) from error
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        try:
+            # The journal first: SQLite would play it back into the new file.
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{self._path}-journal", f"{self._path}.damaged-journal")
+            os.replace(self._path, f"{self._path}.damaged")
+        except OSError:
+            raise StateError(f"{self._path}: damaged ({error}); move it away") from error
+
+
+_SESSION = (
+    "started, ended, ending, status, longest_idle, window_changes, no_ops, empty_lines, injected"
+)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to our version, within the transaction if there is one."""
+    for version in range(_version(connection), len(_MIGRATIONS)):
+        for statement in _MIGRATIONS[version].split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _host(connection: sqlite3.Connection, name: str) -> int:
+    connection.execute("INSERT OR IGNORE INTO host (name) VALUES (?)", (name,))
+    number: int = connection.execute("SELECT id FROM host WHERE name = ?", (name,)).fetchone()[0]
+    return number
+
+
+def _put_rules(connection: sqlite3.Connection, host: int, rules: Iterable[Rule]) -> None:
+    connection.executemany(
+        "INSERT INTO rule"
+        " (host, kind, source, seconds, seen_at, confirmed, drops, outlasted, told)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET seen_at = max(seen_at, excluded.seen_at),"
+        " confirmed = max(confirmed, excluded.confirmed), drops = max(drops, excluded.drops),"
+        " outlasted = max(outlasted, excluded.outlasted)",
+        [
+            (
+                *(host, rule.kind.name, rule.source, rule.limit, rule.seen_at),
+                *(rule.confirmed, rule.drops, int(rule.outlasted), rule.told),
+            )
+            for rule in rules
+        ],
+    )
+
+
+def _rule(row: tuple[str, float, str, float, int, int, int, str]) -> Rule:
+    kind, seconds, source, seen_at, confirmed, drops, outlasted, told = row
+    return Rule(
+        KINDS[kind],
+        seconds,
+        source,
+        seen_at=seen_at,
+        confirmed=bool(confirmed),
+        drops=drops,
+        outlasted=RUNGS[outlasted],
+        told=told,
+    )
+
+
+def _past_session(row: Sequence[object], stretches: Iterable[Stretch]) -> PastSession:
+    names = ("host", *_SESSION.split(", "))
+    return PastSession(**dict(zip(names, row[1:], strict=True)), stretches=tuple(stretches))  # type: ignore[arg-type] # SQLite has no types; the columns say what is in them
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None

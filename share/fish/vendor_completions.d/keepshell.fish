@@ -1,0 +1,96 @@
+# fish completion for keepshell
+
+function __keepshell_at
+    # The place of the command among the words before the cursor's; fails if there is none yet.
+    set -l words (commandline -opc)
+    set -l at 2
+    while set -q words[$at]
+        switch $words[$at]
+            case --rung --server-alive-interval --outage-tolerance --window-change-interval --no-op --no-op-interval --xon --empty-line --idle-limit --rules --warn --ssh
+                set at (math $at + 2)
+            case '-*'
+                set at (math $at + 1)
+            case '*'
+                echo $at
+                return 0
+        end
+    end
+    return 1
+end
+
+function __keepshell_behind
+    # Whether the words before the cursor, from the command on, begin with these.
+    set -l words (commandline -opc)
+    set -l at (__keepshell_at)
+    or return 1
+    set -e words[1..(math $at - 1)]
+    set -l last (count $argv)
+    test "$words[1..$last]" = "$argv"
+end
+
+function __keepshell_right_behind
+    # Whether these are all the words before the cursor, from the command on.
+    set -l words (commandline -opc)
+    set -l at (__keepshell_at)
+    and test "$words[$at..-1]" = "$argv"
+end
+
+function __keepshell_as
+    # Completes as if the line began with the words behind the command.
+    set -l words (commandline -opc)
+    set -e words[1..(__keepshell_at)]
+    test "$words[1]" = --
+    and set -e words[1]
+    complete --do-complete=(string join -- ' ' $argv (string escape -- $words) (commandline -ct))
+end
+
+complete -c keepshell -f
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l rung -x -a 'off server-alive window-change no-op empty-line' -d 'the highest rung of keepalives allowed (default empty-line)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l server-alive-interval -x -d 'silence of the host until ssh asks it for a sign of life (default 1m)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l outage-tolerance -x -d 'time without an answer until ssh gives the host up (default 20m)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l window-change-interval -x -d 'silence of the user until a window-change is sent (default 1m)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l no-op -x -a 'auto always never' -d 'when harmless input is typed: where a rule needs it, everywhere, nowhere (default auto)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l no-op-interval -x -d 'how often, with no_op = "always" and no limit known (default 4m)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l xon -x -a 'true false' -d '^Q may be typed where nothing else does (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l empty-line -x -a 'true false' -d 'Enter may be typed at an empty prompt against a shell\'s timer (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l idle-limit -x -d 'the time after which the host ends idle sessions'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l rules -x -d 'the idle rules the host is known to have'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l warn -x -a 'true false' -d 'the terminal notifies before a rule fires that can\'t be beaten (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l ssh -r -F -d 'the ssh to run, not the first on PATH'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l dry-run -d 'print the command and the source of each added option; run nothing'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l help -d 'print this help'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l version -d 'print the version'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a ssh -d 'ssh, kept alive; also under the name `ssh`'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a run -d 'any interactive program, kept alive'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a exec -d 'a script whose calls of ssh are kept alive'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a shim -d 'the same for every script: an `ssh` to put on PATH'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a init -d 'the function `ssh` and completions, for a shell'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a probe -d 'ask a host for its idle timers'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a explain -d 'what keepshell would do for a host, and why'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a status -d 'the live sessions'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a history -d 'past sessions, and how each ended'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a forget -d 'drop what was learned of a host'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a off -d 'no keepalives in a live session'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a on -d 'keepalives again, after off'
+complete -c keepshell -n '__keepshell_behind ssh' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind run' -a '(__keepshell_as)'
+complete -c keepshell -n '__keepshell_behind exec' -a '(__keepshell_as)'
+complete -c keepshell -n '__keepshell_right_behind shim' -a install -d 'write ssh, scp and sftp, and print the line for PATH'
+complete -c keepshell -n '__keepshell_behind shim install' -l dir -x -a '(__fish_complete_directories)' -d 'where to write them (default $XDG_DATA_HOME/keepshell/bin)'
+complete -c keepshell -n '__keepshell_right_behind shim' -a remove -d 'take away what install has written'
+complete -c keepshell -n '__keepshell_right_behind shim' -a status -d 'say where the shim is and whether it is in use'
+complete -c keepshell -n '__keepshell_right_behind init' -a bash -d 'for ~/.bashrc: eval "$(keepshell init bash)"'
+complete -c keepshell -n '__keepshell_right_behind init' -a zsh -d 'for ~/.zshrc: eval "$(keepshell init zsh)"'
+complete -c keepshell -n '__keepshell_right_behind init' -a fish -d 'for config.fish: keepshell init fish | source'
+complete -c keepshell -n '__keepshell_behind probe' -l json -d 'print JSON'
+complete -c keepshell -n '__keepshell_behind probe' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind explain' -l json -d 'print JSON'
+complete -c keepshell -n '__keepshell_behind explain' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind status' -l watch -d 'keep showing them, until ^C'
+complete -c keepshell -n '__keepshell_behind status' -l json -d 'print JSON'
+complete -c keepshell -n '__keepshell_behind history' -l host -x -d 'the sessions of one host'
+complete -c keepshell -n '__keepshell_behind history' -l since -x -d 'how far back: 2d, or a date such as 2026-10-01'
+complete -c keepshell -n '__keepshell_behind history' -l json -d 'print JSON'
+complete -c keepshell -n '__keepshell_behind forget; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind off; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind on; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_as ssh)'

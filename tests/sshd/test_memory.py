@@ -1,0 +1,393 @@
+"""A drop teaches, the next session acts on it, and no fault of the memory hurts a session."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from keepshell.core.policy import Rung
+from keepshell.core.rules import CONFIG, DROP, KINDS, PROBE, Rule
+from keepshell.state import PastSession, State
+from tests.support.access import ALIAS, Access
+from tests.support.dropbear import Dropbear
+from tests.support.programs import path_of, require
+from tests.support.remoteshell import PROMPT
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+from tests.support.trace import Trace
+from tests.support.waiting import DEADLINE, eventually
+from tests.test_state import without_privileges
+
+LIMIT = 4
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def state() -> State:
+    return State.of(os.environ)
+
+
+@pytest.fixture
+def path() -> Path:
+    return Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db")
+
+
+@pytest.fixture
+def keep(start_terminal: Start, keepshell_exe: Path) -> Start:
+    """Opens `keepshell OPTIONS ssh`, and waits for the prompt."""
+
+    def start(
+        access: Access, *options: str, ssh: tuple[str, ...] = (), prefix: tuple[str, ...] = ()
+    ) -> Terminal:
+        argv = [*prefix, str(keepshell_exe), *options, "ssh", *ssh, *access.ssh_args()]
+        terminal = start_terminal(argv, cols=300)
+        terminal.expect(PROMPT)
+        return terminal
+
+    return start
+
+
+def name_of(access: Access) -> str:
+    return f"{access.user}@127.0.0.1:{access.port}"
+
+
+def said_by_keepshell(terminal: Terminal) -> list[str]:
+    text = terminal.read_to_end().decode()
+    return re.findall(r"^(?:\x1b\[\?2004l)?keepshell: (.*?)\r*$", text, re.MULTILINE)
+
+
+def leave(terminal: Terminal, status: int = 0) -> list[str]:
+    """Leave the shell; what keepshell has said in all."""
+    terminal.send_line(f"exit {status}")
+    assert terminal.wait() == status
+    return said_by_keepshell(terminal)
+
+
+def answers(terminal: Terminal) -> None:
+    terminal.send_line("echo answer-$((6*7))")
+    terminal.expect("answer-42\r\n")
+    terminal.expect(PROMPT)
+
+
+def one(sessions: list[PastSession]) -> PastSession:
+    (only,) = sessions
+    return only
+
+
+@pytest.mark.parametrize("deaths", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_channel_timeout_is_learned_and_then_beaten(
+    start_sshd: Callable[..., Sshd], keep: Start, state: State, deaths: int
+) -> None:
+    access = start_sshd(f"ChannelTimeout session:*={LIMIT}s").access
+    first = keep(access)
+    assert first.wait() == 255
+    (said,) = said_by_keepshell(first)
+    assert "ChannelTimeout" in said
+    assert re.search(r"Next time: a no-op goes out after \d s of silence\.$", said)
+    (rule,) = state.rules(name_of(access))
+    assert (rule.kind, rule.source, rule.confirmed) == (KINDS["channel-timeout"], DROP, False)
+    assert LIMIT - 1 <= rule.limit <= LIMIT + 1
+    past = one(state.sessions())
+    assert (past.ending, past.status, past.keepalives) == ("channel-timeout", 255, 0)
+
+    second = keep(access)
+    for _ in range(deaths):
+        assert bare_session(access).returncode == 255
+    answers(second)
+    (told,) = leave(second)
+    assert told.startswith(f"{name_of(access)}: a session was dropped after ")
+    assert told.endswith(f"To undo: keepshell forget {name_of(access)}")
+    past = state.sessions()[-1]
+    assert (past.ending, past.status) == ("own-exit", 0)
+    assert past.no_ops >= deaths
+    assert past.injected > 0
+    assert past.stretches[0].keepalives == past.no_ops
+
+    third = keep(access)
+    assert leave(third) == []  # it was told once
+    assert state.rules(name_of(access))[0].told == "beaten no-op"
+
+
+def bare_session(access: Access) -> subprocess.CompletedProcess[bytes]:
+    """A session that sends nothing until its host ends it: a limit has passed."""
+    # The pipe stays open as long as this waits: an end of input would be sent, and end the shell.
+    with subprocess.Popen(
+        [path_of("ssh"), "-tt", *access.ssh_args()], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as bare:
+        assert bare.stdout is not None
+        output = bare.stdout.read()
+        return subprocess.CompletedProcess(bare.args, bare.wait(DEADLINE), output)
+
+
+def test_what_may_not_be_typed_is_named(
+    start_sshd: Callable[..., Sshd], keep: Start, state: State
+) -> None:
+    access = start_sshd(f"ChannelTimeout session:*={LIMIT}s").access
+    for confirmed in (False, True):
+        terminal = keep(access, "--no-op", "never")
+        assert terminal.wait() == 255
+        *told, said = said_by_keepshell(terminal)
+        advice = 'only a no-op beats it, to be allowed by no_op = "auto"'
+        assert said.endswith(f"Next time: {advice}.")
+        assert all(advice in line for line in told)
+        assert len(told) == confirmed
+        assert state.rules(name_of(access))[0].confirmed == confirmed
+
+
+def test_a_shells_timer_is_named_with_what_would_beat_it(
+    start_sshd: Callable[..., Sshd], keep: Start, state: State
+) -> None:
+    access = start_sshd(env={"TMOUT": str(LIMIT)}).access
+    first = keep(access)
+    assert first.wait() == 0
+    (said,) = said_by_keepshell(first)
+    assert "TMOUT" in said
+    assert said.endswith(
+        "Next time: only an empty line beats it, to be allowed by empty_line = true."
+    )
+    (rule,) = state.rules(name_of(access))
+    assert rule == Rule(KINDS["tmout"], LIMIT, DROP, seen_at=rule.seen_at, drops=1)
+
+    second = keep(access, "--empty-line", "true")
+    for _ in range(3):
+        assert b"timed out waiting for input" in bare_session(access).stdout
+    answers(second)
+    (told,) = leave(second)
+    assert "an empty line goes out after 2 s of silence" in told
+    assert state.sessions()[-1].empty_lines >= 2
+
+
+def test_dropbear_is_never_dropped(
+    start_dropbear: Callable[..., Dropbear], keep: Start, state: State
+) -> None:
+    access = start_dropbear("-I", str(LIMIT)).access
+    kept = keep(access, "--window-change-interval", "1s")
+    for _ in range(3):
+        assert bare_session(access).returncode == 255
+    answers(kept)
+    assert leave(kept) == []
+    assert state.rules(name_of(access)) == []
+    assert one(state.sessions()).window_changes >= 4
+
+
+def test_two_equal_drops_of_a_short_limit_are_believed(
+    start_dropbear: Callable[..., Dropbear], keep: Start, state: State
+) -> None:
+    """One would as well have been a restart; the third session lives."""
+    access = start_dropbear("-I", str(LIMIT)).access
+    for advice in ("if it happens again after the same time, a window-change", "a window-change"):
+        terminal = keep(access)
+        assert terminal.wait() == 255
+        said = said_by_keepshell(terminal)
+        assert len(said) == 1
+        assert f"Next time: {advice} goes out after 2 s" in said[0]
+    (rule,) = state.rules(name_of(access))
+    assert (rule.kind, rule.limit, rule.confirmed) == (KINDS["client-alive"], LIMIT, True)
+    kept = keep(access)
+    for _ in range(3):
+        assert bare_session(access).returncode == 255
+    answers(kept)
+    (told,) = leave(kept)
+    assert "a window-change goes out after 2 s of silence" in told
+
+
+def test_a_rule_that_was_probed_is_acted_on_in_silence(
+    sshd: Sshd, keep: Start, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(tmp_path / "trace")
+    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
+    state.put_rules(name_of(sshd.access), PROBE, [Rule(KINDS["client-alive"], 4, PROBE)])
+    terminal = keep(sshd.access)
+    trace.wait_for("nudge-sent", 2)
+    assert leave(terminal) == []
+
+
+def test_a_stated_rule_is_acted_on_and_not_stored(
+    sshd: Sshd, keep: Start, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(tmp_path / "trace")
+    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
+    terminal = keep(sshd.access, "--rules", "connection-idle=4s,channel-timeout=6s")
+    trace.wait_for("nudge-sent")
+    trace.wait_for("noop-sent")
+    assert leave(terminal) == []
+    assert [rule for rule in state.rules(name_of(sshd.access)) if rule.source == CONFIG] == []
+
+
+def test_the_host_is_named_as_ssh_resolves_it(
+    sshd: Sshd, start_terminal: Start, keepshell_exe: Path, state: State
+) -> None:
+    """HostName, Port and User come from ssh_config, which keepshell had no other reason to ask."""
+    config = sshd.access.ssh_config()
+    terminal = start_terminal([str(keepshell_exe), "ssh", "-F", str(config), ALIAS])
+    terminal.expect(PROMPT)
+    leave(terminal)
+    assert state.hosts() == [name_of(sshd.access)]
+
+
+def test_a_session_is_switched_by_the_name_of_its_host(
+    sshd: Sshd, start_terminal: Start, keepshell_exe: Path
+) -> None:
+    config = sshd.access.ssh_config()
+    terminal = start_terminal([str(keepshell_exe), "ssh", "-F", str(config), ALIAS])
+    terminal.expect(PROMPT)
+    name = name_of(sshd.access)
+
+    def said(*words: str) -> str:
+        return subprocess.check_output([keepshell_exe, *words], text=True, timeout=DEADLINE)
+
+    eventually(lambda: name in said("status"), "the session")
+    for word in (ALIAS, name, "127.0.0.1", str(terminal.pid)):
+        assert said("off", word).startswith(f"{terminal.pid} {name}: keepalives off")
+        eventually(lambda: '"off": true' in said("status", "--json"), "off")
+        assert said("on", word) == f"{terminal.pid} {name}: keepalives on\n"
+        eventually(lambda: '"off": false' in said("status", "--json"), "on")
+    answers(terminal)
+    leave(terminal)
+    assert said("status") == "no session runs\n"
+
+
+def test_how_each_session_ended(sshd: Sshd, keep: Start, state: State) -> None:
+    leave(keep(sshd.access), 7)
+    quitting = keep(sshd.access)
+    quitting.send("~.")
+    assert quitting.wait() == 255
+    killed = keep(sshd.access)
+    sessions = sshd.sessions()
+    sshd.stop()
+    assert sessions
+    assert killed.wait() == 255
+    assert [(past.ending, past.status) for past in state.sessions()] == [
+        ("own-exit", 7),
+        ("escape-quit", 255),
+        ("server-gone", 255),
+    ]
+
+
+def test_what_never_became_a_session_is_not_remembered(
+    start_terminal: Start, keepshell_exe: Path, sshd: Sshd, state: State
+) -> None:
+    args = sshd.access.ssh_args()
+    sshd.stop()
+    terminal = start_terminal([str(keepshell_exe), "ssh", *args])
+    assert terminal.wait() == 255
+    assert state.hosts() == []
+
+
+def test_nothing_typed_or_shown_is_kept(
+    sshd: Sshd, keep: Start, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = keep(sshd.access)
+    terminal.send_line("secret=hunter2; echo shown-$secret")
+    terminal.expect("shown-hunter2")
+    leave(terminal)
+    for file in path.parent.parent.parent.rglob("*"):
+        if file.is_file():
+            assert b"hunter2" not in file.read_bytes()
+
+
+# A state that is no use: the session is as good as ever, and at most one line tells of it.
+
+
+def is_unhurt(keep: Start, access: Access, words: str, prefix: tuple[str, ...] = ()) -> None:
+    terminal = keep(access, prefix=prefix)
+    answers(terminal)
+    (said,) = leave(terminal, 9)
+    assert said.startswith("this session is not remembered: ")
+    assert words in said
+
+
+def test_a_damaged_state(sshd: Sshd, keep: Start, path: Path, state: State) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database at all" * 500)
+    is_unhurt(keep, sshd.access, "damaged (file is not a database); it is state.db.damaged now")
+    assert leave(keep(sshd.access)) == []
+    assert len(state.sessions()) == 2
+
+
+@pytest.fixture
+def read_only(state: State, path: Path) -> Iterator[Path]:
+    state.record(PastSession(host="x", started=0, ended=1, ending="", status=0, longest_idle=0))
+    path.chmod(0o400)
+    path.parent.chmod(0o500)
+    yield path
+    path.parent.chmod(0o700)
+
+
+def test_a_read_only_state(sshd: Sshd, keep: Start, read_only: Path) -> None:
+    is_unhurt(keep, sshd.access, "Permission denied", tuple(without_privileges()))
+
+
+def test_a_full_disk(sshd: Sshd, keep: Start) -> None:
+    require("prlimit")
+    is_unhurt(keep, sshd.access, "", ("prlimit", "--fsize=0"))
+
+
+def test_a_locked_state(sshd: Sshd, keep: Start, path: Path, state: State) -> None:
+    past = PastSession(host="x", started=0, ended=1, ending="", status=0, longest_idle=0)
+    state.record(past)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        is_unhurt(keep, sshd.access, "database is locked")
+    assert state.sessions() == [past]
+
+
+def test_no_home_and_no_state(sshd: Sshd, keep: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable)
+    terminal = keep(sshd.access)
+    assert len(leave(terminal, 9)) <= 1
+
+
+def test_under_q_not_a_word_is_said(sshd: Sshd, keep: Start, path: Path) -> None:
+    path.parent.write_text("in the way")
+    assert leave(keep(sshd.access, ssh=("-q",)), 9) == []
+
+
+def test_ten_sessions_cut_at_once_are_one_suspicion(sshd: Sshd, keep: Start, state: State) -> None:
+    """A restart is no idle rule, however many sessions it ends: none confirms another."""
+    terminals = [keep(sshd.access) for _ in range(10)]
+    eventually(lambda: len(sshd.sessions()) >= 20, "ten sessions")
+    sshd.stop()
+    for terminal in terminals:
+        assert terminal.wait() == 255
+    assert len(state.sessions()) == 10
+    assert not any(rule.confirmed for rule in state.rules(name_of(sshd.access)))
+
+
+# Half way between two no-ops against a limit of 10 s, and long enough after the one before to look
+# like a timer.
+KILLED_LATER = ("sh", "-c", "(sleep 13.5; kill -KILL $$) & exec bash --norc --noprofile -i")
+
+
+@pytest.mark.slow
+def test_a_rung_that_has_failed_is_known(
+    start_sshd: Callable[..., Sshd], keep: Start, state: State
+) -> None:
+    """The session ends as by ChannelTimeout, although no-ops had gone out in time."""
+    access = start_sshd(shell=KILLED_LATER).access
+    before = PastSession(
+        host=name_of(access), started=0, ended=1, ending="", status=255, longest_idle=10
+    )
+    state.record(before, learned=Rule(KINDS["channel-timeout"], 10, DROP, drops=1))
+    terminal = keep(access)
+    assert terminal.wait() == 255
+    told, said = said_by_keepshell(terminal)
+    assert "a no-op goes out after 5 s of silence" in told
+    spite = "it struck in spite of a no-op; what may beat it is to be allowed by empty_line = true"
+    assert said.endswith(f"Next time: {spite}.")
+    (rule,) = state.rules(name_of(access))
+    assert (rule.limit, rule.drops, rule.outlasted) == (10, 2, Rung.NO_OP)
+
+    terminal = keep(access, "--empty-line", "true")
+    assert terminal.wait() == 255
+    told, said = said_by_keepshell(terminal)
+    assert "an empty line goes out after 5 s of silence" in told
+    assert "in spite of an empty line, and nothing else may beat it" in said

@@ -1,0 +1,333 @@
+"""`keepshell probe` against real servers and real shells, and hosts that run no script."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepshell import probescript
+from keepshell.core import answers
+from keepshell.state import State
+from tests.support.dropbear import Dropbear
+from tests.support.listening import Listening, free_port
+from tests.support.programs import path_of, require
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE
+
+StartSshd = Callable[..., Sshd]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(keepshell_exe: Path) -> Run:
+    """Runs `keepshell probe` with these arguments, away from any terminal."""
+
+    def probe(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(keepshell_exe), "probe", *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            timeout=2 * DEADLINE,
+            check=False,
+        )
+
+    return probe
+
+
+@pytest.fixture
+def probed(run: Run) -> Callable[..., dict[str, Any]]:
+    """What `probe --json` says of a server; the status is in `status`."""
+
+    def probe(server: Listening, *options: str) -> dict[str, Any]:
+        done = run("--json", *options, *server.access.ssh_args())  # type: ignore[attr-defined]
+        assert "Traceback" not in done.stderr
+        return {**json.loads(done.stdout), "status": done.returncode, "stderr": done.stderr}
+
+    return probe
+
+
+def _rows(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["rule"]: row for row in told["rows"]}
+
+
+def _learned(told: Mapping[str, Any]) -> dict[str, float]:
+    return {rule["kind"]: rule["limit"] for rule in told["learned"]}
+
+
+def _remembered(told: Mapping[str, Any]) -> dict[str, float]:
+    known = State.of(os.environ).rules(told["host"])
+    assert {rule.source for rule in known} <= {"probe"}
+    return {rule.kind.name: rule.limit for rule in known}
+
+
+def test_sshd_and_a_login_bash(start_sshd: StartSshd, probed: Callable[..., Any]) -> None:
+    server = start_sshd(
+        "ClientAliveInterval 900",
+        "ClientAliveCountMax 0",
+        "ChannelTimeout session:*=20m",
+        env={"SHELL": path_of("bash")},
+    )
+    (server.access.directory / "home" / ".bash_profile").write_text(
+        "echo hello; sleep 0 & readonly TMOUT=600\n"
+    )
+    told = probed(server)
+    assert (told["status"], told["complete"]) == (0, True)
+    assert told["server"].startswith("OpenSSH_")
+    assert told["host"] == f"{server.access.user}@127.0.0.1:{server.port}"
+    made = _rows(told)
+    assert made["ChannelTimeout session:*=20m"]["rung"] == "no-op"
+    assert "never kills" in made["ClientAliveInterval 900, CountMax 0"]["verdict"]
+    assert made["TMOUT=600, read-only"]["verdict"] == (
+        "only an empty line beats it: `empty_line = true`"
+    )
+    assert _learned(told) == {"channel-timeout": 1200.0, "tmout": 600.0}
+    assert _remembered(told) == _learned(told)
+
+
+def test_the_settings_are_read_where_sshd_does_not_tell_them(
+    start_sshd: StartSshd, probed: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A forced command without a PATH to sshd's own keys: here, an sshd -T that fails."""
+    included = tmp_path / "timers.conf"
+    included.write_text("ChannelTimeout session:*=30m\nMatch User nobody\nClientAliveInterval 60\n")
+    server = start_sshd(f"Include {tmp_path}/*.conf")
+    directory = server.access.directory
+    config = directory / "sshd_config"
+    config.write_text(config.read_text() + "NoSuchOption yes\n")  # what runs has read it before
+    told = probed(server)
+    row = _rows(told)["ChannelTimeout session:*=30m"]
+    assert row["where"] == f"{included}, line 1"
+    guest = _rows(told)["ClientAliveInterval 60, CountMax 3"]
+    assert guest["verdict"].startswith("only for `Match User nobody`; not an idle timer")
+    assert _learned(told) == {"channel-timeout": 1800.0}
+
+
+def test_dropbear(start_dropbear: Callable[..., Dropbear], probed: Callable[..., Any]) -> None:
+    told = probed(start_dropbear("-I", "300"))
+    assert told["server"].startswith("dropbear_")
+    assert _rows(told)["dropbear -I 300"]["rung"] == "window-change"
+    assert _learned(told) == _remembered(told) == {"dropbear-idle": 300.0}
+
+
+# The login shell of a user: what sshd runs `-c 'sh -s'` with, and what SHELL names.
+@pytest.mark.parametrize(
+    ("shell", "file", "line", "rule"),
+    [
+        ("bash", ".bash_profile", "TMOUT=700", ("tmout", 700.0)),
+        ("zsh", ".zprofile", "TMOUT=700", ("zsh-tmout", 700.0)),
+        ("ksh93", ".profile", "export TMOUT=700", ("tmout", 700.0)),
+        ("mksh", ".profile", "readonly TMOUT=700", ("tmout", 700.0)),
+        ("tcsh", ".login", "echo hello; set autologout=20", ("autologout", 1200.0)),
+        ("fish", ".profile", "TMOUT=700", None),
+        ("dash", ".profile", "TMOUT=700", None),
+    ],
+)
+def test_login_shells(
+    start_sshd: StartSshd,
+    probed: Callable[..., Any],
+    tmp_path: Path,
+    shell: str,
+    file: str,
+    line: str,
+    rule: tuple[str, float] | None,
+) -> None:
+    require(shell)
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / file).write_text(f"{line}\n")
+    told = probed(start_sshd(*_forced(tmp_path, [path_of(shell), "-c", "$SSH_ORIGINAL_COMMAND"])))
+    assert (told["status"], told["complete"]) == (0, True), told
+    assert _learned(told) == dict([rule] if rule else [])
+    written = {path.name for path in home.iterdir()} - {file}
+    # fish makes these whenever it runs, be it for `fish -c true`.
+    assert written <= ({".config", ".local", ".cache"} if shell == "fish" else set())
+
+
+def _forced(directory: Path, words: Sequence[str]) -> list[str]:
+    """Settings that make sshd run `words`; `$SSH_ORIGINAL_COMMAND` is what the client asked for."""
+    entry = directory / "forced"
+    quoted = " ".join(f'"{word}"' if word.startswith("$") else shlex.quote(word) for word in words)
+    settings = {"HOME": directory / "home", "SHELL": words[0], "PATH": "/usr/bin:/bin:/usr/sbin"}
+    (directory / "home").mkdir(exist_ok=True)
+    env = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in settings.items())
+    entry.write_text(f"#!/bin/sh\nexec env -i {env} {quoted}\n")
+    entry.chmod(0o755)
+    return [f"ForceCommand {entry}"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox", "ksh93", "mksh"])
+def test_the_script_runs_under_every_sh_and_writes_nothing(shell: str, tmp_path: Path) -> None:
+    require(shell)
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [path_of(shell), *(["ash"] if shell == "busybox" else []), "-s"],
+        input=probescript.script("ab12", root=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        cwd=home,
+        env={"HOME": str(home), "PATH": os.environ["PATH"], "SHELL": path_of("bash")},
+        timeout=DEADLINE,
+        check=True,
+    )
+    report = answers.read(done.stdout, "ab12")
+    assert report.complete, done
+    assert report.last("tmout-of") == "bash"
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_the_script_does_without_any_program(shell: str, tmp_path: Path) -> None:
+    require(shell)
+    (tmp_path / "etc" / "systemd").mkdir(parents=True)
+    (tmp_path / "etc" / "systemd" / "logind.conf").write_text("[Login]\n StopIdleSessionSec=15min")
+    done = subprocess.run(
+        [path_of(shell), *(["ash"] if shell == "busybox" else []), "-s"],
+        input=probescript.script("ab12", root=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        env={"HOME": str(tmp_path), "PATH": "/nonexistent", "SHELL": path_of("bash")},
+        timeout=DEADLINE,
+        check=True,
+    )
+    report = answers.read(done.stdout, "ab12")
+    assert report.complete, done
+    assert report.last("logind-line") == "2 StopIdleSessionSec=15min"
+    assert report.last("tmout-of") == "bash"
+
+
+def test_garbage_before_the_answer(
+    start_sshd: StartSshd, probed: Callable[..., Any], tmp_path: Path
+) -> None:
+    noise = f"printf 'Welcome\\033[2J\\n{answers.MARK} x tmout 5\\nno newline'; "
+    told = probed(start_sshd(*_forced(tmp_path, ["/bin/sh", "-c", noise + "exec sh -s"])))
+    assert (told["status"], told["complete"]) == (0, True)
+    assert _learned(told) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["/bin/echo", "This account is not available."], "This account is not available."),
+        (["/bin/sh", "-c", "echo '% Invalid input detected'; exit 1"], "% Invalid input detected"),
+        (["/bin/cat"], ""),  # echoes the script
+        (["/bin/sh", "-c", "exit 127"], ""),
+        (["/bin/sh", "-c", "echo 'rbash: sh: restricted'; exit 126"], "rbash: sh: restricted"),
+        (["/bin/sh", "-c", "kill -9 $$"], ""),
+    ],
+)
+def test_a_host_that_runs_no_script(
+    start_sshd: StartSshd,
+    probed: Callable[..., Any],
+    tmp_path: Path,
+    words: list[str],
+    said: str,
+) -> None:
+    told = probed(start_sshd(*_forced(tmp_path, words)))
+    assert (told["status"], told["complete"]) == (1, False)
+    assert "the host ran no script" in told["notes"][0]
+    assert said in told["notes"][0]
+    assert told["notes"][1] == "nothing of it is remembered"
+    assert len(told["rows"]) == 2  # the server, by its banner, and what is on the way
+    assert told["learned"] == []
+    assert _remembered(told) == {}
+
+
+def test_an_answer_that_is_cut_off_erases_nothing_either(
+    start_sshd: StartSshd, probed: Callable[..., Any], tmp_path: Path
+) -> None:
+    server = start_sshd("ChannelTimeout session:*=20m", *_forced(tmp_path, ["/bin/sh", "-s"]))
+    assert _remembered(probed(server)) == {"channel-timeout": 1200.0}
+    entry = tmp_path / "forced"
+    entry.write_text("#!/bin/sh\nsh -s | head -n 4\n")
+    told = probed(server)
+    assert (told["status"], told["complete"], told["learned"]) == (1, False, [])
+    assert "the answer was cut off" in told["notes"][0]
+    assert _remembered(told) == {"channel-timeout": 1200.0}
+
+
+def test_a_flood_is_left(start_sshd: StartSshd, probed: Callable[..., Any], tmp_path: Path) -> None:
+    told = probed(start_sshd(*_forced(tmp_path, ["/usr/bin/yes", "x" * 500])))
+    assert (told["status"], told["complete"], told["ssh_status"]) == (1, False, None)
+
+
+def test_ssh_that_fails_is_quoted(run: Run, sshd: Sshd) -> None:
+    access = sshd.access.through(free_port())
+    done = run(*access.ssh_args())
+    assert done.returncode == 1
+    assert "Connection refused" in done.stderr
+    assert "debug1" not in done.stderr
+    assert "ssh ended with status 255, and nothing could be asked" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_host(run: Run) -> None:
+    done = run("-F", "/dev/null", "no-such-host.invalid")
+    assert done.returncode == 1
+    assert "Could not resolve hostname" in done.stderr
+    assert "nothing of it is remembered" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "probe expects a host"),
+        (["host", "ls"], "leave the command away"),
+        (["-N", "host"], "-N stands in the way"),
+        (["-V"], "leave the command away"),
+        (["--frobnicate", "host"], "unknown option --frobnicate"),
+    ],
+)
+def test_what_is_no_probe(run: Run, arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("keepshell: ")
+    assert words in done.stderr
+
+
+def test_ssh_config_is_the_users(start_sshd: StartSshd, run: Run, sshd: Sshd) -> None:
+    """A forwarding, a command of its own and a master would each spoil an ordinary `sh -s`."""
+    config = sshd.access.ssh_config(
+        f"LocalForward {sshd.port} 127.0.0.1:1",
+        "ExitOnForwardFailure yes",
+        "RemoteCommand uptime",
+        "RequestTTY force",
+        "ControlMaster auto",
+        f"ControlPath {sshd.access.directory}/mux",
+        "ControlPersist 30",
+    )
+    done = run("--json", "-F", str(config), "testhost", "-q")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["complete"], done.stderr) == (0, True, "")
+    assert told["server"].startswith("OpenSSH_")
+    assert not (sshd.access.directory / "mux").exists()
+
+
+def test_a_table_on_a_terminal(
+    start_sshd: StartSshd, start_terminal: Callable[..., Terminal], keepshell_exe: Path
+) -> None:
+    server = start_sshd("ChannelTimeout session:*=20m")
+    arguments = ["probe", *server.access.ssh_args()]
+    terminal = start_terminal([str(keepshell_exe), *arguments], rows=40, cols=200)
+    terminal.expect("remembered: channel-timeout 20 min")
+    terminal.read_to_end()
+    assert terminal.wait() == 0
+    shown = "\n".join(terminal.screen.lines)
+    assert "verdict" in shown
+    assert "ChannelTimeout" in shown
+
+
+def test_a_state_that_cannot_be_written_costs_a_sentence(run: Run, sshd: Sshd) -> None:
+    done = run(*sshd.access.ssh_args(), XDG_STATE_HOME="/dev/null")
+    assert done.returncode == 0
+    assert "nothing of it is remembered: /dev/null/keepshell" in done.stdout

@@ -1,0 +1,346 @@
+"""What a session would do, with the source of each value; what was, and how it is forgotten."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepshell.core.idle import Stretch
+from keepshell.core.policy import Rung
+from keepshell.core.rules import DROP, KINDS, PROBE, Rule
+from keepshell.state import PastSession, State
+from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+WEB = f"{ME}@web:22"
+NOW = time.time()
+DAY = 86400
+
+
+@pytest.fixture
+def state() -> State:
+    return State.of(os.environ)
+
+
+@pytest.fixture
+def config() -> Path:
+    path = Path(os.environ["XDG_CONFIG_HOME"], "keepshell", "config.toml")
+    path.parent.mkdir()
+    return path
+
+
+@pytest.fixture
+def ssh_config(tmp_path: Path) -> Path:
+    path = tmp_path / "ssh_config"
+    path.touch()
+    return path
+
+
+def keepshell(*words: str, status: int = 0) -> str:
+    """stdout, or stderr where another status than 0 is expected."""
+    done = subprocess.run(
+        [str(Path(sys.prefix, "bin", "keepshell")), *words],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == status, done.stderr
+    return done.stderr if status else done.stdout
+
+
+def explained(*words: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(keepshell(*options, "explain", "--json", *words))
+    return found
+
+
+def settings(found: dict[str, Any]) -> dict[str, tuple[object, str]]:
+    return {row["name"]: (row["value"], row["source"]) for row in found["settings"]}
+
+
+def ssh_options(found: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {row["name"]: (row["value"], row["source"]) for row in found["ssh_options"]}
+
+
+def test_a_host_of_which_nothing_is_known(ssh_config: Path) -> None:
+    found = explained("-F", str(ssh_config), "web")
+    assert (found["host"], found["name"]) == (WEB, "web")
+    assert (found["route"], found["why"]) == ("pty", "an interactive session")
+    assert found["rules"] == []
+    assert settings(found)["window_change_interval"] == (60.0, "default")
+    assert settings(found)["rung"] == ("empty-line", "default")
+    assert {source for _, source in settings(found).values()} == {"default"}
+    assert ssh_options(found) == {
+        "ServerAliveInterval": ("60", "default"),
+        "ServerAliveCountMax": ("20", "default"),
+    }
+    assert not Path(os.environ["XDG_STATE_HOME"], "keepshell").exists()
+
+
+def test_the_source_of_each_value(config: Path, ssh_config: Path) -> None:
+    config.write_text(
+        '[host."web"]\nrung = "no-op"\nrules = ["tmout=10m"]\n\n'
+        '[default]\noutage_tolerance = "5m"\n'
+    )
+    ssh_config.write_text("Host web\n  ServerAliveInterval 30\n  User bob\n  Port 2200\n")
+    found = explained("-F", str(ssh_config), "web", options=("--warn", "true"))
+    assert found["host"] == "bob@web:2200"
+    assert settings(found)["rung"] == ("no-op", f'{config}:2 [host."web"] rung')
+    assert settings(found)["rules"] == (["tmout=10m"], f'{config}:3 [host."web"] rules')
+    assert settings(found)["outage_tolerance"] == (300, f"{config}:6 [default] outage_tolerance")
+    assert settings(found)["warn"] == (True, "--warn")
+    assert ssh_options(found) == {
+        "ServerAliveInterval": ("30", "ssh_config"),
+        "ServerAliveCountMax": ("3", "ssh's default"),
+    }
+    (rule,) = found["rules"]
+    assert (rule["kind"], rule["limit"], rule["source"]) == ("tmout", 600, "config")
+    assert (rule["verdict"], rule["rung"], rule["every"]) == ("not-allowed", "empty-line", None)
+    assert rule["setting"] == 'rung = "empty-line", empty_line = true'
+
+
+def test_the_command_line_beats_ssh_config(ssh_config: Path) -> None:
+    ssh_config.write_text("ServerAliveInterval 30\n")
+    found = explained("-F", str(ssh_config), "-oServerAliveInterval=7", "-l", "eve", "WEB")
+    assert found["host"] == "eve@web:22"
+    assert ssh_options(found)["ServerAliveInterval"] == ("7", "the command line")
+
+
+def test_learned_rules_and_what_is_done_about_them(state: State, ssh_config: Path) -> None:
+    known = [
+        Rule(KINDS["connection-idle"], 40, DROP, confirmed=True, drops=2, seen_at=NOW),
+        Rule(KINDS["channel-timeout"], 900, DROP, drops=1, seen_at=NOW),
+        Rule(KINDS["client-alive"], 7200, PROBE, seen_at=NOW),
+    ]
+    state.put_rules(WEB, "any", known)
+    found = explained("-F", str(ssh_config), "web")
+    source = "half of connection-idle=40s, drop, confirmed (default: 1m)"
+    assert settings(found)["window_change_interval"] == (20, source)
+    rules = {rule["kind"]: rule for rule in found["rules"]}
+    assert {
+        kind: (rule["verdict"], rule["rung"], rule["every"]) for kind, rule in rules.items()
+    } == {
+        "connection-idle": ("beaten", "window-change", 20),
+        "channel-timeout": ("beaten", "no-op", 450),
+        "client-alive": ("beaten", "window-change", 60),
+    }
+    assert rules["channel-timeout"]["known_from"] == "drop, suspected"
+    assert rules["client-alive"]["known_from"] == "probe"
+    assert rules["connection-idle"]["seen_at"] == NOW
+    text = keepshell("explain", "-F", str(ssh_config), "web")
+    assert text.startswith(f"{WEB}: an interactive session\n\nsetting")
+    assert "channel-timeout=15m  drop, suspected  sshd's ChannelTimeout" in text
+    assert "a no-op goes out after 7 min of silence" in text
+
+
+def test_an_idle_limit_shortens_the_interval_too(ssh_config: Path) -> None:
+    found = explained("-F", str(ssh_config), "web", options=("--idle-limit", "90s"))
+    assert settings(found)["window_change_interval"] == (
+        45,
+        "half of idle_limit = 90s (default: 1m)",
+    )
+
+
+def test_json_may_stand_last_and_a_command_is_not_run(ssh_config: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    found = json.loads(
+        keepshell("explain", "-F", str(ssh_config), "web", "touch", str(mark), "--json")
+    )
+    assert (found["route"], found["why"]) == ("exec", "no terminal is asked for on the host")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "explain needs a host: keepshell explain HOST"),
+        (("--json",), "explain needs a host: keepshell explain HOST"),
+        (("-9", "web"), "explain expects ssh's arguments, a host at least: "),
+        (("-p", "22"), "explain expects ssh's arguments, a host at least: "),
+    ],
+)
+def test_what_can_t_be_explained(words: tuple[str, ...], complaint: str) -> None:
+    assert keepshell("explain", *words, status=2).startswith(f"keepshell: {complaint}")
+
+
+def test_a_state_that_can_t_be_read_is_a_failure_of_ours(ssh_config: Path) -> None:
+    Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db").mkdir(parents=True)
+    said = keepshell("explain", "-F", str(ssh_config), "web", status=70)
+    assert said.startswith("keepshell: ")
+    assert "unable to open database file" in said
+
+
+# history
+
+
+def past(host: str = WEB, ago: float = 3600, **known: Any) -> PastSession:
+    facts: dict[str, Any] = {"ending": "own-exit", "status": 0, "longest_idle": 600.0}
+    return PastSession(host=host, started=NOW - ago, ended=NOW - ago + 1800, **{**facts, **known})
+
+
+STRETCHES = (Stretch(60.0, 600.0, 10), Stretch(700.0, 90.0, 0), Stretch(1000.0, 300.0, 5))
+
+
+def test_no_history() -> None:
+    assert keepshell("history").startswith("no session since ")
+    assert keepshell("history", "--json") == ""
+
+
+def test_sessions_as_json(state: State) -> None:
+    state.record(past(window_changes=14, no_ops=1, injected=12, stretches=STRETCHES))
+    state.record(past("me@db:22", 1800, ending="channel-timeout", status=255))
+    first, second = (json.loads(line) for line in keepshell("history", "--json").splitlines())
+    assert first == {
+        "host": WEB,
+        "started": NOW - 3600,
+        "ended": NOW - 1800,
+        "lasted": 1800.0,
+        "ending": "own-exit",
+        "dropped": False,
+        "status": 0,
+        "longest_idle": 600.0,
+        "kept_alive": 900.0,
+        "keepalives": {"window-change": 14, "no-op": 1, "empty-line": 0},
+        "injected": 12,
+        "stretches": [stretch._asdict() for stretch in STRETCHES],
+    }
+    assert (second["host"], second["dropped"]) == ("me@db:22", True)
+    assert set(first["keepalives"]) == {
+        rung.label for rung in (Rung.WINDOW_CHANGE, Rung.NO_OP, Rung.EMPTY_LINE)
+    }
+
+
+def test_sessions_for_people(state: State) -> None:
+    state.record(past(window_changes=1, no_ops=15, stretches=STRETCHES))
+    state.record(past("me@db:22", 1800, ending="channel-timeout", status=255))
+    lines = keepshell("history").splitlines()
+    assert "own-exit" in lines[1]
+    assert "10 min" in lines[1]
+    assert lines[1].endswith("15 min      1 window-change, 15 no-ops")
+    assert lines[2].endswith("10 min        -           -")
+    drawn = lines[lines.index(WEB) + 1]
+    assert set(drawn) == {" ", "█", "▒", "░"}
+    assert "✗" in lines[lines.index("me@db:22") + 1]
+    assert "in use" in lines[-1]
+    assert "dropped" in lines[-1]
+
+
+def test_overlapping_sessions_are_on_lines_of_their_own(state: State) -> None:
+    for ago in (3600, 3000, 2400):
+        state.record(past(ago=ago))
+    lines = keepshell("history").splitlines()
+    at = lines.index(WEB)
+    assert all("█" in line for line in lines[at + 1 : at + 4])
+    assert lines[at + 5].strip().startswith("█ in use")
+
+
+def test_a_terminal_that_lacks_the_characters(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.record(past(stretches=STRETCHES))
+    for variable, value in (("PYTHONIOENCODING", "ascii"), ("TERM", "linux")):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, value)
+            text = keepshell("history")
+            assert "# in use   = idle, kept alive   - idle   x dropped" in text
+            assert text.isascii()
+
+
+def test_by_host_and_time(state: State, ssh_config: Path) -> None:
+    state.record(past(ago=10 * DAY))
+    state.record(past(ago=3 * DAY))
+    state.record(past("bob@web:2200", 2 * DAY))
+    state.record(past("me@db:22"))
+
+    def hosts(*options: str) -> list[str]:
+        text = keepshell("history", "--json", *options)
+        return [json.loads(line)["host"] for line in text.splitlines()]
+
+    assert hosts() == [WEB, "bob@web:2200", "me@db:22"]
+    assert hosts("--since", "30d") == [WEB, WEB, "bob@web:2200", "me@db:22"]
+    assert hosts("--since=60h") == ["bob@web:2200", "me@db:22"]
+    assert hosts("--since", time.strftime("%Y-%m-%d", time.localtime(NOW - 5 * DAY))) == hosts()
+    assert hosts("--host", "web", "--since", "30d") == [WEB, WEB, "bob@web:2200"]
+    assert hosts("--host", "bob@web:2200") == ["bob@web:2200"]
+    assert hosts("--host", "DB") == ["me@db:22"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("web",), "history takes a host as --host web"),
+        (("--host", "nonesuch"), "nothing is known of nonesuch; known: no host"),
+        (("--host",), "--host: expected a value, found nothing"),
+        (("--since", "soon"), "--since: expected a duration such as 2d or a date such as 2026-10"),
+        (("--since", "9999999-01-01"), "--since: expected a duration"),
+        (("--hots", "web"), "unknown option --hots; did you mean --host?"),
+    ],
+)
+def test_what_history_can_t_read(words: tuple[str, ...], complaint: str) -> None:
+    assert keepshell("history", *words, status=2).startswith(f"keepshell: {complaint}")
+
+
+def test_names_from_the_state_can_t_drive_the_terminal(state: State) -> None:
+    state.record(past("me@\x1b]0;title\x07web:22", ending="\x1b[31m"))
+    assert "\x1b" not in keepshell("history")
+    assert "\\x1b" in keepshell("history")
+
+
+# forget
+
+
+def test_forgetting_a_host(state: State) -> None:
+    for _ in range(2):
+        state.record(past(), learned=Rule(KINDS["tmout"], 600, DROP, drops=1))
+    state.record(past("me@db:22"))
+    assert keepshell("forget", "web") == f"{WEB}: forgot 1 rule and 2 sessions\n"
+    assert state.hosts() == ["me@db:22"]
+    said = keepshell("forget", "web", status=2)
+    assert said == "keepshell: nothing is known of web; known: me@db:22\n"
+    assert keepshell("forget", "me@db:22") == "me@db:22: forgot 0 rules and 1 session\n"
+    assert keepshell("forget", "me@db:22", status=2).endswith("known: no host\n")
+
+
+def test_a_host_with_several_users_is_not_guessed(state: State) -> None:
+    state.record(past("bob@web:22"))
+    state.record(past("eve@web:22"))
+    said = keepshell("forget", "web", status=2)
+    assert said == "keepshell: web may be any of bob@web:22, eve@web:22\n"
+    state.record(past(WEB))
+    keepshell("forget", "web")
+    assert state.hosts() == ["bob@web:22", "eve@web:22"]
+    keepshell("forget", "bob@web:22")
+    keepshell("forget", "web")
+    assert state.hosts() == []
+
+
+@pytest.mark.parametrize("words", [(), ("a", "b"), ("--all",)])
+def test_forget_takes_one_host(words: tuple[str, ...]) -> None:
+    assert keepshell("forget", *words, status=2).startswith("keepshell: ")
+
+
+def test_options_of_sessions_mean_nothing_here() -> None:
+    for command in ("history", "forget", "status", "off", "on"):
+        said = keepshell("--rung", "off", command, status=2)
+        assert said == f"keepshell: --rung: means nothing to {command}\n"
+
+
+def test_colours_on_a_terminal_unless_the_user_wants_none(
+    start_terminal: Any, keepshell_exe: Path, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.record(past())
+    coloured: Terminal = start_terminal([str(keepshell_exe), "history"])
+    assert b"\x1b[1m" in coloured.read_to_end()
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain: Terminal = start_terminal([str(keepshell_exe), "history"])
+    assert b"\x1b[3" not in plain.read_to_end()

@@ -1,0 +1,384 @@
+"""`keepshell init`: the function `ssh` and the completions, in the shells themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+import keepshell
+from keepshell import cli, commands, completion, share
+from keepshell.errors import UsageError
+from keepshell.settings import option_rows
+from tests.support.programs import STRICT, path_of
+from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE
+
+ROOT = Path(keepshell.__file__).parents[1]
+BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
+REAL = "#!/bin/sh\nprintf '%s ' \"$@\"\n"
+OURS = "-o ServerAliveInterval=60 -o ServerAliveCountMax=20"
+
+# What a shell may not pay for at each of its starts.
+SLOW = {"argparse", "dataclasses", "json", "pathlib", "re", "subprocess", "tomllib", "typing"}
+
+# How to start each shell without the user's files, and how it evaluates what we print.
+SHELLS = {
+    "bash": (["bash", "--norc", "--noprofile"], 'eval "$(keepshell init bash)"'),
+    "zsh": (["zsh", "-f"], 'eval "$(keepshell init zsh)"'),
+    "fish": (["fish"], "keepshell init fish | source"),
+}
+
+
+@pytest.fixture
+def env(keepshell_exe: Path, tmp_path: Path) -> dict[str, str]:
+    """keepshell on PATH, and a real ssh that prints its arguments."""
+    real = tmp_path / "real"
+    real.write_text(REAL)
+    real.chmod(0o755)
+    path = f"{keepshell_exe.parent}:/usr/local/bin:/usr/bin:/bin"
+    return {**os.environ, "PATH": path, "KEEPSHELL_SSH": str(real), "INPUTRC": "/dev/null"}
+
+
+def run(argv: Sequence[str], env: Mapping[str, str]) -> str:
+    """What a command prints."""
+    argv = [path_of(argv[0]), *argv[1:]]
+    done = subprocess.run(
+        argv,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def test_every_command_is_in_the_table() -> None:
+    assert {command.name for command in commands.COMMANDS} == set(cli._COMMANDS)
+
+
+def test_the_help_names_all() -> None:
+    text = commands.help_text()
+    for name, meaning in [*option_rows(), *commands.ENVIRONMENT, *commands.EXIT_STATUS]:
+        assert re.search(rf"^  {re.escape(name)} +{re.escape(meaning)}$", text, re.M)
+    for command in commands.COMMANDS:
+        assert f"keepshell [OPTIONS] {command.name} {command.arguments}\n" in text
+
+
+class TestFunction:
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_ssh_is_kept_alive(self, shell: str, env: dict[str, str]) -> None:
+        start, evaluate = SHELLS[shell]
+        called = run([*start, "-c", f"{evaluate}; ssh -F none host 'a b'"], env)
+        assert called == f"{OURS} -F none host a b "
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh"])
+    def test_an_alias_of_the_user_s_stays(self, shell: str, env: dict[str, str]) -> None:
+        start, evaluate = SHELLS[shell]
+        lines = ["alias ssh='ssh -A'", evaluate, "ssh -F none host"]
+        if shell == "bash":
+            lines.insert(0, "shopt -s expand_aliases")
+        called = run([*start, "-c", "\n".join(f"eval {_quoted(line)}" for line in lines)], env)
+        assert called == f"{OURS} -A -F none host "
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_scripts_are_left_alone(self, shell: str, env: dict[str, str], tmp_path: Path) -> None:
+        start, evaluate = SHELLS[shell]
+        line = f"{evaluate}; sh -c 'command -v ssh'"
+        assert run([*start, "-c", line], env) == f"{path_of('ssh')}\n"
+
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_a_keepshell_that_is_not_on_path(
+        self, shell: str, env: dict[str, str], keepshell_exe: Path, tmp_path: Path
+    ) -> None:
+        link = tmp_path / "it's here" / "keepshell"
+        link.parent.mkdir()
+        link.symlink_to(keepshell_exe)
+        env["PATH"] = "/usr/bin:/bin"
+        printed = run([str(link), "init", shell], env)
+        start, _ = SHELLS[shell]
+        assert run([*start, "-c", f"{printed}\nssh -F none host"], env) == f"{OURS} -F none host "
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["init"], "init takes one of bash, zsh, fish: keepshell init bash"),
+            (["init", "bash", "zsh"], "init takes one of bash, zsh, fish: keepshell init bash"),
+            (["init", "tcsh"], "init tcsh: unknown; the shells are bash, zsh, fish"),
+            (["--rung", "off", "init", "bash"], "--rung: means nothing to init"),
+        ],
+        ids=str,
+    )
+    def test_what_it_refuses(self, words: list[str], said: str, keepshell_exe: Path) -> None:
+        done = subprocess.run([keepshell_exe, *words], capture_output=True, check=False)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.decode() == f"keepshell: {said}\n"
+
+    def test_it_loads_nothing_slow(self) -> None:
+        """A shell evaluates it at every start."""
+        program = (
+            "import sys; sys.path.insert(0, sys.argv[1]); from keepshell.cli import main; "
+            "main(['keepshell', 'init', 'zsh']); print('#', *sys.modules)"
+        )
+        argv = [sys.executable, "-I", "-S", "-c", program, str(ROOT)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        loaded = set(done.stdout.splitlines()[-1].split())
+        assert "keepshell.completion" in loaded
+        assert loaded & SLOW == set()
+
+
+def _quoted(line: str) -> str:
+    return "'" + line.replace("'", "'\\''") + "'"
+
+
+def bash_completions(
+    line: str, env: Mapping[str, str], *, before: str = "", listing: bool = False
+) -> list[str]:
+    """What bash would offer for the line, asked as readline asks: the words split as by it."""
+    words = re.findall(r"[=:]|[^\s=:]+", line) + ([""] if line.endswith(" ") else [])
+    array = " ".join(_quoted(word) for word in words)
+    asked = f"""
+        {before}
+        compopt() {{ :; }}
+        {SHELLS["bash"][1]}
+        COMP_WORDS=({array}) COMP_CWORD={len(words) - 1} COMP_LINE={_quoted(line)}
+        COMP_POINT=${{#COMP_LINE}} COMP_TYPE={63 if listing else 9}
+        name=${{COMP_WORDS[0]}}
+        complete -p $name >/dev/null 2>&1 || _completion_loader $name
+        spec=$(complete -p $name)
+        spec=${{spec#* -F }}
+        "${{spec%% *}}" $name "${{COMP_WORDS[COMP_CWORD]}}" ""
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    return sorted(filter(None, run([*SHELLS["bash"][0], "-c", asked], env).splitlines()))
+
+
+def bash_completion_package() -> str:
+    """The line that loads it; skips, or fails under STRICT, where it is not installed."""
+    if not BASH_COMPLETION.exists():
+        (pytest.fail if os.environ.get(STRICT) == "1" else pytest.skip)("no bash-completion")
+    return f". {BASH_COMPLETION}"
+
+
+def fish_completions(line: str, env: Mapping[str, str]) -> list[str]:
+    """What fish would offer for the line, each with its description behind a tab."""
+    asked = f"{SHELLS['fish'][1]}; complete --do-complete={_quoted(line)}"
+    return sorted(run([*SHELLS["fish"][0], "-c", asked], env).splitlines())
+
+
+COMMANDS = sorted(command.name for command in commands.COMMANDS)
+OPTIONS = sorted(option.partition(" ")[0] for option, _ in option_rows())
+RUNGS = ["empty-line", "no-op", "off", "server-alive", "window-change"]
+
+# A line, and the words that are offered at its end.
+OFFERED = [
+    ("keepshell ", COMMANDS),
+    ("keepshell e", [name for name in COMMANDS if name.startswith("e")]),
+    ("keepshell --", OPTIONS),
+    ("keepshell --dry-run --s", [name for name in OPTIONS if name.startswith("--s")]),
+    ("keepshell --rung ", RUNGS),
+    ("keepshell --rung w", ["window-change"]),
+    ("keepshell --rung off sh", ["shim"]),
+    ("keepshell --xon ", ["false", "true"]),
+    ("keepshell --no-op n", ["never"]),
+    ("keepshell shim ", ["install", "remove", "status"]),
+    ("keepshell shim install --", ["--dir"]),
+    ("keepshell --rung=off shim install --dir /etc/ssh", ["/etc/ssh/"]),
+    ("keepshell --ssh /etc/hostn", ["/etc/hostname"]),
+    ("keepshell init ", ["bash", "fish", "zsh"]),
+    ("keepshell history --", ["--host", "--json", "--since"]),
+    ("keepshell history --host x --j", ["--json"]),
+    ("keepshell off -", []),
+]
+
+
+class TestBash:
+    @pytest.mark.parametrize(("line", "offered"), OFFERED)
+    def test_our_own_words(self, line: str, offered: list[str], env: dict[str, str]) -> None:
+        found = bash_completions(line, env)
+        assert [word.rstrip("/") for word in found] == [word.rstrip("/") for word in offered]
+
+    def test_an_equals_sign(self, env: dict[str, str]) -> None:
+        assert bash_completions("keepshell --rung=", env) == RUNGS
+        assert bash_completions("keepshell --rung=w", env) == ["window-change"]
+        assert bash_completions("keepshell --rung=off in", env) == ["init"]
+
+    def test_meanings_are_listed_and_not_inserted(self, env: dict[str, str]) -> None:
+        listed = bash_completions("keepshell shim ", env, listing=True)
+        assert [re.split(r" +\(", word)[0] for word in listed] == ["install", "remove", "status"]
+        assert listed[1].endswith(" (take away what install has written)")
+        assert bash_completions("keepshell shim i", env, listing=True) == ["install"]
+
+    @pytest.mark.parametrize("line", ["-o ServerAl", "-o Server", "-F /etc/ho"])
+    @pytest.mark.parametrize("start", ["keepshell ssh", "keepshell --rung off ssh"])
+    def test_ssh_as_bash_completion_has_it(
+        self, start: str, line: str, env: dict[str, str]
+    ) -> None:
+        package = bash_completion_package()
+        wanted = bash_completions(f"ssh {line}", env, before=package)
+        assert wanted
+        assert bash_completions(f"{start} {line}", env, before=package) == wanted
+
+    def test_other_commands_as_bash_completion_has_them(self, env: dict[str, str]) -> None:
+        package = bash_completion_package()
+        for start in ("exec --", "exec", "run"):
+            line = f"keepshell {start} git chec"
+            assert "checkout" in [
+                word.strip() for word in bash_completions(line, env, before=package)
+            ]
+            line = f"keepshell {start} rsyn"
+            assert "rsync" in bash_completions(line, env, before=package)
+
+    @pytest.mark.parametrize(
+        "spec",
+        [
+            "complete -W 'alpha also beta' ssh",
+            "_mine() { COMPREPLY=(alpha also); [ $1$2$3 = sshalssh ] || COMPREPLY=(no); }; "
+            "complete -F _mine ssh",
+            "_mine() { COMPREPLY=(alpha also); [ \"$COMP_LINE\" = 'ssh al' ] || COMPREPLY=(no); "
+            "((COMP_POINT == 6 && COMP_CWORD == 1)) || COMPREPLY=(no); }; "
+            "complete -o default -F _mine ssh",
+        ],
+    )
+    def test_what_the_user_has_made_for_ssh(self, spec: str, env: dict[str, str]) -> None:
+        for line in ("keepshell ssh al", "keepshell --rung off ssh al", "keepshell explain al"):
+            assert bash_completions(line, env, before=spec) == ["alpha", "also"]
+
+    def test_nothing_is_known_of_ssh(self, env: dict[str, str]) -> None:
+        assert bash_completions("keepshell ssh /etc/hostna", env) == ["/etc/hostname"]
+        assert "rsync" in bash_completions("keepshell exec -- rsyn", env)
+
+    def test_on_a_terminal(
+        self, env: dict[str, str], start_terminal: Callable[..., Terminal]
+    ) -> None:
+        terminal = start_terminal([*SHELLS["bash"][0], "-i"], env=env, cols=120)
+        terminal.send_line(f"PS1='> '; {SHELLS['bash'][1]}; echo read''y")
+        terminal.expect("ready\r\n")
+        terminal.send("keepshell sh\tinst\t\t/etc/ssh\t")
+        terminal.expect("keepshell shim install --dir /etc/ssh/")
+        terminal.send("\x15keepshell --rung=s\t\x15keepshell ini\t\t\t")
+        terminal.expect("--rung=server-alive ")
+        terminal.expect('bash                       (for ~/.bashrc: eval "$(keepshell init bash)")')
+
+
+class TestFish:
+    @pytest.mark.parametrize(("line", "offered"), OFFERED)
+    def test_our_own_words(self, line: str, offered: list[str], env: dict[str, str]) -> None:
+        found = [word.partition("\t")[0] for word in fish_completions(line, env)]
+        assert found == offered
+
+    def test_they_have_descriptions(self, env: dict[str, str]) -> None:
+        assert "remove\ttake away what install has written" in fish_completions(
+            "keepshell shim ", env
+        )
+        assert dict(word.split("\t") for word in fish_completions("keepshell ", env)) == dict(
+            completion._command_rows()
+        )
+        shown = dict(word.split("\t") for word in fish_completions("keepshell --", env))
+        assert shown == {row[0].partition(" ")[0]: row[1] for row in option_rows()}
+
+    @pytest.mark.parametrize("line", ["-o ServerAl", "-", "-o Server", "-F /etc/ho"])
+    @pytest.mark.parametrize("start", ["keepshell ssh", "keepshell --rung off ssh"])
+    def test_ssh_as_fish_has_it(self, start: str, line: str, env: dict[str, str]) -> None:
+        wanted = fish_completions(f"ssh {line}", env)
+        assert wanted
+        assert fish_completions(f"{start} {line}", env) == wanted
+
+    def test_other_commands(self, env: dict[str, str]) -> None:
+        for start in ("exec --", "exec", "run"):
+            offered = fish_completions(f"keepshell {start} git chec", env)
+            assert offered == fish_completions("git chec", env)
+            assert offered
+            assert fish_completions(f"keepshell {start} rsyn", env)
+        fish_completions("keepshell exec --", env)
+
+
+class TestZsh:
+    @pytest.fixture
+    def terminal(self, env: dict[str, str], start_terminal: Callable[..., Terminal]) -> Terminal:
+        """zsh with its completions and ours."""
+        terminal = start_terminal([*SHELLS["zsh"][0], "-i"], env=env, rows=40, cols=120)
+        terminal.send_line(
+            "PS1='> '; unsetopt menu_complete auto_menu prompt_sp zle_bracketed_paste"
+        )
+        terminal.send_line(f"autoload -Uz compinit; compinit -u -D; {SHELLS['zsh'][1]}")
+        terminal.send_line(
+            "_done() { print -r -- \"<<$BUFFER>>\" }; zle -N _done; bindkey '^X' _done"
+        )
+        terminal.send_line("echo read''y")
+        terminal.expect("ready\r\n")
+        return terminal
+
+    @staticmethod
+    def completed(terminal: Terminal, line: str) -> str:
+        """The line after a Tab."""
+        terminal.send(f"\x15{line}\t\x18")
+        match = terminal.expect(re.compile(rb"<<(.*)>>"))
+        return match[1].decode()
+
+    def test_our_own_words(self, terminal: Terminal) -> None:
+        for line, offered in OFFERED:
+            if line == "keepshell off -":
+                continue
+            same = zip(min(offered), max(offered), strict=False)
+            wanted = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], same))
+            typed = line[line.rindex(" ") + 1 :]
+            found = self.completed(terminal, line)
+            assert found.rstrip(" /") == (line[: len(line) - len(typed)] + wanted).rstrip(" /")
+
+    def test_they_have_descriptions(self, terminal: Terminal) -> None:
+        terminal.send("\x15keepshell shim \t\t")
+        for meaning in ("remove   -- take away what install has written", "status   -- say where"):
+            terminal.expect(meaning)
+        terminal.send("\x15keepshell --ou\t\x15keepshell --s\t\t")
+        terminal.expect("--ssh                    -- the ssh to run, not the first on PATH")
+
+    @pytest.mark.parametrize("start", ["keepshell ssh", "keepshell --rung off ssh"])
+    def test_ssh_as_zsh_has_it(self, start: str, terminal: Terminal) -> None:
+        for line in ("-o ServerAliveC", "-o ServerA", "-F /etc/hostn"):
+            wanted = self.completed(terminal, f"ssh {line}").removeprefix("ssh ")
+            assert len(wanted) > len(line)
+            assert self.completed(terminal, f"{start} {line}") == f"{start} {wanted}"
+
+    def test_other_commands(self, terminal: Terminal) -> None:
+        for start in ("exec --", "exec", "run"):
+            found = self.completed(terminal, f"keepshell {start} git checkou")
+            assert found.startswith(f"keepshell {start} git checkout")
+            found = self.completed(terminal, f"keepshell {start} ssh-keyge")
+            assert found.rstrip() == f"keepshell {start} ssh-keygen"
+
+
+class TestInstalledFiles:
+    def test_they_are_what_the_program_would_print(self) -> None:
+        for name, text in share.files().items():
+            assert (ROOT / "share" / name).read_text() == text, "run scripts/share"
+
+    def test_bash_completion_finds_ours(self, env: dict[str, str]) -> None:
+        env["XDG_DATA_DIRS"] = str(ROOT / "share")
+        asked = f"{bash_completion_package()}; _completion_loader keepshell; complete -p keepshell"
+        assert run([*SHELLS["bash"][0], "-c", asked], env) == "complete -F _keepshell keepshell\n"
+
+    def test_compinit_finds_ours(self, env: dict[str, str]) -> None:
+        folder = (ROOT / "share" / share.COMPLETIONS["zsh"]).parent
+        asked = f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D"
+        asked += "; print $_comps[keepshell]; whence -w ssh"
+        assert run([*SHELLS["zsh"][0], "-c", asked], env) == "_keepshell\nssh: command\n"
+
+    def test_fish_finds_ours(self, env: dict[str, str]) -> None:
+        folder = (ROOT / "share" / share.COMPLETIONS["fish"]).parent
+        asked = f"set -a fish_complete_path {folder}; complete --do-complete='keepshell shim '"
+        offered = run([*SHELLS["fish"][0], "-c", asked], env).splitlines()
+        assert [word.split("\t")[0] for word in offered] == ["install", "remove", "status"]
+
+    def test_an_unknown_shell(self) -> None:
+        with pytest.raises(UsageError):
+            completion.completion("csh")
