@@ -72,7 +72,7 @@ def test_input_of_every_byte_value_is_exact(run: Start) -> None:
     terminal.expect(hashlib.sha256(data).hexdigest() + ".")
 
 
-def test_a_200_kB_paste_into_a_child_that_floods_output(run: Start) -> None:
+def test_a_200_kilobyte_paste_into_a_child_that_floods_output(run: Start) -> None:
     """Blocking on either side would deadlock: the child writes 20 MB before it reads a byte."""
     data = payload(200_000)
     flood = 20_000_000
@@ -96,7 +96,7 @@ def test_a_200_kB_paste_into_a_child_that_floods_output(run: Start) -> None:
     assert output.endswith(hashlib.sha256(data).hexdigest().encode() + b".")
 
 
-def test_64_MB_of_output_with_the_last_byte_before_the_exit(run: Start) -> None:
+def test_64_megabytes_of_output_with_the_last_byte_before_the_exit(run: Start) -> None:
     size = 64 << 20
     terminal = run(f"""
         block = bytes(range(32, 96)) * 1024

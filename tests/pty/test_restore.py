@@ -105,5 +105,5 @@ def test_a_closed_window_ends_the_child(start: Start, tmp_path: Path) -> None:
     ready(terminal)
     pid = terminal.pid
     terminal.hang_up()
-    eventually(lambda: note.exists(), "the child gets SIGHUP")
+    eventually(note.exists, "the child gets SIGHUP")
     eventually(lambda: is_gone(pid), "keepshell has ended")
