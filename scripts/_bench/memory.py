@@ -14,7 +14,7 @@ from .report import Bar, Row
 
 _LONGEST = 300  # seconds
 _COLOURED_EVERY = 10  # lines
-_FLAT = Bar("≤", 0.25)  # MiB; the first megabytes still fill the allocator's pools
+_FLAT = Bar("≤", 0.5)  # MiB; the first hundreds of megabytes still fill the allocator's pools
 
 
 def measure(place: Place, plan: Plan) -> list[Row]:
