@@ -1,0 +1,124 @@
+"""tmux and screen, and programs inside them."""
+
+from __future__ import annotations
+
+from tests.harmless.case import END, ESC, Case, Program
+
+_SWALLOWED = "tmux"
+_PREFIX = "hold: the last key may have been tmux's prefix"
+_NOTHING = "hold: nothing is known to be harmless here"
+_START = "tmux -f ~/tmux.conf -L harmless"
+_INSIDE = "inside$ ▮"
+_CONF = """\
+set -g status-right ''
+set -g status-interval 0
+set -g escape-time 10
+set -g automatic-rename off
+set -g default-command 'PS1="inside$ " exec bash --noprofile --norc -i'
+"""
+
+_TMUX = Program(
+    name="tmux",
+    command=_START,
+    starts=(("", "inside$ ▮"), ("", "[0] 0:")),
+    ends=(("echo sum$((40+2)) | tee -a ran\r", f"\nsum42\n{_INSIDE}"), ("exit\r", END)),
+    files={"~/tmux.conf": _CONF},
+)
+_TMUX_FOCUS = Program(
+    name="tmux (focus-events)",
+    command=_START,
+    starts=_TMUX.starts,
+    ends=_TMUX.ends,
+    files={"~/tmux.conf": f"{_CONF}set -g focus-events on\n"},
+)
+_SCREEN = Program(
+    name="screen",
+    command="screen -c ~/screenrc env PS1='inside$ ' bash --noprofile --norc -i",
+    starts=(("", "inside$ ▮"),),
+    ends=(("echo sum$((40+2)) | tee -a ran\r", f"\nsum42\n{_INSIDE}"), ("exit\r", END)),
+    files={"~/screenrc": "startup_message off\nvbell off\ndeflogin off\n"},
+)
+
+
+def _states(tmux: Program) -> tuple[Case, ...]:
+    return (
+        tmux.at("prompt", _SWALLOWED),
+        tmux.at("half-typed line", _SWALLOWED, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
+        tmux.at(
+            "the login shell's prompt inside",
+            _SWALLOWED,
+            ("PS1='READY$ '\r", "READY$ ▮"),
+            ("echo one\r", "one\nREADY$ ▮"),
+            None,
+            ("PS1='inside$ '\r", _INSIDE),
+        ),
+        tmux.at(
+            "prefix pending",
+            _PREFIX,
+            ("\x02", ""),
+            None,
+            (":", ":▮"),
+            ("rename-window new\r", "0:new*"),
+        ),
+        tmux.at("copy mode", _SWALLOWED, ("\x02[", "[0/"), None, ("q", "inside$ ▮")),
+        tmux.at(
+            "command prompt, half typed",
+            _SWALLOWED,
+            ("\x02:", ":▮"),
+            ("rename-w", ":rename-w▮"),
+            None,
+            ("indow new\r", "0:new*"),
+        ),
+        tmux.at(
+            "panes numbered",
+            _SWALLOWED,
+            ("\x02%", "│inside$ ▮"),
+            ("\x02q", ""),
+            None,
+            ("exit\r", "inside$ ▮\n\n"),
+            ("", "[0] 0:"),
+        ),
+        tmux.at("choose-tree", _SWALLOWED, ("\x02w", "(0)"), None, ("q", "inside$ ▮")),
+        tmux.at("confirmation", _SWALLOWED, ("\x02x", "kill-pane"), None, ("n", "inside$ ▮")),
+        tmux.at(
+            "cat, half typed",
+            _SWALLOWED,
+            ("cat > got\r", "got\n▮"),
+            ("ab", "ab▮"),
+            None,
+            ("c\r\x04", "inside$ ▮"),
+        ),
+        tmux.at(
+            "less",
+            _SWALLOWED,
+            ("seq 100 | less\r", "\n22\n:▮"),
+            None,
+            (" ", "\n44\n:▮"),
+            ("q", "inside$ ▮"),
+        ),
+        tmux.at(
+            "read -n1",
+            _SWALLOWED,
+            ("read -n1 x; echo got-$x\r", "got-$x\n▮"),
+            None,
+            ("y", "got-y\n"),
+        ),
+        tmux.at(
+            "vim, insert",
+            _SWALLOWED,
+            ("vim -N -u NONE -i NONE -n text\r", "[New]"),
+            ("ione", "one▮"),
+            None,
+            (f"{ESC}", "on▮e"),
+            (":wq\r", "inside$ ▮"),
+        ),
+    )
+
+
+CASES: tuple[Case, ...] = (
+    *_states(_TMUX),
+    *_states(_TMUX_FOCUS)[4:8],
+    _SCREEN.at("prompt", _NOTHING),
+    _SCREEN.at("half-typed line", _NOTHING, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
+    _SCREEN.at("prefix pending", _NOTHING, ("\x01", ""), None, ("i", "/(80,24)")),
+)

@@ -1,0 +1,356 @@
+"""A case, run twice side by side: as it is, and with keepshell's decision forced many times.
+
+Both runs see the program's output through a `Session`; the treated one has a `Typist`. Nothing is
+written to a program but what the session answers. To force a decision, the session's clock is put
+forward by more than the limits allow: a user who was away, while the program did nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from keepshell.core.noop import ROWS, Row, Rule
+from keepshell.core.policy import Policy, Rung
+from keepshell.core.session import Effect, Note, Phase, Session, ToHost, ToUser
+from keepshell.core.typist import Allowed, Typist
+from tests.harmless.case import CURSOR, EDITS, END, Case, Step
+from tests.support.processes import end, reap, with_home
+from tests.support.screen import Screen
+from tests.support.terminal import Terminal
+from tests.support.waiting import eventually
+
+ROWS_OF_SCREEN, COLUMNS = 24, 80
+LIMIT = 6.0  # seconds, of every rule; half of it is when the ladder acts
+AWAY_FOR = 4.0  # seconds by which the clock is put forward
+FIRST_AFTER, AGAIN_AFTER, DECISIONS = 0.4, 0.2, 13  # seconds, seconds, a count: 3 s in all
+AGREE_WITHIN = 10.0  # seconds for the screens of both runs to become the same
+_POLL_EVERY = 0.01
+
+_NO_TYPING = Policy(rung=Rung.SERVER_ALIVE)
+_RULES = (Rule.TTY_IDLE, Rule.CHANNEL_TIMEOUT)
+_QUERIES = re.compile(rb"\x1b\[(?:(?P<da1>0?c)|>(?P<da2>0?c)|(?P<cursor>6n))")
+
+
+@dataclass
+class Result:
+    """What became of a case; `differences` is empty where the no-ops did nothing."""
+
+    case: Case
+    sent: Counter[str] = field(default_factory=Counter)
+    held: dict[Rule, set[str]] = field(default_factory=dict)
+    atime_reset: bool = False
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def decision(self) -> str:
+        """In the words of `Case.expect`."""
+        rows = sorted(row for row in self.sent if row != "empty-line")
+        if rows:
+            return ", ".join(rows)
+        return "hold: " + "; ".join(sorted(self.held.get(Rule.CHANNEL_TIMEOUT, ())))
+
+    @property
+    def entered(self) -> bool:
+        return self.sent["empty-line"] > 0
+
+
+class Run:
+    """One of the two runs."""
+
+    def __init__(self, case: Case, directory: Path, typist: Typist | None) -> None:
+        self._case, self._typist = case, typist
+        self.work, self.home = directory / "work", directory / "home"
+        _write_files(case, self.work, self.home)
+        self._ahead = 0.0
+        self._fed = 0  # bytes of output
+        self._pressed_after = 0
+        self.screen = Screen(ROWS_OF_SCREEN, COLUMNS)
+        self.session = Session(_NO_TYPING, self._now(), escape_char=None, typist=typist)
+        self.notes: Counter[Note] = Counter()
+        self.terminal = Terminal(
+            [self._placed(word) for word in case.argv],
+            rows=ROWS_OF_SCREEN,
+            cols=COLUMNS,
+            env={name: self._placed(value) for name, value in _environment(case).items()},
+            cwd=self.work,
+        )
+        self._tty = os.readlink(f"/proc/{self.terminal.pid}/fd/0")
+        self.status: int | None = None
+
+    def _placed(self, text: str) -> str:
+        return text.replace("{work}", str(self.work)).replace("{home}", str(self.home))
+
+    def _now(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def follow(self) -> None:
+        """Show what the program has written since, and answer its questions as a terminal does."""
+        output = self.terminal.output
+        data, self._fed = output[self._fed :], len(output)
+        if data:
+            self._perform(self.session.host_output(data, self._now()))
+            for query in _QUERIES.finditer(data):
+                self.type(self._answer(query))
+        if self._typist is not None:
+            until = self._typist.withheld_until()
+            if until is not None and until <= self._now():
+                self._perform(self.session.tick(self._now(), Phase.IN_SESSION))
+
+    def _answer(self, query: re.Match[bytes]) -> bytes:
+        if query["cursor"]:
+            row, column = self.screen.cursor
+            return b"\x1b[%d;%dR" % (row + 1, min(column, COLUMNS - 1) + 1)
+        return self._case.terminal if query["da2"] else b"\x1b[?64;1;2;6;22c"
+
+    def type(self, keys: bytes) -> None:
+        """The user's keys, or the terminal's reports."""
+        self._perform(self.session.user_input(keys, self._now()))
+
+    def press(self, keys: str) -> None:
+        """A step's keys; what the screen shows before any reply to them is not waited for."""
+        self._pressed_after = self._fed
+        self.type(keys.encode())
+
+    def force(self) -> None:
+        """Go on as if nothing had happened for AWAY_FOR seconds: what is due is done."""
+        self._ahead += AWAY_FOR
+        for _ in Rule:
+            due_at, now = self.session.next_deadline(), self._now()
+            if due_at is None or due_at > now:
+                return
+            self._perform(self.session.tick(now, Phase.IN_SESSION))
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case ToHost(data):
+                    self.terminal.send(data)
+                case ToUser(data):
+                    self.screen.feed(data)
+                case Note():
+                    self.notes[effect] += 1
+                case _:
+                    raise AssertionError(f"not expected: {effect}")
+
+    def shows(self, text: str) -> bool:
+        self.follow()
+        if text == END:
+            return self.status is not None or self._ended()
+        if self._fed == self._pressed_after:
+            return False
+        if text == EDITS:
+            return 2004 in self.screen.modes
+        return text in self.picture()
+
+    def _ended(self) -> bool:
+        if not self.terminal.running:
+            self.terminal.read_to_end()
+            self.status = self.terminal.wait()
+            self.follow()
+        return self.status is not None
+
+    def picture(self) -> str:
+        """The screen's text with `CURSOR` at the cursor."""
+        lines = list(self.screen.lines)
+        row, column = self.screen.cursor
+        padded = lines[row].ljust(column)
+        lines[row] = padded[:column] + CURSOR + padded[column:]
+        return "\n".join(lines)
+
+    def look(self) -> dict[str, object]:
+        """Everything that the user sees or hears, what differs between any two runs masked."""
+        self.follow()
+        model = self.screen._model  # the cells' colours, which `Screen` does not show
+        cells = [model.buffer[y][x] for y in range(model.lines) for x in range(model.columns)]
+        masked = self._masked("\n".join(self.screen.lines))
+        return {
+            "screen": masked,
+            "styles": [tuple(cell)[1:] for cell in cells] if not self._case.masks else [],
+            "cursor": self.screen.cursor,
+            "alternate": self.screen.alternate,
+            "modes": sorted(self.screen.modes),
+            "keyboard and the like": self.session.modes.undo(ROWS_OF_SCREEN),
+            "bells": self.screen.bells,
+            "title": self._masked(self.screen.title),
+        }
+
+    def _masked(self, text: str) -> str:
+        text = text.replace(self.work.parent.name, "(which)")
+        for mask in self._case.masks:
+            text = re.sub(mask, "#", text, flags=re.MULTILINE)
+        return text
+
+    def left_behind(self) -> dict[str, object]:
+        """The exit status, and every file of the working directory as a hash or as short text."""
+        found: dict[str, object] = {"exit status": self.status}
+        for path in sorted(self.work.rglob("*")):
+            name = str(path.relative_to(self.work))
+            if path.is_file() and ".git/" not in name:
+                found[name] = _contents(path, self._masked)
+        return found
+
+    def start_watching_atime(self) -> None:
+        os.utime(self._tty, (0, 0))
+
+    @property
+    def atime_reset(self) -> bool:
+        return self.status is None and os.stat(self._tty).st_atime > 0
+
+    def describe(self) -> str:
+        return f"{self.work.parent.name}:\n{self.picture()}\n{self.terminal.output[-300:]!r}"
+
+    def close(self) -> None:
+        self.terminal.close()
+        left = with_home(self.home)
+        end(left)
+        for process in left:
+            reap(process.pid)
+
+
+def run(case: Case, rows: tuple[Row, ...] = ROWS) -> Result:
+    """Run both; `rows` is the table that the treated run's typist goes by."""
+    result = Result(case)
+    limits = dict.fromkeys((*_RULES, Rule.SHELL_TIMER), LIMIT)
+    allowed = Allowed(xon=case.xon, empty_line=case.empty_line)
+    typist = Typist(limits, allowed, time.monotonic(), rows=rows)
+    with place() as directory, ExitStack() as closing:
+        runs = []
+        for name, whose in (("control", None), ("treated", typist)):
+            runs.append(Run(case, directory / name, whose))
+            closing.callback(runs[-1].close)
+        control, treated = runs
+        walk(case.reach, runs)
+        _force_decisions(runs, typist, result)
+        _compare(control, treated, "after the no-ops", result)
+        try:
+            walk(case.finish, runs)
+        except AssertionError as error:
+            if not result.sent:
+                raise
+            result.differences.append(f"the user's action could not be completed: {error}")
+            return result
+        _compare(control, treated, "at the end", result)
+        result.differences += _differences(control.left_behind(), treated.left_behind(), "left")
+    return result
+
+
+def walk(steps: tuple[Step, ...], runs: list[Run]) -> None:
+    """Type in all runs, and wait until all show what the step is to show."""
+    for keys, text in steps:
+        for each in runs:
+            each.follow()
+            if keys:
+                each.press(keys)
+        if text:
+            eventually(partial(_all_show, runs, text), partial(_described, runs, text))
+
+
+def _all_show(runs: list[Run], text: str) -> bool:
+    shown = [each.shows(text) for each in runs]  # no run stops following because another lags
+    return all(shown)
+
+
+def _described(runs: list[Run], text: str) -> str:
+    return f"{text!r}\n" + "\n".join(each.describe() for each in runs)
+
+
+def _force_decisions(runs: list[Run], typist: Typist, result: Result) -> None:
+    _, treated = runs
+    started_at = time.monotonic() + FIRST_AFTER
+    _follow_until(started_at, runs)
+    treated.start_watching_atime()
+    for number in range(DECISIONS):
+        _follow_until(started_at + number * AGAIN_AFTER, runs)
+        treated.force()
+        for rule, held in typist.held.items():
+            result.held.setdefault(rule, set()).add(held.reason)
+    _follow_until(time.monotonic() + AGAIN_AFTER, runs)
+    while typist.withheld_until() is not None:
+        _follow_until(time.monotonic() + _POLL_EVERY, runs)
+    result.atime_reset = treated.atime_reset
+    for note, count in treated.notes.items():
+        if note.event == "noop-sent":
+            result.sent[note.detail] += count
+
+
+def _follow_until(deadline: float, runs: list[Run]) -> None:
+    while time.monotonic() < deadline:
+        for each in runs:
+            each.follow()
+        time.sleep(_POLL_EVERY)
+
+
+def _compare(control: Run, treated: Run, when: str, result: Result) -> None:
+    give_up_at = time.monotonic() + AGREE_WITHIN
+    while (different := _differences(control.look(), treated.look(), when)) and (
+        time.monotonic() < give_up_at
+    ):
+        time.sleep(_POLL_EVERY)
+    result.differences += different
+
+
+def _differences(control: dict[str, object], treated: dict[str, object], when: str) -> list[str]:
+    return [
+        f"{when}, {what}:\n{control.get(what)}\n--- with no-ops:\n{treated.get(what)}"
+        for what in sorted(control.keys() | treated.keys())
+        if control.get(what) != treated.get(what)
+    ]
+
+
+def _contents(path: Path, masked: Callable[[str], str]) -> str:
+    data = path.read_bytes()
+    try:
+        text = masked(data.decode())
+    except UnicodeDecodeError:
+        return hashlib.sha256(data).hexdigest()
+    return text if len(text) < 400 else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _environment(case: Case) -> dict[str, str]:
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/games:/usr/sbin:/sbin",
+        "HOME": "{home}",
+        "XDG_RUNTIME_DIR": "{home}",
+        "TMUX_TMPDIR": "{home}",
+        "SCREENDIR": "{home}/screens",
+        "TMPDIR": "{home}",
+        "TERM": "xterm-256color",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "SHELL": "/bin/sh",
+        "PS1": "READY$ ",
+        "PS2": "more> ",
+        "ENV": "/dev/null",
+        "HISTFILE": "{work}/history",
+        **case.env,
+    }
+
+
+def _write_files(case: Case, work: Path, home: Path) -> None:
+    for directory in (work, home, home / "screens"):
+        directory.mkdir(mode=0o700, parents=True)
+    for name, content in case.files.items():
+        path = home / name[2:] if name.startswith("~/") else work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+@contextmanager
+def place() -> Iterator[Path]:
+    # Not tmp_path: the sockets of tmux and screen have room for 107 bytes (unix(7)).
+    directory = Path(tempfile.mkdtemp(prefix="noop-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)

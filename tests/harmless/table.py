@@ -1,0 +1,15 @@
+"""Every case of the matrix."""
+
+from __future__ import annotations
+
+from tests.harmless import editors, multiplexers, questions, repls, shells, viewers
+from tests.harmless.case import Case
+
+CASES: tuple[Case, ...] = (
+    *shells.CASES,
+    *repls.CASES,
+    *editors.CASES,
+    *viewers.CASES,
+    *questions.CASES,
+    *multiplexers.CASES,
+)
