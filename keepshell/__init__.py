@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from keepshell.api import explain as explain
     from keepshell.api import parse_ssh_args as parse_ssh_args
     from keepshell.api import pxssh as pxssh
     from keepshell.api import spawn as spawn
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Policy": "keepshell.core.policy",
     "Rung": "keepshell.core.policy",
+    "explain": "keepshell.api",
     "parse_ssh_args": "keepshell.api",
     "pxssh": "keepshell.api",
     "spawn": "keepshell.api",
 }
 
-__all__ = ["Policy", "Rung", "__version__", "parse_ssh_args", "pxssh", "spawn"]
+__all__ = ["Policy", "Rung", "__version__", "explain", "parse_ssh_args", "pxssh", "spawn"]
 
 
 def __getattr__(name: str) -> "Any":

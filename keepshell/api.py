@@ -38,7 +38,7 @@ else:
     _Base = pexpect.spawn
     _PxsshBase = pexpect.pxssh.pxssh
 
-__all__ = ["parse_ssh_args", "pxssh", "spawn"]
+__all__ = ["explain", "parse_ssh_args", "pxssh", "spawn"]
 
 Keepalive = Policy | Mapping[str, Any] | None
 
@@ -49,6 +49,16 @@ def parse_ssh_args(argv: list[str]) -> SshCommand:
     Raises keepshell.core.sshargs.Unparsed, a ValueError, for what ssh would refuse.
     """
     return parse(argv)
+
+
+def explain(host: str) -> dict[str, Any]:
+    """What `keepshell ssh HOST` would do on a terminal, as `keepshell explain --json` tells it.
+
+    Raises keepshell.errors.KeepshellError where the configuration or the state can't be read.
+    """
+    from keepshell import explained
+
+    return explained.explain([host], {}, os.environ)
 
 
 class _Kept(_Base):

@@ -125,9 +125,9 @@ def _init(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 
 
 def _explain(arguments: Sequence[str], options: Mapping[str, str]) -> int:
-    from keepshell import explain
+    from keepshell import explained
 
-    return _show(explain.command(arguments, options, os.environ))
+    return _show(explained.command(arguments, options, os.environ))
 
 
 def _probe(arguments: Sequence[str], options: Mapping[str, str]) -> int:

@@ -255,7 +255,17 @@ def _import_early() -> None:
 
 
 def _on_terminal() -> bool:
-    return os.isatty(0) and os.isatty(1)
+    """Whether stdin and stdout are terminals, and stdin the one that ssh would ask on.
+
+    Under sshpass it is not: ssh asks on /dev/tty, which sshpass has made, and stdin is the user's.
+    """
+    if not (os.isatty(0) and os.isatty(1)):
+        return False
+    try:
+        os.tcgetpgrp(0)
+    except OSError:  # ENOTTY: not our controlling terminal
+        return False
+    return True
 
 
 def _escape_char(value: str) -> int | None:

@@ -221,7 +221,7 @@ def test_the_examples_of_the_page_run(fake_ssh: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", f"{fake_ssh.parent}:{os.environ['PATH']}")
     page = Path(__file__).parents[1] / "docs" / "python.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         if "login" in block:
             continue  # shown against a real sshd above

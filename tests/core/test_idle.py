@@ -38,6 +38,15 @@ def test_the_silence_that_lasts_counts_too() -> None:
     assert idle.longest_idle(START + 180) == 180
 
 
+def test_what_ssh_asks_before_is_no_part_of_it() -> None:
+    idle = IdleClock(START)
+    idle.user(START + 5)  # a password
+    idle.begun_at = START + 100
+    assert idle.longest_idle(START + 130) == 30
+    idle.user(START + 300)
+    assert idle.stretches(START + 300) == (Stretch(100, 200, 0),)
+
+
 def test_the_longest_silences_are_kept_in_their_order() -> None:
     idle = IdleClock(START)
     now = START

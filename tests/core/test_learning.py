@@ -242,6 +242,7 @@ def test_a_plan_has_the_shortest_interval() -> None:
 
 def test_a_plan_never_sends_less_often_than_the_policy() -> None:
     plan = plan_for([rule("connection-idle", 7200)], Policy())
+    assert plan.window_change_every == 60
     assert adjusted(Policy(), plan).window_change_interval == 60
     assert adjusted(Policy(), Plan()).window_change_interval == 60
 

@@ -218,6 +218,15 @@ def test_the_rung_in_use(allowed: Rung, used: Rung) -> None:
     assert (session.no_ops, session.injected) == (0, 0)
 
 
+def test_the_silence_before_a_session_does_not_count() -> None:
+    session = make()
+    session.user_input(b"password\r", START + 10)
+    session.begin(START + 20)
+    evidence = session.evidence(START + 50, exit_status=255, signal=None)
+    assert evidence.session
+    assert evidence.lasted == 30
+
+
 def test_why_a_window_change_is_held() -> None:
     session = make()
     assert session.hold is None

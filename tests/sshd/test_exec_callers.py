@@ -415,7 +415,6 @@ class TestPasswords:
         assert b"got: words" in done.stdout
         asked.check_calls("-p")
 
-    @pytest.mark.xfail(reason="ssh in our pty asks there, not on the terminal that sshpass made")
     def test_sshpass_on_a_terminal(self, asked: Caller, start_terminal: Start) -> None:
         env = {**os.environ, "SSHPASS": PASSWORD}
         argv = asked.argv(path_of("sshpass"), "-e", "ssh", *asked.words)
