@@ -360,21 +360,21 @@ class TestZsh:
 class TestInstalledFiles:
     def test_they_are_what_the_program_would_print(self) -> None:
         for name, text in share.files().items():
-            assert (ROOT / "share" / name).read_text() == text, "run scripts/share"
+            assert (ROOT / "docs" / "share" / name).read_text() == text, "run scripts/share"
 
     def test_bash_completion_finds_ours(self, env: dict[str, str]) -> None:
-        env["XDG_DATA_DIRS"] = str(ROOT / "share")
+        env["XDG_DATA_DIRS"] = str(ROOT / "docs" / "share")
         asked = f"{bash_completion_package()}; _completion_loader keepshell; complete -p keepshell"
         assert run([*SHELLS["bash"][0], "-c", asked], env) == "complete -F _keepshell keepshell\n"
 
     def test_compinit_finds_ours(self, env: dict[str, str]) -> None:
-        folder = (ROOT / "share" / share.COMPLETIONS["zsh"]).parent
+        folder = (ROOT / "docs" / "share" / share.COMPLETIONS["zsh"]).parent
         asked = f"fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D"
         asked += "; print $_comps[keepshell]; whence -w ssh"
         assert run([*SHELLS["zsh"][0], "-c", asked], env) == "_keepshell\nssh: command\n"
 
     def test_fish_finds_ours(self, env: dict[str, str]) -> None:
-        folder = (ROOT / "share" / share.COMPLETIONS["fish"]).parent
+        folder = (ROOT / "docs" / "share" / share.COMPLETIONS["fish"]).parent
         asked = f"set -a fish_complete_path {folder}; complete --do-complete='keepshell shim '"
         offered = run([*SHELLS["fish"][0], "-c", asked], env).splitlines()
         assert [word.split("\t")[0] for word in offered] == ["install", "remove", "status"]

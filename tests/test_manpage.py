@@ -15,7 +15,7 @@ from keepshell.settings import KEYS, option_rows
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE
 
-PAGE = Path(keepshell.__file__).parents[1] / "share" / share.MAN_PAGE
+PAGE = Path(keepshell.__file__).parents[1] / "docs" / "share" / share.MAN_PAGE
 
 
 @pytest.fixture
