@@ -72,6 +72,10 @@ class Child:
         prepare = _prepared(terminal.saved, terminal.winsize(), stderr)
         pass_fds = () if stderr is None else (stderr,)
         self._spawn = _Spawn(argv, pass_fds, env=dict(env), preexec_fn=prepare)
+        # Neither ssh nor any other program that reads a password changes the characters.
+        characters = terminal.saved[tty.CC]
+        assert isinstance(characters, list)
+        self._suspend = bytes(characters[termios.VSUSP])
         self.fd: int = self._spawn.child_fd
         self.pid: int = self._spawn.ptyproc.pid
         self.stopped = False
@@ -89,6 +93,8 @@ class Child:
 
     def suspends_on(self, data: bytes) -> bool:
         """Whether `data` holds the suspend character and the pty makes SIGTSTP of it."""
+        if self._suspend not in data:  # asked for every key: no system call for most
+            return False
         if not self._local_modes() & termios.ISIG:
             return False
         suspend = termios.tcgetattr(self.fd)[tty.CC][termios.VSUSP]

@@ -117,10 +117,11 @@ class Relay:
             now = self._clock()
             ready = dict(events)
             if deadline is not None and (now >= deadline or alarm.fd in ready):
-                # The alarm's word counts: the core never sees a wakeup before its own deadline.
-                now = max(now, deadline)
-                alarm.fired()
-                self._tick(now)
+                fired = alarm.fired()
+                if now >= deadline or fired == deadline:
+                    # The alarm's word counts: the core never sees a wakeup before its deadline.
+                    now = max(now, deadline)
+                    self._tick(now)
             if signals.fd in ready:
                 self._on_signals(signals.take(), now)
             self._carry(ready, now)

@@ -286,15 +286,25 @@ class _Stat:
 
     def of(self, paths: Sequence[str]) -> list[str]:
         """A line for each file that is there."""
-        import subprocess
-
+        reader, writer = os.pipe()
         try:
-            asked = subprocess.run(  # it fails where a file is not there
-                [*self.argv, *paths], env={"LC_ALL": "C"}, capture_output=True, check=False
+            pid = os.posix_spawn(  # subprocess would cost an import of 6 ms
+                self.argv[0],
+                [*self.argv, *paths],
+                {"LC_ALL": "C"},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, writer, 1),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
             )
         except OSError:
+            os.close(reader)
             return []
-        answer = os.fsdecode(asked.stdout)
+        finally:
+            os.close(writer)
+        with open(reader, "rb") as file:
+            answer = os.fsdecode(file.read())
+        os.waitpid(pid, 0)  # the status says only that a file is not there
         self.is_exact = "." in answer.partition(" ")[2].partition(" ")[0]
         return answer.splitlines(keepends=True)
 

@@ -95,15 +95,22 @@ class Alarm:
         return timerfd.create(time.CLOCK_BOOTTIME)
 
     def arm(self, deadline: float | None) -> None:
-        """Fire at `deadline`, in the seconds of `clock`; None disarms."""
+        """Fire at `deadline`, in the seconds of `clock`; None disarms.
+
+        An alarm that is set for an earlier time stays, and `arm` is called again when it has fired:
+        a deadline moves with every key, and setting it costs more than all else a key needs.
+        """
         if deadline == self._deadline or self.fd is None or self._settime is None:
+            return
+        if deadline is not None and self._deadline is not None and self._deadline < deadline:
             return
         self._deadline = deadline
         self._settime(self.fd, deadline or 0.0)
 
-    def fired(self) -> None:
-        """Forget a deadline that has passed, so that the next `arm` sets the descriptor anew."""
-        self._deadline = None
+    def fired(self) -> float | None:
+        """The deadline that has passed; forgotten, so that the next `arm` sets one anew."""
+        fired, self._deadline = self._deadline, None
+        return fired
 
     def close(self) -> None:
         """Close the descriptor."""

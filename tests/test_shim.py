@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from keepshell import launch, realssh, shimfiles, shiminstall, shimtext, sshconfig
@@ -21,7 +23,7 @@ from keepshell.errors import UsageError
 from keepshell.realssh import DEPTH
 from tests.support.programs import path_of
 from tests.support.terminal import Terminal
-from tests.support.waiting import DEADLINE
+from tests.support.waiting import DEADLINE, eventually
 
 NOBODY = 65534
 
@@ -241,7 +243,9 @@ class TestWhatItWasMadeFrom:
         assert not is_fast()
         make(shim, env)
         assert is_fast()
-        config.write_text("#default]\n")  # in place, of the same length
+        known = config.stat()
+        config.write_text("#default]\n")  # in place, of the same length and date
+        os.utime(config, ns=(known.st_atime_ns, known.st_mtime_ns))
         assert not is_fast()
         make(shim, env)
         older = tmp_path / "older"
@@ -560,9 +564,9 @@ class TestTransparency:
     def test_interrupt(
         self, keepshell_exe: Path, env: dict[str, str], start_terminal: Callable[..., Terminal]
     ) -> None:
-        argv = [str(keepshell_exe), "exec", "--", "sh", "-c", "echo ready; sleep 1000"]
-        terminal = start_terminal(argv, env=env, job=True)
-        terminal.expect("ready")
+        terminal = start_terminal([str(keepshell_exe), "exec", "sleep", "1000"], env=env, job=True)
+        process = psutil.Process(terminal.pid)
+        eventually(lambda: process.name() == "sleep", terminal.describe)
         terminal.send("\x03")
         assert terminal.wait() == -signal.SIGINT
 
@@ -731,6 +735,20 @@ class TestPrivateDirectory:
         monkeypatch.setattr(os, "access", no_programs)
         assert shimfiles.prepare(env)[0] == str(tmp_path / "user/runtime/keepshell-exec/shim")
 
+    def test_a_full_disk(
+        self, env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_room(fd: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        env["TMPDIR"] = str(tmp_path)
+        monkeypatch.setattr(os, "fsync", no_room)
+        with pytest.raises(OSError, match="No space left on device"):
+            shimfiles.prepare(env)
+        assert [path for path in tmp_path.rglob("*ssh*") if path.is_file()] == [
+            tmp_path / "system" / "ssh"
+        ]
+
     def test_many_at_once(self, keepshell_exe: Path, env: dict[str, str], tmp_path: Path) -> None:
         argv = [
             keepshell_exe,
@@ -779,6 +797,16 @@ class TestInstall:
         assert self.tree(tmp_path) == tree
         output(keepshell("shim", "remove"))
         assert output(keepshell("shim", "remove")) == "nothing is installed\n"
+
+    def test_its_values_hold_though_keepshell_is_off_now(
+        self, keepshell: Run, env: dict[str, str], tmp_path: Path
+    ) -> None:
+        output(
+            keepshell("shim", "install", "--dir", tmp_path / "bin", env={**env, "KEEPSHELL": "0"})
+        )
+        env["PATH"] = f"{tmp_path}/bin:{env['PATH']}"
+        called = ["real", *OURS, "-F", "none", "host"]
+        assert run([tmp_path / "bin" / "ssh", "-F", "none", "host"], env) == called
 
     def test_status(self, keepshell: Run, env: dict[str, str], tmp_path: Path, real: Path) -> None:
         def status() -> tuple[int, list[str]]:

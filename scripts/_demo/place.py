@@ -23,6 +23,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 NEEDED_TO_BUILD = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
+FOLDERS_TO_BUILD = ("keepshell", "docs/share")
+
+
 class SetUpError(Exception):
     """What is missing on this machine, or what went wrong, and what to do about it."""
 
@@ -95,16 +98,21 @@ def _new_environment(directory: Path) -> Path:
     print(f"keepshell demo, in {directory}, which is removed at the end")
     scratch.mkdir()
     source.mkdir()
-    for name in NEEDED_TO_BUILD:
-        shutil.copy(CHECKOUT / name, source)
-    shutil.copytree(
-        CHECKOUT / "keepshell", source / "keepshell", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    copy_source(source)
     _step("making a virtual environment", [sys.executable, "-m", "venv", environment], scratch)
     pip: list[str | Path] = [python_of(environment), "-m", "pip", "install"]
     quiet = ["--no-input", "--no-cache-dir", "--disable-pip-version-check"]
     _step("installing keepshell and the demo's server", [*pip, *quiet, f"{source}[demo]"], scratch)
     return environment
+
+
+def copy_source(place: Path) -> None:
+    """Copy what pip needs of the checkout, which may be read-only, into the directory `place`."""
+    for name in NEEDED_TO_BUILD:
+        shutil.copy(CHECKOUT / name, place)
+    for folder in FOLDERS_TO_BUILD:
+        without = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(CHECKOUT / folder, place / folder, ignore=without)
 
 
 def _step(what: str, argv: list[str | Path], scratch: Path) -> None:

@@ -50,6 +50,8 @@ class NotAPrompt:
     then: str
     """Shown after `finishes` if, and only if, no Enter came before."""
     needs: str = "bash"
+    first_shows: str = ""
+    """What the first piece must have shown before the next is typed."""
 
     def __str__(self) -> str:
         return self.name
@@ -77,6 +79,7 @@ PLACES = (
         (ELSEWHERE, RUNNING),  # a newer Python turns bracketed paste on
         "    print(6 * 7)\r\r",
         "42\r\n",
+        first_shows=">>> ",  # Python drops what was typed before it reads
     ),
     NotAPrompt("gdb", ("gdb -nx -q\r",), "(gdb) ", (ELSEWHERE,), "print 6*7\r", "$1 = 42", "gdb"),
     NotAPrompt("less", ("seq 100 | less\r",), ":", (FULL_SCREEN,), "q", PROMPT, "less"),
@@ -92,6 +95,8 @@ def test_elsewhere_no_enter_is_typed(open_logins: Open, place: NotAPrompt) -> No
     for piece in place.types:
         terminal.send(piece)
         terminal.expect(piece.rstrip("\r"))
+        if piece is place.types[0]:
+            terminal.expect(place.first_shows)
     terminal.expect(place.shows)
     kept.trace.wait_for("near-limit")
     assert kept.holds()[-1] in place.hold
