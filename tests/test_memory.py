@@ -1,0 +1,158 @@
+"""Whatever the memory meets, the session goes on as if nothing were known."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from keepshell import memory
+from keepshell.attach import Job
+from keepshell.core.endings import Ending, Kind
+from keepshell.core.policy import Policy
+from keepshell.core.rules import DROP, KINDS, Rule
+from keepshell.core.session import Session
+from keepshell.errors import UsageError
+from keepshell.hosts import Naming
+from keepshell.state import State
+
+HOST = "me@web:22"
+DROPPED = Ending(Kind.CHANNEL_TIMEOUT, "dropped.", is_drop=True, rule="channel-timeout", idle=900.0)
+
+
+class Named(Naming):
+    """A host whose name is known."""
+
+    def __init__(self) -> None:
+        pass
+
+    def name(self) -> str:
+        return HOST
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is told."""
+    lines: list[str] = []
+    monkeypatch.setattr(memory.Memory, "_say", lambda _, line: lines.append(line) or True)
+    return lines
+
+
+def job(naming: Callable[[], Naming] = Named) -> Job:
+    made = Job(["/usr/bin/ssh", "web"], dict(os.environ), Policy(), is_ssh=True)
+    made.naming = naming
+    return made
+
+
+def ended(known: memory.Memory, ending: Ending = DROPPED, *, begun: bool = True) -> str:
+    session = Session(Policy(), 1000.0)
+    if begun:
+        session.begin(1001.0)
+    return known.remember(session, ending, status=255, now=1900.0)
+
+
+def test_from_a_drop_to_the_next_session(said: list[str]) -> None:
+    first = memory.Memory(job())
+    assert first.recall().window_change_interval == 60
+    assert ended(first) == "a no-op goes out after 7 min of silence"
+    assert said == []
+    second = memory.Memory(job())
+    second.recall()
+    assert [rule.kind.name for rule in second.plan.to_type_for] == ["channel-timeout"]
+    assert len(said) == 1
+    assert ended(second) == "a no-op goes out after 7 min of silence"
+    (rule,) = State.of(os.environ).rules(HOST)
+    assert (rule.confirmed, rule.drops, rule.told) == (True, 2, "beaten no-op")
+
+
+def test_without_a_session_nothing_is_remembered(said: list[str]) -> None:
+    known = memory.Memory(job())
+    known.recall()
+    assert ended(known, begun=False) == ""
+    assert State.of(os.environ).hosts() == []
+
+
+def test_a_program_has_no_host(said: list[str]) -> None:
+    made = job()
+    made.naming = None
+    known = memory.Memory(made)
+    known.recall()
+    assert ended(known) == ""
+    assert said == []
+    assert State.of(os.environ).hosts() == []
+
+
+def fails(error: Exception) -> Callable[[], Naming]:
+    def naming() -> Naming:
+        raise error
+
+    return naming
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("a fault of ours"), "RuntimeError: a fault of ours"),
+        (OSError(12, "no memory"), "no memory"),
+        (UsageError("16 keepshells inside each other"), "16 keepshells inside each other"),
+    ],
+)
+def test_a_fault_costs_one_line(said: list[str], error: Exception, words: str) -> None:
+    known = memory.Memory(job(fails(error)))
+    assert known.recall().window_change_interval == 60
+    assert ended(known) == ""
+    (line,) = said
+    assert line.startswith("this session is not remembered: ")
+    assert words in line
+
+
+def test_two_faults_cost_one_line_too(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    State.of(os.environ).put_rules(HOST, DROP, [Rule(KINDS["tmout"], 600, DROP)])
+    monkeypatch.setattr(State, "rules", broken)
+    monkeypatch.setattr(State, "record", broken)
+    known = memory.Memory(job())
+    known.recall()
+    assert ended(known) == ""
+    assert len(said) == 1
+
+
+def test_a_fault_can_be_looked_for(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPSHELL_DEBUG", "1")
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        memory.Memory(job(fails(RuntimeError("a fault of ours"))))
+
+
+def test_a_python_without_sqlite(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    State.of(os.environ).put_rules(HOST, DROP, [Rule(KINDS["tmout"], 600, DROP)])
+    monkeypatch.delitem(sys.modules, "keepshell.state")
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    known = memory.Memory(job())
+    assert known.recall().window_change_interval == 60
+    assert ended(known) == ""
+    assert len(said) == 1
+
+
+def test_sqlite_is_not_loaded_for_hosts_of_which_nothing_is_known(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "keepshell.state")
+    memory.Memory(job()).recall()
+    assert "keepshell.state" not in sys.modules
+
+
+def test_nobody_is_told_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal on stderr, and under -q: it is told at the next occasion."""
+    State.of(os.environ).put_rules(HOST, DROP, [Rule(KINDS["tmout"], 600, DROP)])
+    quiet = job()
+    quiet.explains = False
+    for made in (quiet, job()):
+        known = memory.Memory(made)
+        known.recall()
+        ended(known, Ending(Kind.OWN_EXIT, "left.", is_drop=False))
+    (rule,) = State.of(os.environ).rules(HOST)
+    assert rule.told == ""
