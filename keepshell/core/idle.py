@@ -31,7 +31,7 @@ class IdleClock:
     """
 
     def __init__(self, now: float) -> None:
-        self.started_at = now
+        self.started_at = self._quiet_since = now
         self.begun_at = now
         """When the session itself began, after whatever ssh had to ask."""
         self.user_at: float | None = None
@@ -60,12 +60,12 @@ class IdleClock:
             self._stretches = _longest([*self._stretches, stretch])
         self._unanswered = 0
         self.tried = Rung.OFF
-        self.user_at = now
+        self.user_at = self._quiet_since = now
 
     def sent(self, now: float, rung: Rung = Rung.WINDOW_CHANGE) -> None:
         """A keepalive of ours went out."""
         self.sent_gap = now - self.quiet_since()
-        self.sent_at = now
+        self.sent_at = self._quiet_since = now
         if rung >= Rung.NO_OP:
             self.typed_at = now
         self.counts[rung] += 1
@@ -93,8 +93,7 @@ class IdleClock:
 
     def quiet_since(self) -> float:
         """When the client last sent anything of its own accord: the user, or a keepalive."""
-        times = (self.started_at, self.user_at, self.sent_at)
-        return max(time for time in times if time is not None)
+        return self._quiet_since
 
     def reads(self, now: float) -> tuple[tuple[float, int], ...]:
         """The last reads of output as (seconds ago, bytes), oldest first."""

@@ -125,8 +125,19 @@ class Session:
         self._suspend_by: float | None = None
         self._tail = b""
 
+    @property
+    def verbatim(self) -> bool:
+        """Whether nothing is ever typed: all bytes go on as they are, whatever they are.
+
+        Then the edge may send them first and tell us afterwards: `user_sent`, `host_shown`.
+        """
+        return self._typist is None
+
     def user_input(self, data: bytes, now: float) -> list[Effect]:
         """Bytes the user typed or pasted."""
+        if self._typist is None:
+            self.user_sent(data, now)
+            return [ToHost(data)]
         self.idle.user(now)
         effects: list[Effect] = []
         while data and self.keystrokes.at_line_start and not self.keystrokes.ssh_at_line_start:
@@ -135,12 +146,19 @@ class Session:
         if data:
             self.keystrokes.feed(data, now)
             effects.append(ToHost(data))
-        if self._typist is not None:
-            effects[:0] = self._shown(self._typist.input(self.keystrokes, now))
+        self._expect_suspend(now)
+        return [*self._shown(self._typist.input(self.keystrokes, now)), *effects]
+
+    def user_sent(self, data: bytes, now: float) -> None:
+        """The user's bytes have gone to the child as they were; only where `verbatim`."""
+        self.idle.user(now)
+        self.keystrokes.feed(data, now)
+        self._expect_suspend(now)
+
+    def _expect_suspend(self, now: float) -> None:
         if self.keystrokes.suspend_at == now and not self.keystrokes.escape_missed:
             after = SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
             self._suspend_by = now + after
-        return effects
 
     def _unseen_by_ssh(self, key: bytes, now: float) -> list[Effect]:
         """A key at a line start that ssh, because of a no-op, takes for the middle of a line.
@@ -162,19 +180,23 @@ class Session:
 
     def host_output(self, data: bytes, now: float) -> list[Effect]:
         """Bytes the child printed: the host's, or ssh's own."""
+        suspends = self.host_shown(data, now)
+        shown = data if self._typist is None else self._typist.output(data, now)
+        return [*self._shown(shown), *suspends]
+
+    def host_shown(self, data: bytes, now: float) -> list[Effect]:
+        """The child's bytes are on the user's terminal; by itself only where `verbatim`."""
         self.idle.output(now, len(data))
         self.modes.feed(data, now)
         before, self._tail = self._tail, _last(self._tail, data)
-        shown = data if self._typist is None else self._typist.output(data, now)
-        effects = self._shown(shown)
         if self._suspend_by is None:
-            return effects
+            return []
         # ssh has left and entered raw mode by itself, since the kernel discards its SIGTSTP
         # (an orphaned process group); its notice says that the escape was one.
         if SUSPEND_NOTICE not in before[-len(SUSPEND_NOTICE) :] + data:
-            return effects
+            return []
         self._suspend_by = None
-        return [*effects, Suspend()]
+        return [Suspend()]
 
     def begin(self, now: float) -> None:
         """ssh has asked what it had to, and the host answers."""

@@ -146,11 +146,18 @@ def _cpu(key: str, what: str, bar: Bar | None, runs: dict[str, list[_Run]]) -> R
 
 
 def _complete(runs: list[_Run], size: int) -> Row:
+    missing = sum(size - run.drained.size for run in runs)
+    surplus = sum(run.surplus for run in runs)
     return Row(
         key="bulk-complete",
         what="bulk output, bytes missing or too many in all runs",
-        value=sum(abs(size - run.drained.size) + run.surplus for run in runs),
+        value=missing + surplus,
         unit="",
         bar=Bar("=", 0),
-        numbers={"bytes a run": size, "runs": len(runs)},
+        numbers={
+            "bytes a run": size,
+            "runs": len(runs),
+            "bytes missing": missing,
+            "bytes too many": surplus,
+        },
     )

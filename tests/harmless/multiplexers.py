@@ -24,6 +24,16 @@ _TMUX = Program(
     ends=(("echo sum$((40+2)) | tee -a ran\r", f"\nsum42\n{_INSIDE}"), ("exit\r", END)),
     files={"~/tmux.conf": _CONF},
 )
+# tmux as it comes: what draws its clock proves that it has not died.
+_TMUX_CLOCK = Program(
+    name="tmux (clock)",
+    command=_START,
+    starts=_TMUX.starts,
+    ends=_TMUX.ends,
+    files={"~/tmux.conf": f"{_CONF}set -g status-interval 1\nset -g status-right '%S'\n"},
+    masks=(r"(?<=  )\d\d$",),
+    why_masked="the clock",
+)
 _TMUX_FOCUS = Program(
     name="tmux (focus-events)",
     command=_START,
@@ -44,14 +54,6 @@ def _states(tmux: Program) -> tuple[Case, ...]:
     return (
         tmux.at("prompt", _SWALLOWED),
         tmux.at("half-typed line", _SWALLOWED, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
-        tmux.at(
-            "the login shell's prompt inside",
-            _SWALLOWED,
-            ("PS1='READY$ '\r", "READY$ ▮"),
-            ("echo one\r", "one\nREADY$ ▮"),
-            None,
-            ("PS1='inside$ '\r", _INSIDE),
-        ),
         tmux.at(
             "prefix pending",
             _PREFIX,
@@ -117,7 +119,15 @@ def _states(tmux: Program) -> tuple[Case, ...]:
 
 CASES: tuple[Case, ...] = (
     *_states(_TMUX),
-    *_states(_TMUX_FOCUS)[4:8],
+    _TMUX_CLOCK.at(
+        "the login shell's prompt inside",
+        _SWALLOWED,
+        ("PS1='READY$ '\r", "READY$ ▮"),
+        ("echo one\r", "one\nREADY$ ▮"),
+        None,
+        ("PS1='inside$ '\r", _INSIDE),
+    ),
+    *_states(_TMUX_FOCUS)[3:7],
     _SCREEN.at("prompt", _NOTHING),
     _SCREEN.at("half-typed line", _NOTHING, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
     _SCREEN.at("prefix pending", _NOTHING, ("\x01", ""), None, ("i", "/(80,24)")),

@@ -154,6 +154,34 @@ def test_a_stalled_terminal_stalls_the_child_and_memory_stays(run: Start, tmp_pa
     assert output.count(b"x") == 50_003_968
 
 
+def test_a_terminal_stalled_over_the_childs_end_still_gets_all(run: Start, tmp_path: Path) -> None:
+    """As after ^S: what the child left in its pty waits until the terminal goes on."""
+    written = tmp_path / "written"
+    terminal = run(f"""
+        import time
+        os.read(0, 1)
+        os.set_blocking(1, False)
+        total = tries = 0
+        while tries < 20:
+            try:
+                total, tries = total + os.write(1, b"x" * 4096), 0
+            except BlockingIOError:
+                tries += 1
+                time.sleep(0.02)
+        open({str(written)!r}, "w").write(str(total))
+        os._exit(0)
+    """)
+    terminal.expect("READY")
+    terminal.pause()
+    terminal.send("g")
+    eventually(
+        lambda: written.exists() and written.read_text(), "the child has filled all there is"
+    )
+    time.sleep(1)  # longer than the end waits for a pty that another program holds open
+    terminal.resume()
+    assert terminal.read_to_end().count(b"x") == int(written.read_text())
+
+
 def _steady(counter: Path) -> int:
     """The count, if it did not move in 20 looks."""
     first = counter.read_bytes()

@@ -79,7 +79,7 @@ def test_after_a_fault_of_ours(
         "import keepshell.core.session as session\n"
         "def fail(*_):\n"
         "    raise RuntimeError('a fault')\n"
-        "session.Session.user_input = fail\n"
+        "session.Session.user_sent = fail\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     seen = []
