@@ -170,15 +170,17 @@ class Relay:
         return max(0.0, deadline - now) * 1000
 
     def _ask_for_bytes(self) -> None:
-        state = (self._pty_open, self._user_gone, not self._to_host, not self._to_user)
+        # What is typed when the child has ended is for whoever reads the terminal next.
+        reads_user = self._pty_open and not self._user_gone and self._exited_at is None
+        state = (self._pty_open, reads_user, not self._to_host, not self._to_user)
         if state == self._asked_for:
             return
         self._asked_for = state
         reading_host = select.POLLIN if self._pty_open and not self._to_user else 0
         writing_host = select.POLLOUT if self._pty_open and self._to_host else 0
         self._ask(self._child.fd, reading_host | writing_host)
-        reads_user = self._pty_open and not self._to_host and not self._user_gone
-        self._ask(self._terminal.input, select.POLLIN if reads_user else 0)
+        reading_user = select.POLLIN if reads_user and not self._to_host else 0
+        self._ask(self._terminal.input, reading_user)
         self._ask(self._terminal.output, select.POLLOUT if self._to_user else 0)
 
     def _ask(self, fd: int, events: int) -> None:

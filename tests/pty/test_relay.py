@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.processes import is_gone
@@ -25,6 +26,20 @@ RAW = """
 import os, sys, termios, tty
 tty.setraw(0)
 os.write(1, b"READY")
+"""
+
+FILL = """
+import time
+os.write(1, b"<%d>" % os.getpid())
+os.read(0, 1)
+os.set_blocking(1, False)
+total = tries = 0
+while tries < 20:
+    try:
+        total, tries = total + os.write(1, b"x" * 4096), 0
+    except BlockingIOError:
+        tries += 1
+        time.sleep(0.02)
 """
 
 
@@ -157,26 +172,11 @@ def test_a_stalled_terminal_stalls_the_child_and_memory_stays(run: Start, tmp_pa
 def test_a_terminal_stalled_over_the_childs_end_still_gets_all(run: Start, tmp_path: Path) -> None:
     """As after ^S: what the child left in its pty waits until the terminal goes on."""
     written = tmp_path / "written"
-    terminal = run(f"""
-        import time
-        os.read(0, 1)
-        os.set_blocking(1, False)
-        total = tries = 0
-        while tries < 20:
-            try:
-                total, tries = total + os.write(1, b"x" * 4096), 0
-            except BlockingIOError:
-                tries += 1
-                time.sleep(0.02)
-        open({str(written)!r}, "w").write(str(total))
-        os._exit(0)
-    """)
+    terminal = run(FILL + f"open({str(written)!r}, 'w').write(str(total))")
     terminal.expect("READY")
     terminal.pause()
     terminal.send("g")
-    eventually(
-        lambda: written.exists() and written.read_text(), "the child has filled all there is"
-    )
+    eventually(lambda: written.exists() and written.read_text(), "the child is full")
     time.sleep(1)  # longer than the end waits for a pty that another program holds open
     terminal.resume()
     assert terminal.read_to_end().count(b"x") == int(written.read_text())
@@ -369,6 +369,25 @@ def test_a_background_process_that_keeps_the_pty_does_not_keep_us(
     assert terminal.wait() == 0
     pid = int(terminal.output.split()[1])
     os.kill(pid, signal.SIGKILL)
+
+
+def test_what_is_typed_after_the_end_is_left_for_the_next_reader(
+    start_terminal: Start, keepshell_exe: Path, tmp_path: Path
+) -> None:
+    """The terminal is stalled: the child's last output waits for it, and so does our end."""
+    child = tmp_path / "child.py"
+    child.write_text(RAW + FILL)
+    run = f"{keepshell_exe} run -- {sys.executable} -S {child}"
+    terminal = start_terminal(["sh", "-c", f"{run}; read line; echo got-$line"])
+    pid = int(terminal.expect(re.compile(rb"<(\d+)>"))[1])
+    terminal.pause()
+    terminal.send("g")
+    eventually(lambda: not psutil.pid_exists(pid), "keepshell has reaped the child")
+    terminal.send("late\n")
+    time.sleep(0.2)  # in which it would be read, wrongly
+    terminal.resume()
+    terminal.expect("got-late")
+    assert terminal.wait() == 0
 
 
 def test_kill_9_of_keepshell_leaves_no_child(run: Start) -> None:
