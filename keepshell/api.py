@@ -102,7 +102,8 @@ class spawn(_Kept):  # noqa: N801 - pexpect's own name
     def __init__(self, command: Any, *args: Any, keepalive: Keepalive = None, **kw: Any) -> None:
         """As pexpect.spawn; `keepalive` is a Policy, or a dict of its arguments.
 
-        Without one, the defaults apply; `{"rung": Rung.OFF}` turns everything off.
+        Without one, the defaults apply; `{"rung": Rung.OFF}` turns everything off. Raises
+        ValueError for a policy that asks for typed input.
         """
         self._keepalive = _as_policy(keepalive)
         super().__init__(command, *args, **kw)
@@ -118,7 +119,16 @@ class pxssh(_Kept, _PxsshBase):  # noqa: N801 - pexpect's own name
 
 
 def _as_policy(keepalive: Keepalive) -> Policy:
-    return keepalive if isinstance(keepalive, Policy) else Policy(**(keepalive or {}))
+    policy = keepalive if isinstance(keepalive, Policy) else Policy(**(keepalive or {}))
+    asked = [name for name in ("xon", "empty_line") if getattr(policy, name)]
+    if policy.no_op == "always":
+        asked.append("no_op='always'")
+    if asked:
+        raise ValueError(
+            f"keepalive: {', '.join(asked)} asks for typed input, and nothing is typed into a "
+            "session that a script reads; let the script send it, or wrap `keepshell ssh`"
+        )
+    return policy
 
 
 def _server_alive(argv: list[str], policy: Policy) -> list[str]:

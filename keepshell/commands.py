@@ -120,12 +120,17 @@ COMMANDS = (
     ),
     Command(
         "probe",
-        "[--json] [SSH OPTIONS] HOST",
+        "[--json] [--measure [--floor TIME] [--limit TIME]] [SSH OPTIONS] HOST",
         "ask a host for its idle timers",
         "Read a host's idle timers in one ordinary session, and print which keepalives beat each. "
         "Nothing is written on the host; the rules are remembered here.",
         follows=AS_SSH,
-        options=(_JSON,),
+        options=(
+            ("--measure", "try the idle times out, in sessions of each rung, instead of asking"),
+            ("--floor TIME", "with --measure: the shortest idle time of interest (default 30s)"),
+            ("--limit TIME", "with --measure: the longest, after which it ends (default 20m)"),
+            _JSON,
+        ),
     ),
     Command(
         "explain",

@@ -119,7 +119,7 @@ def _bash() -> str:
             **_adopting(" | "),
             "commands": _pairs(_command_rows()),
             "options": _pairs((option.name, option.meaning) for option in options),
-            "steps": "\n        ".join(steps),
+            "steps": "\n    ".join(steps),
             "valued": " | ".join(option.name for option in options if option.kind),
             "values": "\n    ".join(f"{o.name}) {o.bash} ;;" for o in options if o.kind),
         },
@@ -139,7 +139,7 @@ def _zsh() -> str:
             **_adopting(" | "),
             "commands": _described(_command_rows()),
             "options": " \\\n        ".join(_Option(row).zsh for row in option_rows()),
-            "steps": "\n            ".join(steps),
+            "steps": "\n    ".join(steps),
         },
     )
 

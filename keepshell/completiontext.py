@@ -84,6 +84,13 @@ _keepshell_value() {
     esac
 }
 
+_keepshell_own() {
+    # Offers what we ourselves take behind the command, which is word $1.
+    case ${COMP_WORDS[*]:$1:COMP_CWORD-$1} in
+    @{steps}
+    esac
+}
+
 _keepshell() {
     local cur=${COMP_WORDS[COMP_CWORD]} at=1
     COMPREPLY=()
@@ -117,13 +124,12 @@ _keepshell() {
         ((at < COMP_CWORD)) && [[ ${COMP_WORDS[at]} == -- ]] && ((at += 1))
         _keepshell_as "$at"
         ;;
-    @{as_ssh}) _keepshell_as "$at" ssh ;;
-    @{as_host}) [[ $cur == -* ]] || _keepshell_as "$at" ssh ;;
-    *)
-        case ${COMP_WORDS[*]:at:COMP_CWORD-at} in
-        @{steps}
-        esac
+    @{as_ssh})
+        [[ $cur == --* ]] && _keepshell_own "$at" # ssh has no long options
+        [[ ${#COMPREPLY[@]} -gt 0 ]] || _keepshell_as "$at" ssh
         ;;
+    @{as_host}) [[ $cur == -* ]] || _keepshell_as "$at" ssh ;;
+    *) _keepshell_own "$at" ;;
     esac
 }
 
@@ -133,6 +139,15 @@ complete -F _keepshell keepshell
 ZSH = """\
 #compdef keepshell
 # zsh completion for keepshell
+
+_keepshell_own() {
+    # Offers what we ourselves take behind the command, which is word 1.
+    local -a offers
+    case ${(j: :)words[1,CURRENT - 1]} in
+    @{steps}
+    *) return 1 ;;
+    esac
+}
 
 _keepshell() {
     local context state state_descr line
@@ -162,14 +177,11 @@ _keepshell() {
             [[ $words[CURRENT] != -* ]] && words[1]=ssh && _normal
             ;;
         @{as_ssh})
+            [[ $words[CURRENT] == --* ]] && _keepshell_own && return # ssh has no long options
             words[1]=ssh
             _normal
             ;;
-        *)
-            case ${(j: :)words[1,CURRENT - 1]} in
-            @{steps}
-            esac
-            ;;
+        *) _keepshell_own ;;
         esac
         ;;
     esac

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import io
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -207,23 +206,15 @@ def test_importing_keepshell_loads_nothing() -> None:
     assert int(done.stdout) <= 2  # keepshell and its version
 
 
+@pytest.mark.parametrize("asked", [{"no_op": "always"}, {"xon": True}, {"empty_line": True}])
+def test_typed_input_can_t_be_asked_for(asked: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"keepalive: {next(iter(asked))}.* asks for typed input"):
+        keepshell.spawn("true", keepalive=asked)
+
+
 def test_what_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         keepshell.nothing  # noqa: B018
     assert set(keepshell.__all__) >= {"Policy", "Rung", "spawn", "pxssh"}
     for name in keepshell.__all__:
         assert getattr(keepshell, name)
-
-
-def test_the_examples_of_the_page_run(fake_ssh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each block of docs/python.md, with an ssh that logs in nowhere."""
-    fake_ssh.write_text('#!/bin/sh\n[ "$1" = -G ] && exit 0\nPS1="$ " exec sh -i\n')
-    monkeypatch.setenv("PATH", f"{fake_ssh.parent}:{os.environ['PATH']}")
-    page = Path(__file__).parents[1] / "docs" / "python.md"
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    assert len(blocks) == 4
-    for block in blocks:
-        if "login" in block:
-            continue  # shown against a real sshd above
-        exec(block, {"compute_for_hours": lambda: None})
-    gc.collect()

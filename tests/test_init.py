@@ -198,6 +198,9 @@ OFFERED = [
     ("keepshell history --", ["--host", "--json", "--since"]),
     ("keepshell history --host x --j", ["--json"]),
     ("keepshell off -", []),
+    ("keepshell probe --", ["--floor", "--json", "--limit", "--measure"]),
+    ("keepshell --rung off probe --json --m", ["--measure"]),
+    ("keepshell explain --", ["--json"]),
 ]
 
 

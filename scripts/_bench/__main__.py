@@ -37,6 +37,8 @@ _MEASUREMENTS: dict[str, Callable[[Place, Plan], list[Row]]] = {
     "bulk": bulk.measure,
     "echo": echo.measure,
     "exec": startup.measure_exec,
+    "shim": startup.measure_shim,
+    "init": startup.measure_init,
     "prompt": startup.measure_prompt,
     "idle": idle.measure,
     "memory": memory.measure,

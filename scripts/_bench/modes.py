@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from keepshell.core.modes import ModeTracker
 
 STREAM = 4 << 20  # bytes of each stream
-CHUNKS = (4096, 65536)  # bytes; what one read of a pty gives, and what several gathered give
+CHUNKS = (4096, 16384)  # bytes; a common read of a pty, and the most that the relay takes at once
 ROUNDS = 3  # the best counts: the others were disturbed
 
 WORDS = b"the quick brown fox jumps over a lazy dog while static int return void char".split()

@@ -19,7 +19,10 @@ from tests.support.sshd import Sshd
 
 from .outer import BenchError
 
-NEEDED = ("ssh", "ssh-keygen", "sshd", "script", "expect", "strace")
+NEEDED = (
+    *("ssh", "ssh-keygen", "sshd", "script", "expect", "strace"),
+    *("bash", "zsh", "fish"),
+)
 
 _NOT_BUILT_FROM = (".*", "*.egg-info", "__pycache__", "build", "dist", "tests")
 

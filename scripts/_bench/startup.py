@@ -1,8 +1,11 @@
-"""Start-up: what keepshell adds before ssh runs, and before the remote prompt is there."""
+"""Start-up: what keepshell adds before ssh runs, before the remote prompt is there, and to the
+start of a shell."""
 
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,18 +17,28 @@ from tests.support.listening import free_port
 from tests.support.remoteshell import PROMPT
 
 from .outer import BenchError, Outer, deadline
-from .place import Place
+from .place import Place, path_of
 from .plan import Plan
 from .report import Bar, Row
 
 _LONGEST = 120  # seconds for one kind of start
 _EXEC_BAR = Bar("≤", 1.6)
 _PROMPT_BAR = Bar("≤", 45)
+_SHIM_SH_BAR = Bar("≤", 5)
+_SHIM_PYTHON_BAR = Bar("≤", 25)
+_INIT_BAR = Bar("≤", 30)
 _ASKED = "LogLevel INFO"
 """A line of ssh_config with ssh's own default, of a keyword that keepshell must ask ssh for."""
 
 _ASKED_ALWAYS = "ServerAliveCountMax 3"
 """The same, of a keyword that matters on the exec path too."""
+
+_SHELLS = {
+    "bash": (("--norc", "--noprofile"), 'eval "$(keepshell init bash)"'),
+    "zsh": (("-f",), 'eval "$(keepshell init zsh)"'),
+    "fish": (("--no-config",), "keepshell init fish | source"),
+}
+"""How each shell starts without the user's files, and the line for its start-up file."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,48 @@ def measure_prompt(place: Place, plan: Plan) -> list[Row]:
     return rows
 
 
+def measure_shim(place: Place, plan: Plan) -> list[Row]:
+    """One call of many by a tool: the installed shim beside ssh, to the exit of a refused ssh."""
+    folder = place.directory / "shim"
+    _run([*place.keepshell, "shim", "install", "--dir", str(folder)], place.env)
+    refused = ("-p", str(free_port()), "127.0.0.1", "true")
+    # Without any ssh_config, sh has nothing to ask; a file that -F names is for Python to read.
+    calls = (
+        _Call("shim-sh", "decided in sh", ("-F", "/dev/null", *refused), _SHIM_SH_BAR),
+        _Call(
+            "shim-python",
+            "decided in Python",
+            tuple(place.ssh_arguments(*refused)),
+            _SHIM_PYTHON_BAR,
+        ),
+    )
+    rows = []
+    for call in calls:
+        programs = {
+            "shim": [str(folder / "ssh"), *call.arguments],
+            "bare": [path_of("ssh"), *call.arguments],
+        }
+        seconds = _alternate(partial(_to_exit, place.env), programs, plan.exec_rounds)
+        what = f"a call of the shim, {call.title}: beyond bare ssh"
+        rows.append(_beyond_row(call.key, what, seconds, call.bar))
+    return rows
+
+
+def measure_init(place: Place, plan: Plan) -> list[Row]:
+    """What each start of a shell pays for the line in its start-up file, beyond a start without."""
+    path = f"{place.environment / 'bin'}{os.pathsep}{place.env['PATH']}"
+    rows = []
+    for shell, (options, line) in _SHELLS.items():
+        start = [path_of(shell), *options, "-c"]
+        programs = {"with": [*start, line], "without": [*start, "true"]}
+        env = {**place.env, "PATH": path}
+        _run([*start, f"{line}; type ssh | grep -q function"], env)
+        seconds = _alternate(partial(_to_exit, env), programs, plan.exec_rounds)
+        what = f"start of a shell, {shell}, with `keepshell init`: beyond one without"
+        rows.append(_beyond_row(f"init-{shell}", what, seconds, _INIT_BAR))
+    return rows
+
+
 def _exec_row(place: Place, plan: Plan, call: _Call) -> Row:
     programs = {
         "keepshell": place.kept(*call.arguments),
@@ -84,12 +139,19 @@ def _exec_row(place: Place, plan: Plan, call: _Call) -> Row:
 def _prompt_row(place: Place, plan: Plan, call: _Call) -> Row:
     programs = {"keepshell": place.kept(*call.arguments), "bare": place.ssh(*call.arguments)}
     seconds = _alternate(partial(_to_prompt, place.env), programs, plan.prompt_rounds)
+    what = f"start-up, pty path to the remote prompt, {call.title}: beyond bare ssh"
+    return _beyond_row(call.key, what, seconds, call.bar)
+
+
+def _beyond_row(key: str, what: str, seconds: dict[str, float], bar: Bar | None) -> Row:
+    """The milliseconds by which the first of two contenders takes longer than the second."""
+    longer, shorter = seconds.values()
     return Row(
-        key=call.key,
-        what=f"start-up, pty path to the remote prompt, {call.title}: beyond bare ssh",
-        value=(seconds["keepshell"] - seconds["bare"]) * 1000,
+        key=key,
+        what=what,
+        value=(longer - shorter) * 1000,
         unit="ms",
-        bar=call.bar,
+        bar=bar,
         numbers=_milliseconds(seconds),
     )
 
@@ -127,6 +189,12 @@ def _to_prompt(env: dict[str, str], argv: list[str]) -> float:
         os.write(outer.fd, b"exit\r")
         outer.wait()
     return taken
+
+
+def _run(argv: list[str], env: dict[str, str]) -> None:
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"{shlex.join(argv)} ended with {done.returncode}\n{done.stderr}")
 
 
 def _milliseconds(seconds: dict[str, float]) -> dict[str, float]:

@@ -32,6 +32,11 @@ KEYS = {
     "exec-version",
     "exec-refused",
     "exec-asked",
+    "shim-sh",
+    "shim-python",
+    "init-bash",
+    "init-zsh",
+    "init-fish",
     "prompt",
     "prompt-asked",
     "idle-wakeups",
@@ -58,7 +63,7 @@ def run(tmp_path: Path, *options: str) -> Run:
 
 @pytest.mark.slow
 def test_quick_run(tmp_path: Path) -> None:
-    require("ssh", "sshd", "script", "expect", "strace")
+    require("ssh", "sshd", "script", "expect", "strace", "zsh", "fish")
     done = run(tmp_path, "--quick", "--environment", sys.prefix)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -90,5 +95,5 @@ def assert_table_shows(rows: list[dict[str, Any]], table: str) -> None:
 def test_says_what_it_can_measure(tmp_path: Path) -> None:
     done = run(tmp_path, "--only", "weight")
     assert done.returncode == 2
-    assert "'bulk', 'echo', 'exec', 'prompt', 'idle', 'memory'" in done.stderr
+    assert "'bulk', 'echo', 'exec', 'shim', 'init', 'prompt', 'idle', 'memory'" in done.stderr
     assert not (tmp_path / "out").exists()

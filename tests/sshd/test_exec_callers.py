@@ -216,6 +216,30 @@ class TestGit:
         with pytest.raises(AssertionError):
             caller.check_calls(ALIAS)
 
+    @pytest.mark.parametrize("variable", ["GIT_SSH={shim}/ssh", "GIT_SSH_COMMAND={exe} ssh"])
+    def test_everything_at_once(
+        self,
+        variable: str,
+        caller: Caller,
+        keepshell_exe: Path,
+        tmp_path: Path,
+        remote_home: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """An installed shim and git's own variable below exec, in an exec: one ssh, told once."""
+        folder, system = tmp_path / "bin", tmp_path / "system"
+        system.mkdir()
+        (system / "ssh").symlink_to(caller.real)
+        monkeypatch.delenv("KEEPSHELL_SSH")  # the real one must be found behind all the others
+        monkeypatch.setenv("PATH", f"{folder}:{system}:{os.environ['PATH']}")
+        install = [keepshell_exe, "shim", "install", "--dir", folder]
+        subprocess.run(install, stdout=subprocess.DEVNULL, check=True)
+        name, _, value = variable.format(shim=folder, exe=keepshell_exe).partition("=")
+        monkeypatch.setenv(name, value)
+        caller.run(keepshell_exe, "exec", "git", "ls-remote", f"{ALIAS}:{remote_home}/project.git")
+        (call,) = caller.check_calls(ALIAS)
+        assert call.count("ServerAliveInterval=60") == 1
+
 
 @pytest.mark.parametrize("rsh", ["", "ssh -4"])
 def test_rsync_both_ways(
@@ -332,17 +356,26 @@ def _end_those_with(words: str) -> None:
         reap(process.pid)
 
 
-def test_mosh_starts(caller: Caller, start_terminal: Start, closing: ExitStack) -> None:
+@pytest.mark.parametrize("options", [[], ["--ssh=ssh -4"], ["--ssh=keepshell ssh -4"]], ids=str)
+def test_mosh_starts(
+    options: list[str],
+    caller: Caller,
+    start_terminal: Start,
+    closing: ExitStack,
+    keepshell_exe: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     require("mosh", "mosh-server")
+    monkeypatch.setenv("PATH", f"{keepshell_exe.parent}:{os.environ['PATH']}")
     closing.callback(_end_those_with, "mosh-server")
     command = ["sh", "-c", "echo started; read x; echo got $x"]
-    terminal = start_terminal(caller.argv("mosh", ALIAS, "--", *command))
+    terminal = start_terminal(caller.argv("mosh", *options, ALIAS, "--", *command))
     terminal.expect("started")
     terminal.send_line("words")
     terminal.expect("got words")
     terminal.expect("[mosh is exiting.]")
     assert terminal.wait() == 0
-    caller.check_calls("-n", "-tt")
+    caller.check_calls("-n", "-tt", *(["-4"] if options else []))
 
 
 def test_autossh(caller: Caller, sshd: Sshd, closing: ExitStack, tmp_path: Path) -> None:
@@ -369,6 +402,36 @@ def test_autossh(caller: Caller, sshd: Sshd, closing: ExitStack, tmp_path: Path)
 def test_autossh_with_a_path_of_the_user_s(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOSSH_PATH", "/mine")
     assert caller.sh("echo $AUTOSSH_PATH") == b"/mine\n"
+
+
+def test_borg(
+    caller: Caller, tmp_path: Path, remote_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("borg")
+    monkeypatch.setenv("BORG_PASSPHRASE", "words")
+    monkeypatch.setenv("BORG_HOST_ID", "us")  # else it asks a resolver for our full name
+    source, back = make_tree(tmp_path / "source"), tmp_path / "back"
+    url = f"ssh://{ALIAS}{remote_home}/backups"
+    caller.run("borg", "init", "--encryption=repokey", url)
+    caller.run("borg", "create", f"{url}::first", ".", cwd=source)
+    listed = caller.run("borg", "list", "--short", url)
+    assert (listed.stdout, listed.stderr) == (b"first\n", b"")
+    back.mkdir()
+    caller.run("borg", "extract", f"{url}::first", cwd=back)
+    assert_same_trees(source, back)
+    assert len(caller.check_calls(ALIAS, "borg", "serve")) == 4
+
+
+def test_svn(caller: Caller, tmp_path: Path, remote_home: Path) -> None:
+    require("svn", "svnserve")
+    subprocess.run([path_of("svnadmin"), "create", remote_home / "project"], check=True)
+    url = f"svn+ssh://{ALIAS}{remote_home}/project"
+    source, back = make_tree(tmp_path / "source"), tmp_path / "back"
+    svn = ["svn", "--config-dir", tmp_path / "svn", "--quiet"]  # else it goes by passwd(5)
+    caller.run(*svn, "import", "--message", "all", source, url)
+    caller.run(*svn, "checkout", url, back)
+    assert_same_trees(source, back)
+    caller.check_calls("-q", ALIAS, "svnserve", "-t")
 
 
 def test_a_proxy_command(
