@@ -85,15 +85,22 @@ class Attached:
         known = memory.Memory(job)
         now = wakeups.clock()
         policy = known.recall()
+        typist = _typist(policy, known.plan.to_type_for, now)
         session = Session(
             policy,
             now,
             escape_char=job.escape_char,
             notice_shown=self._notice_shown,
             program=job.program,
-            typist=_typist(policy, known.plan.to_type_for, now),
+            typist=typist,
         )
         shown = live.LiveFile(job, known.host, policy, session)
+
+        def watch(now: float) -> None:
+            shown.write(now)
+            if typist is not None:
+                known.note_holds(typist.held, now)
+
         with contextlib.ExitStack() as stack:
             signals = stack.enter_context(contextlib.closing(wakeups.Signals()))
             alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
@@ -106,7 +113,7 @@ class Attached:
                 self._terminal,
                 trace=trace,
                 suspends_at_prompt=job.is_ssh,
-                watch=shown.write,
+                watch=watch,
             )
             with signals.watching(), self._terminal.raw(), contextlib.closing(shown):
                 relay.run(signals, alarm)
@@ -116,9 +123,9 @@ class Attached:
                     self._terminal.write(session.modes.undo(self._terminal.rows()))
             trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
         status = os.waitstatus_to_exitcode(self._child.status or 0)
-        next_time = known.remember(session, ending, status=status, now=now)
+        advice = known.remember(session, ending, status=status, now=now)
         if ending.is_drop and job.explains:
-            explain(ending, next_time)
+            explain(ending, advice)
         return self._status()
 
     def _ending(self, session: Session, now: float) -> Ending:
@@ -152,15 +159,15 @@ def _typist(policy: Policy, rules: Sequence[Rule], now: float) -> Typist | None:
     return typist.Typist(limits, allowed, now) if limits else None
 
 
-def explain(ending: Ending, next_time: str = "") -> None:
-    """Say on stderr, in one line, what ended the session, and what will be done about it.
+def explain(ending: Ending, advice: str = "") -> None:
+    """Say on stderr, in one line, what ended the session, and the `advice`, a sentence.
 
     Silent where stderr is no terminal.
     """
     if os.isatty(2):
-        advice = f" Next time: {next_time}." if next_time else ""
+        line = f"keepshell: {ending.sentence} {advice}".rstrip()
         with contextlib.suppress(OSError):
-            print(f"keepshell: {ending.sentence}{advice}", file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
 
 def _copy_of_stderr() -> int | None:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from keepshell import places
 from keepshell.core import learning
@@ -21,6 +21,7 @@ from keepshell.core.session import Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from keepshell.attach import Job
+    from keepshell.core import ladder, noop
     from keepshell.core.endings import Ending
     from keepshell.hosts import Naming
 
@@ -36,6 +37,7 @@ class Memory:
         self._policy = job.policy
         self._known: list[Rule] = []
         self._told: list[Rule] = []
+        self._held: dict[str, tuple[str, float]] = {}
         self._warned = False
         self._began = time.time()
         self._naming: Naming | None = None
@@ -63,36 +65,68 @@ class Memory:
 
         return State.of(self._job.env).rules(self.host)
 
+    def note_holds(self, held: Mapping[noop.Rule, ladder.Held], now: float) -> None:
+        """What the typist holds at `now`; ssh's own last words will have it forget."""
+        self._held.update((rule.value, (hold.reason, now)) for rule, hold in held.items())
+
     def remember(self, session: Session, ending: Ending, *, status: int, now: float) -> str:
-        """Record the session and what it has taught; answers what will be done about it.
+        """Record the session and what it has taught; answers the sentence to be said of it.
 
         `status` as of os.waitstatus_to_exitcode, `now` by the session's clock.
         """
-        if not session.begun or not self.host:
+        if not session.begun:
             return ""
+        efforts = self._efforts(session, now)
+        learned: Rule | None = None
         with self._unhurt():
-            from keepshell.state import PastSession, State
+            if self.host:
+                learned = self._record(session, ending, efforts, status=status, now=now)
+        held_back = learning.held_back(ending, self.plan, efforts)
+        if held_back or learned is None:
+            return held_back
+        return f"Next time: {learning.next_time(learning.measure(learned, self._policy))}."
 
-            idle = session.idle
-            ended = self._began + now - idle.started_at
-            learned = learning.learn(ending, self._known, ended, _efforts(session, now))
-            past = PastSession(
-                host=self.host,
-                started=self._began,
-                ended=ended,
-                ending=ending.kind.value,
-                status=status,
-                longest_idle=idle.longest_idle(now),
-                window_changes=idle.counts[Rung.WINDOW_CHANGE],
-                no_ops=idle.counts[Rung.NO_OP],
-                empty_lines=idle.counts[Rung.EMPTY_LINE],
-                injected=session.injected,
-                stretches=idle.stretches(now),
-            )
-            State.of(self._job.env).record(past, learned=learned, told=self._told)
-            if learned is not None:
-                return learning.next_time(learning.measure(learned, self._policy))
-        return ""
+    def _record(
+        self,
+        session: Session,
+        ending: Ending,
+        efforts: learning.Efforts,
+        *,
+        status: int,
+        now: float,
+    ) -> Rule | None:
+        """What the session has taught, once it is remembered. Raises StateError."""
+        from keepshell.state import PastSession, State
+
+        idle = session.idle
+        ended = self._began + now - idle.started_at
+        learned = learning.learn(ending, self._known, ended, efforts)
+        past = PastSession(
+            host=self.host,
+            started=self._began,
+            ended=ended,
+            ending=ending.kind.value,
+            status=status,
+            longest_idle=idle.longest_idle(now),
+            window_changes=idle.counts[Rung.WINDOW_CHANGE],
+            no_ops=idle.counts[Rung.NO_OP],
+            empty_lines=idle.counts[Rung.EMPTY_LINE],
+            injected=session.injected,
+            stretches=idle.stretches(now),
+        )
+        State.of(self._job.env).record(past, learned=learned, told=self._told)
+        return learned
+
+    def _efforts(self, session: Session, now: float) -> learning.Efforts:
+        idle = session.idle
+        return learning.Efforts(
+            rung=idle.tried,
+            typed_idle=idle.since(idle.typed_at, now) if idle.tried >= Rung.NO_OP else None,
+            half_line=session.keystrokes.line is not Line.NOTHING,
+            held={
+                timer: learning.Held(reason, now - at) for timer, (reason, at) in self._held.items()
+            },
+        )
 
     @contextlib.contextmanager
     def _unhurt(self) -> Iterator[None]:
@@ -121,12 +155,3 @@ class Memory:
         except OSError:
             return False
         return True
-
-
-def _efforts(session: Session, now: float) -> learning.Efforts:
-    idle = session.idle
-    return learning.Efforts(
-        rung=idle.tried,
-        typed_idle=idle.since(idle.typed_at, now) if idle.tried >= Rung.NO_OP else None,
-        half_line=session.keystrokes.line is not Line.NOTHING,
-    )

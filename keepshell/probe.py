@@ -17,13 +17,13 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from keepshell import hosts, launch, probescript, realssh, tables
 from keepshell.arguments import Arguments
-from keepshell.core import answers, measuring, probing, sshargs
+from keepshell.core import answers, measuring, probing, servertimers, sshargs
 from keepshell.core.durations import describe, parse, show
 from keepshell.core.policy import Policy
 from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
@@ -60,7 +60,7 @@ _UNLESS = {"remotecommand": "none", "sessiontype": "default", "stdinnull": "no"}
 _UNLESS["forkafterauthentication"] = "no"
 """What ssh_config must not say of this session; set only where it does, as old ssh know it not."""
 
-_LET_IN = (b"debug1: Authenticat", b"debug1: mux_client", b"debug1: Sending command")
+_PROXIES = ("proxyjump", "proxycommand")
 _NOISE = (b"debug1: ", b"debug2: ", b"debug3: ", b"OpenSSH_", b"Authenticated to ")
 _CLOSING = b"Transferred: sent ", b"Bytes per second: sent "
 
@@ -88,6 +88,12 @@ class Target:
     command: sshargs.SshCommand
     resolved: Mapping[str, str]
     policy: Policy
+
+    def lets_in(self, line: bytes) -> bool:
+        """Whether ssh says in this line, which -v has it say, that the host has let us in."""
+        proxies = (self.resolved.get(keyword, "none") for keyword in _PROXIES)
+        proxied = any(proxy.lower() != "none" for proxy in proxies)
+        return answers.lets_in(os.fsdecode(line), hosts.host_part(self.name), proxied=proxied)
 
     def argv(self, words: Sequence[str]) -> list[str]:
         """ssh's command line for running `words` on the host."""
@@ -120,12 +126,12 @@ def command(
     if arguments.has("measure"):
         return _measure(target, arguments, environ)
     nonce = secrets.token_hex(8)
-    answer = _ask(target.argv(["sh -s"]), probescript.script(nonce), nonce, environ)
+    answer = _ask(target, probescript.script(nonce), nonce, environ)
     report = answers.read(answer.output, nonce)
-    software = answers.banner(answer.messages)
+    software = answers.banner(answer.messages, target.name, let_in=answer.let_in)
     found = probing.findings(software, report)
     learnt = probing.rules(found, time.time()) if report.complete else ()
-    sentences = list(_shortcomings(target, answer, report))
+    sentences = [*_unseen(answer, report), *_shortcomings(target, answer, report)]
     if report.complete:
         sentences += _remember(target.name, learnt, environ)
     rows = [probing.judged(finding, target.policy) for finding in found]
@@ -214,10 +220,10 @@ def find(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
     return Target(name, call.path, parsed, resolved, call.policy)
 
 
-def _ask(argv: Sequence[str], script: str, nonce: str, environ: Mapping[str, str]) -> Answer:
+def _ask(target: Target, script: str, nonce: str, environ: Mapping[str, str]) -> Answer:
     """Run ssh, the script on its stdin, until it ends, or the last answer is there, or too late."""
     with subprocess.Popen(
-        argv,
+        target.argv(["sh -s"]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -227,7 +233,8 @@ def _ask(argv: Sequence[str], script: str, nonce: str, environ: Mapping[str, str
         with contextlib.suppress(BrokenPipeError):
             child.stdin.write(script.encode())  # 8 kB: a pipe takes it, whatever ssh does
             child.stdin.close()
-        listening = _Listening(child, f"{answers.MARK} {nonce} end".encode())
+        last = f"{answers.MARK} {nonce} end".encode()
+        listening = _Listening(child, last, target.lets_in)
         try:
             listening.listen()
             status = _status(child)
@@ -248,10 +255,14 @@ def _status(child: subprocess.Popen[bytes]) -> int | None:
 class _Listening:
     """Both outputs of one ssh, up to the host's last word; `heard` has stdout's and stderr's."""
 
-    def __init__(self, child: subprocess.Popen[bytes], last: bytes) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], last: bytes, lets_in: Callable[[bytes], bool]
+    ) -> None:
+        """`lets_in` tells the line of ssh's messages from which on the host's time runs."""
         self.heard: tuple[list[bytes], list[bytes]] = ([], [])
         self._pipes: tuple[BinaryIO, BinaryIO] = (child.stdout, child.stderr)  # type: ignore[assignment] # both are pipes
         self._last = last
+        self._lets_in = lets_in
         self._give_up_at: float | None = None
         self._unshown = b""
 
@@ -297,11 +308,19 @@ class _Listening:
         """Pass ssh's messages on, without what only -v has it say."""
         *lines, self._unshown = (self._unshown + part).split(b"\n")
         for line in lines:
-            if line.startswith(_LET_IN):
+            if self._lets_in(line):
                 self._begin()
             if not line.startswith((*_NOISE, *_CLOSING)) and line.strip():
                 sys.stderr.write(tables.printable(os.fsdecode(line.rstrip(b"\r"))) + "\n")
         sys.stderr.flush()
+
+
+def _unseen(answer: Answer, report: answers.Report) -> Iterator[str]:
+    """A sentence about the banner that the master of a shared connection has seen, and we not."""
+    if answers.through_master(answer.messages):
+        program = servertimers.of_program(report)
+        instead = f"; its sshd is {program} by the program on the disk" if program else ""
+        yield f"through a running ControlMaster, the server's banner is not to be seen{instead}"
 
 
 def _shortcomings(target: Target, answer: Answer, report: answers.Report) -> Iterator[str]:
@@ -359,6 +378,6 @@ def _text(
         )
         for row in rows
     ]
-    head = f"{target.name}: {software or 'its server is unknown'}"
+    head = f"{target.name}: {software or 'no banner seen'}"
     table = tables.table(("rule", "limit", "read in", "reset by", "rung", "verdict"), cells)
     return "\n\n".join((tables.printable(head), table, "\n".join(map(tables.printable, sentences))))

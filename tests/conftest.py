@@ -42,6 +42,17 @@ _REMOVED = (
 ServerT = TypeVar("ServerT", Sshd, Dropbear)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have xdist deal the tests out one by one: in a run of them one worker gets all slow ones."""
+    if getattr(config.option, "maxschedchunk", 0) is None:
+        config.option.maxschedchunk = 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests first, so that the others go on beside them and none is waited for alone."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
     """Fail the run when a process outlives the tests, or when a test made a ~/.ssh."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from keepshell import memory
 from keepshell.attach import Job
+from keepshell.core import ladder, noop
 from keepshell.core.endings import Ending, Kind
 from keepshell.core.policy import Policy
-from keepshell.core.rules import DROP, KINDS, Rule
+from keepshell.core.rules import DROP, KINDS, PROBE, Rule
 from keepshell.core.session import Session
 from keepshell.errors import UsageError
 from keepshell.hosts import Naming
@@ -56,15 +58,32 @@ def ended(known: memory.Memory, ending: Ending = DROPPED, *, begun: bool = True)
 def test_from_a_drop_to_the_next_session(said: list[str]) -> None:
     first = memory.Memory(job())
     assert first.recall().window_change_interval == 60
-    assert ended(first) == "a no-op goes out after 7 min of silence"
+    assert ended(first) == "Next time: a no-op goes out after 7 min of silence."
     assert said == []
     second = memory.Memory(job())
     second.recall()
     assert [rule.kind.name for rule in second.plan.to_type_for] == ["channel-timeout"]
     assert len(said) == 1
-    assert ended(second) == "a no-op goes out after 7 min of silence"
+    assert ended(second) == "Next time: a no-op goes out after 7 min of silence."
     (rule,) = State.of(os.environ).rules(HOST)
     assert (rule.confirmed, rule.drops, rule.told) == (True, 2, "beaten no-op")
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_no_op_that_was_held_is_not_promised(said: list[str], writable: bool) -> None:
+    """Its hold is told by the last tick that saw it; a state that is lost changes nothing of it."""
+    State.of(os.environ).put_rules(HOST, PROBE, [Rule(KINDS["channel-timeout"], 900, PROBE)])
+    known = memory.Memory(job())
+    known.recall()
+    known.note_holds({noop.Rule.CHANNEL_TIMEOUT: ladder.Held("some reason", 1500.0)}, 1890.0)
+    known.note_holds({}, 1895.0)
+    if not writable:
+        Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db").write_text("damaged")
+    assert ended(known) == (
+        "This rule was known: a no-op was due, but held (some reason); nothing is known that would"
+        " have helped."
+    )
+    assert len(said) == (not writable)
 
 
 def test_without_a_session_nothing_is_remembered(said: list[str]) -> None:

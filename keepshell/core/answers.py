@@ -62,20 +62,46 @@ def first_words(output: str) -> str:
     return next((line[:120] for line in lines if line), "")
 
 
-_BANNER = re.compile(
-    r"^debug1: Remote protocol version [^,\r\n]*, remote software version ([^\r\n]*)", re.MULTILINE
-)
 _OPENSSH = re.compile(r"OpenSSH_(?:for_Windows_)?(\d{1,4})\.(\d{1,4})")
+_SPOKEN = re.compile(
+    r"^debug1: (?:Remote protocol version [^,\r\n]*, remote software version (?P<software>[^\r\n]*)"
+    r"|Authenticating to (?P<address>[^\r\n]*) as '(?P<user>[^\r\n]*)')",
+    re.MULTILINE,
+)
+"""A banner; and the line that follows it at once, which says whose it was."""
+
+_THROUGH_MASTER = "debug1: mux_client_request_session"
+_ASKS = "debug1: Sending command: "
 
 
-def banner(messages: str) -> str:
+def banner(messages: str, name: str, *, let_in: bool) -> str:
     """The server's software as its banner names it, out of what `ssh -v` printed.
 
-    The last one: behind a ProxyJump, the first is that of the host on the way. Empty where no
-    connection was made, as by the client of a ControlMaster.
+    `name` is `user@hostname:port`: behind a ProxyJump, other hosts speak before. Where none is
+    told by its name, the last one counts if it has let us in. Empty where there is none, as for
+    the client of a ControlMaster.
     """
-    found = _BANNER.findall(messages)
-    return found[-1].strip() if found else ""
+    last, banners = "", dict[str, str]()
+    for spoken in _SPOKEN.finditer(messages):
+        if spoken["software"] is None:
+            banners[f"{spoken['user']}@{spoken['address']}".lower()] = last
+        else:
+            last = spoken["software"].strip()
+    return banners.get(name.lower(), last if let_in else "")
+
+
+def through_master(messages: str) -> bool:
+    """Whether the session was one of a ControlMaster, by what `ssh -v` printed."""
+    return any(line.startswith(_THROUGH_MASTER) for line in messages.split("\n"))
+
+
+def lets_in(line: str, host: str, *, proxied: bool) -> bool:
+    """Whether `ssh -v` says in this line that `host` has let us in, and not one on the way to it.
+
+    `proxied`: there is a ProxyJump or a ProxyCommand.
+    """
+    by = f"authenticated to {host.lower()} ({'via proxy' if proxied else ''}"
+    return line.lower().startswith(by) or line.startswith((_THROUGH_MASTER, _ASKS))
 
 
 def openssh_version(software: str) -> tuple[int, int] | None:

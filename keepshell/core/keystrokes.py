@@ -4,7 +4,8 @@ Two readings of one stream. The line: nothing, plain text, edited, or something 
 a mode or a question; a paste; an escape sequence not yet complete. And ssh's own: whether it stands
 at the start of a line, whether its escape character is pending, which escape was completed, as
 `process_escapes` in clientloop.c reads them. ssh knows nothing of pastes and sequences, so this
-reading looks at bytes only. Both are the same however the stream was cut.
+reading looks at bytes only; it comes first, since what ssh keeps for itself, or we in its place,
+is on no line of the host. Both are the same however the stream was cut.
 """
 
 from __future__ import annotations
@@ -142,7 +143,9 @@ class Keystrokes:
         """Takes the user's next bytes, read at `now` (monotonic seconds)."""
         if not data:
             return
-        self._follow_ssh(data, now)
+        data = self._past_ssh(data, now)
+        if not data:
+            return
         stop, start = data.rfind(_STOP), data.rfind(_START)
         if stop != start:
             self.stopped_at = now if stop > start else None
@@ -153,24 +156,29 @@ class Keystrokes:
         while at < len(data):
             at = self._pasted(data, at, now) if self.paste_open else self._typed(data, at, now)
 
-    def _follow_ssh(self, data: bytes, now: float) -> None:
-        """What process_escapes does, with a search in place of its loop over bytes."""
-        at, end = 0, len(data)
+    def _past_ssh(self, data: bytes, now: float) -> bytes:
+        """What goes on to the host: as process_escapes does, with a search instead of its loop."""
+        going_on, at, end = [], 0, len(data)
         while at < end:
             if self.tilde_pending:
                 self.tilde_pending = False
-                at += 1
-                if data[at - 1] in _COMMANDS:
-                    self._command(data[at - 1], now)
+                key, at = data[at : at + 1], at + 1
+                if key in _COMMANDS:
+                    going_on.append(self._command(key, now))
                     continue
+                passed = key if key == self._escape else self._escape + key
             elif self.at_line_start and self._escape == data[at : at + 1]:
                 self.tilde_pending = True
+                self._typed_at = now
                 at += 1
                 continue
             else:
-                at = self._next_escape(data, at)
-            self.at_line_start = data[at - 1] in b"\r\n"
+                start, at = at, self._next_escape(data, at)
+                passed = data[start:at]
+            going_on.append(passed)
+            self.at_line_start = passed[-1] in b"\r\n"
             self._ssh_lost_line = False
+        return b"".join(going_on)
 
     def _next_escape(self, data: bytes, at: int) -> int:
         """Where the next escape character at a line start stands, or the end of data."""
@@ -180,12 +188,17 @@ class Keystrokes:
                 return found.start() + 1
         return len(data)
 
-    def _command(self, command: int, now: float) -> None:
+    def _command(self, key: bytes, now: float) -> bytes:
+        """Take note of an escape; what goes on of it is what ssh missed and nobody does for it."""
         self.escape_missed = self._ssh_lost_line
-        if command == ord("."):
+        self._typed_at = now
+        if key == b".":
             self.quit_at = now
-        elif command == ord("Z") - 64:
+        elif key == b"\x1a":
             self.suspend_at = now
+        elif self.escape_missed:
+            return self._escape + key
+        return b""
 
     def _give_up_pending(self) -> None:
         """What was pending are keys: nothing that takes this long is one sequence."""

@@ -5,13 +5,14 @@ The rules it keeps:
 - one drop is a suspicion, a second after the same idle time confirms it;
 - a rule is acted on at half its limit or sooner (ChannelTimeout and sshd 8.0 can fire a second
   early, idle-rules.md), and only by a rung that the user allows;
-- what nothing beats, or nothing allowed, is said, with the setting that would.
+- what nothing beats, or nothing allowed, is said, with the setting that would;
+- a rung that was held in the end has not failed: why it was held is said instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 from keepshell.core.durations import describe
@@ -50,6 +51,18 @@ _DEMANDS: tuple[tuple[Rung, Callable[[Policy, Rung], bool], str], ...] = (
     (Rung.EMPTY_LINE, lambda policy, _rung: policy.empty_line, "empty_line = true"),
 )
 """What a rung demands of the policy, and of the rungs above it: the setting that allows it."""
+
+
+_KEY = "one more key"
+_WOULD_HAVE_HELPED = {
+    "only ^Q would do, and `xon` is off": "xon = true",
+    "a line is half typed": "leaving no line half typed",
+    "output is stopped by ^S": "^Q",
+    "the escape character is typed, and the next key decides": _KEY,
+    "the last key may have been tmux's prefix": _KEY,
+    "the last key may make the next one a literal": _KEY,
+}
+"""What would have made a hold needless, by its reason in noop.py; of others nothing is known."""
 
 
 class Verdict(Enum):
@@ -158,20 +171,38 @@ def adjusted(policy: Policy, plan: Plan) -> Policy:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What was due and not sent: why, and how many seconds before the end that was last seen."""
+
+    reason: str
+    idle: float
+
+
+@dataclass(frozen=True)
 class Efforts:
     """What was done in the idle time that ended a session, and what else there is to know of it.
 
     `rung` is the highest that was used in it, `typed_idle` the seconds since the last input that
-    was not the user's, `half_line` whether a line was half typed when it began.
+    was not the user's, `half_line` whether a line was half typed when it began. `held` has the
+    last hold of each timer (`RuleKind.timer`), be it long ago.
     """
 
     rung: Rung = Rung.OFF
     typed_idle: float | None = None
     half_line: bool = False
+    held: Mapping[str, Held] = field(default_factory=dict)
 
     def meant_for(self, kind: RuleKind) -> bool:
         """Whether something was typed that should have reset a rule of this kind."""
         return kind.needs is not None and self.rung >= kind.needs >= Rung.NO_OP
+
+    def hold_of(self, timer: str, idle: float) -> Held | None:
+        """The hold that lasted to the end of a silence of `idle` seconds; None where none did."""
+        held = self.held.get(timer)
+        if held is None or held.idle > idle:
+            return None
+        typed_since = self.typed_idle is not None and self.typed_idle <= held.idle
+        return None if typed_since else held
 
 
 def learn(
@@ -191,13 +222,39 @@ def learn(
     same = [rule for rule in known if rule.kind is kind]
     if efforts.meant_for(kind) and efforts.typed_idle is not None:
         idle = min(idle, efforts.typed_idle)
-        for rule in same:
+        for rule in same if efforts.hold_of(kind.timer, idle) is None else ():
             if rule.believed and idle < rule.limit and not _same_time(idle, rule.limit):
                 return rule.with_changes(seen_at=now, drops=rule.drops + 1, outlasted=efforts.rung)
     for rule in same:
         if _same_time(idle, rule.limit):
             return rule.with_changes(seen_at=now, drops=rule.drops + 1, confirmed=True)
     return Rule(kind, rounded(idle), DROP, seen_at=now, drops=1)
+
+
+def held_back(ending: Ending, plan: Plan, efforts: Efforts) -> str:
+    """The sentence about what was due against the rule that ended the session, and was held.
+
+    Empty where nothing was.
+    """
+    kind, idle = of_ending(ending.rule), ending.idle
+    if kind is None or idle is None or kind.needs is None:
+        return ""
+    known = {
+        _for_typist(measure).kind.timer: measure.rung or kind.needs
+        for measure in plan.measures
+        if measure.acts and measure.every <= idle and measure.rule.kind.timer == kind.timer
+    }
+    for timer, rung in (known or {kind.timer: kind.needs}).items():
+        held = efforts.hold_of(timer, idle)
+        if held is not None:
+            said = f"{_SENT[rung]} was due, but held ({held.reason}); {_helps(held)}."
+            return f"This rule was known: {said}" if known else said[0].upper() + said[1:]
+    return ""
+
+
+def _helps(held: Held) -> str:
+    helps = _WOULD_HAVE_HELPED.get(held.reason)
+    return f"{helps} would have helped" if helps else "nothing is known that would have helped"
 
 
 def rounded(idle: float) -> float:

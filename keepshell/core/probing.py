@@ -16,7 +16,7 @@ from keepshell.core.policy import Policy, Rung
 from keepshell.core.rules import LEAST, MOST, PROBE, Rule
 
 _ON_THE_WAY = Finding(
-    name="a firewall, NAT or bastion",
+    name="the kernel, a firewall, NAT or bastion",
     where="not to be read on the host",
     verdict="unknown; --measure tries it out",
 )

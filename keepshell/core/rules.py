@@ -133,6 +133,8 @@ _ROWS = (
         reset_by="any key that zsh's editor reads",
         needs=Rung.NO_OP,
         timer="zsh-tmout",
+        # zshparam(1): when its alarm rings, it goes by "the idle time of the terminal".
+        lag=_ATIME_LAG,
     ),
     RuleKind(
         "tmux-lock",

@@ -72,12 +72,10 @@ class _Settings:
 
 def findings(software: str, report: Report) -> Iterator[Finding]:
     """Those of the server; `software` is its banner, empty where unknown."""
-    parents = [title.split("\t") for title in report.all("ancestor")]
+    parents = _parents(report)
     dropbear = next((words for words in parents if _program(words).startswith("dropbear")), None)
-    sshd = next((words for words in reversed(parents) if "sshd" in _program(words)), None)
-    version = openssh_version(software)
-    if version is None and sshd is not None:
-        version = openssh_version(report.last("sshd-version"))
+    sshd = _sshd(parents)
+    version = openssh_version(software) or openssh_version(of_program(report))
     if dropbear is not None or (sshd is None and software.startswith("dropbear")):
         yield _of_dropbear(dropbear)
     elif report.begun and (sshd is not None or version is not None):
@@ -86,6 +84,20 @@ def findings(software: str, report: Report) -> Iterator[Finding]:
         name = f"timers of the server ({software})" if software else "timers of the server"
         where = "its banner" if software else "-"
         yield Finding(name=name, where=where, verdict="unknown")
+
+
+def of_program(report: Report) -> str:
+    """What the program of the sshd that we hang from calls itself; empty where there is none."""
+    software = report.last("sshd-version").partition(",")[0]
+    return software if _sshd(_parents(report)) and openssh_version(software) else ""
+
+
+def _parents(report: Report) -> list[list[str]]:
+    return [title.split("\t") for title in report.all("ancestor")]
+
+
+def _sshd(parents: Sequence[Sequence[str]]) -> Sequence[str] | None:
+    return next((words for words in reversed(parents) if "sshd" in _program(words)), None)
 
 
 def _program(words: Sequence[str]) -> str:

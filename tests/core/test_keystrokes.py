@@ -277,6 +277,55 @@ def test_times_of_quit_and_suspend() -> None:
     assert (keys.quit_at, keys.suspend_at, keys.escape_missed) == (2.0, 3.0, False)
 
 
+SWALLOWED = (b"~.", b"~\x1a", b"~B", b"~C", b"~R", b"~V", b"~v", b"~#", b"~&", b"~?")
+
+
+@pytest.mark.parametrize("escape", SWALLOWED)
+def test_what_ssh_swallows_was_never_typed_on_a_line(escape: bytes) -> None:
+    for keys in (typed(b"ls\r" + escape), typed(b"ls\r", escape[:1], escape[1:], every=0.0)):
+        assert (keys.line, keys.entered_at, keys.after_control) == (Line.NOTHING, 1.0, False)
+        assert keys.at_line_start
+        keys.feed(b"x", 2.0)
+        assert keys.line is Line.PLAIN
+    assert typed(b"\r", escape, every=1.0).typed_at == 2.0
+
+
+def test_the_escape_character_that_waits_is_not_on_the_line_yet() -> None:
+    keys = typed(b"ls\r", b"~", every=1.0)
+    assert (keys.line, keys.typed_at, keys.tilde_pending) == (Line.NOTHING, 2.0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *((b"~~", Line.PLAIN), (b"~x", Line.PLAIN), (b"~?x", Line.PLAIN), (b"~~?", Line.PLAIN)),
+        *((b"~\x7f", Line.EDITED), (b"~\x1b[D", Line.EDITED), (b"~\t", Line.UNSAFE)),
+        *((b"~\r", Line.NOTHING), (b"~?~\x1a~#", Line.NOTHING), (b"~\r~?", Line.NOTHING)),
+        *((b"\t\n~?", Line.NOTHING), (b"ls~?", Line.PLAIN), (b"\x02~?", Line.EDITED)),
+    ],
+)
+def test_other_keys_after_the_escape_character_reach_the_line(text: bytes, expected: Line) -> None:
+    assert line(text) is expected
+    assert line(*(bytes((code,)) for code in text)) is expected
+
+
+def test_what_ssh_missed_is_on_the_line_unless_it_is_acted_on_in_its_place() -> None:
+    for escape, expected in ((b"~?", Line.PLAIN), (b"~~", Line.PLAIN), (b"~\x1a", Line.NOTHING)):
+        keys = typed(b"ls\r")
+        keys.injected(b"\x1b[I")
+        keys.feed(escape, 2.0)
+        assert keys.line is expected, escape
+        assert not keys.after_control
+
+
+def test_an_escape_within_a_paste_is_not_pasted() -> None:
+    """ssh knows of no pastes: an escape that begins a pasted line is one."""
+    keys = typed(b"\x1b[200~", b"\r~?\x1b[201~", b"x", every=1.0)
+    assert (keys.line, keys.paste_open) == (Line.EDITED, False)
+    keys = typed(b"\r~?\x1b[200~\x1b[201~")
+    assert (keys.line, keys.paste_open) == (Line.NOTHING, False)
+
+
 def test_another_escape_character_and_none() -> None:
     other = Keystrokes(0x1D)
     other.feed(b"\r~.\r\x1d\x1d\r\x1d.", 1.0)
@@ -353,17 +402,20 @@ class Ssh:
         self.last_was_cr = True
         self.pending = False
 
-    def byte(self, code: int) -> str:
-        """The escape that this byte completed, or nothing."""
+    def byte(self, code: int) -> tuple[str, bytes]:
+        """The escape that this byte completed, or nothing; and what goes on to the host."""
+        goes_on = bytes((code,))
         if self.pending:
             self.pending = False
             if chr(code) in ".\x1aBRVv&?#C":
-                return chr(code)
+                return chr(code), b""
+            if code != self.escape:
+                goes_on = bytes((self.escape, code))
         elif self.last_was_cr and code == self.escape:
             self.pending = True
-            return ""
+            return "", b""
         self.last_was_cr = code in b"\r\n"
-        return ""
+        return "", goes_on
 
 
 class Reference:
@@ -383,27 +435,38 @@ class Reference:
 
     def feed(self, data: bytes, now: float) -> None:
         for code in data:
-            self.escapes(code, now)
-            if code in b"\x11\x13":
-                self.stopped_at = now if code == 0x13 else None
-            if self.half and not self.paste_open and now - self.half_at > ESCAPE_ALONE_AFTER:
-                self.half = b""
-                self.type(Line.UNSAFE, self.half_at, control=False)
-            self.key(code, now)
+            going_on = self.escapes(code, now)
+            if not going_on:
+                self.typed_at = now
+            for each in going_on:
+                self.reaches(each, now)
+
+    def reaches(self, code: int, now: float) -> None:
+        """ssh passes this byte on to the host."""
+        if code in b"\x11\x13":
+            self.stopped_at = now if code == 0x13 else None
+        if self.half and not self.paste_open and now - self.half_at > ESCAPE_ALONE_AFTER:
+            self.half = b""
+            self.type(Line.UNSAFE, self.half_at, control=False)
+        self.key(code, now)
 
     def injected(self, data: bytes) -> None:
         for code in data:
             self.real.byte(code)
 
-    def escapes(self, code: int, now: float) -> None:
-        escape = self.users.byte(code)
-        seen = self.real.byte(code)
+    def escapes(self, code: int, now: float) -> bytes:
+        """What goes on to the host; of an escape that ssh missed, what is not done in its place."""
+        escape, goes_on = self.users.byte(code)
+        seen, _ = self.real.byte(code)
         if escape:
             self.missed = seen != escape
         if escape == ".":
             self.quit_at = now
-        if escape == "\x1a":
+        elif escape == "\x1a":
             self.suspend_at = now
+        elif escape and self.missed:
+            return bytes((self.users.escape, code))
+        return goes_on
 
     def type(self, line: Line, now: float, *, control: bool | None = None) -> None:
         self.line = max(self.line, line)

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepshell.core import learning, noop
 from keepshell.core.endings import Ending, Kind
 from keepshell.core.learning import (
     SHORTEST,
     Efforts,
+    Held,
     Plan,
     Verdict,
     adjusted,
+    held_back,
     learn,
     measure,
     missing,
@@ -93,6 +96,11 @@ def test_a_rung_that_was_held_in_the_end_has_not_failed() -> None:
     )
 
 
+def test_a_rung_that_was_due_again_and_held_has_not_failed_either() -> None:
+    typed = Efforts(Rung.NO_OP, typed_idle=600.0, held={"channel-timeout": Held("", 30.0)})
+    assert learn(drop(idle=600.0), [rule()], NOW, typed) == rule(limit=600.0, seen_at=NOW, drops=1)
+
+
 def test_a_lower_rung_or_a_rule_that_was_not_acted_on_has_not_failed() -> None:
     nudged = Efforts(Rung.WINDOW_CHANGE)
     assert learn(drop(), [rule()], NOW, nudged) == rule(drops=1, seen_at=NOW, confirmed=True)
@@ -156,10 +164,11 @@ def test_nothing_acts_later_than_half_the_limit(kind: str, limit: float, source:
     assert SHORTEST <= every <= limit / 2
 
 
-def test_a_terminals_atime_lags() -> None:
-    assert measure(rule("logind", 900), Policy()).every == 450
-    assert measure(rule("logind", 16), Policy()).every == 6
-    assert measure(rule("logind", 5), Policy()).every == SHORTEST
+@pytest.mark.parametrize("kind", ["logind", "stop-idle", "tty-idle", "zsh-tmout"])
+def test_a_terminals_atime_lags(kind: str) -> None:
+    assert measure(rule(kind, 900), Policy()).every == 450
+    assert measure(rule(kind, 16), Policy()).every == 6
+    assert measure(rule(kind, 5), Policy()).every == SHORTEST
 
 
 ALL = Policy(empty_line=True)
@@ -329,3 +338,79 @@ def test_each_is_told_once_and_again_when_the_verdict_has_changed() -> None:
     ]
     assert [found.rule for found in to_tell(plan_for(rules, Policy()))] == [rules[0], rules[5]]
     assert [found.rule for found in to_tell(plan_for(rules, ALL))] == [rules[0], rules[2], rules[5]]
+
+
+HALF = "a line is half typed"
+LESS = "nothing is known to be harmless here"
+OFF = "only ^Q would do, and `xon` is off"
+
+SENTENCES = [
+    (
+        rule(),
+        drop(),
+        Efforts(held={"channel-timeout": Held(LESS, 4.0)}),
+        f"This rule was known: a no-op was due, but held ({LESS}); nothing is known that would"
+        " have helped.",
+    ),
+    (
+        rule(),
+        drop(),
+        Efforts(Rung.NO_OP, typed_idle=900.0, held={"channel-timeout": Held(OFF, 899.0)}),
+        f"This rule was known: a no-op was due, but held ({OFF}); xon = true would have helped.",
+    ),
+    (
+        rule("tmout", 600),
+        drop("shell-timeout", 400.0),
+        Efforts(half_line=True, held={"shell-timer": Held(HALF, 4.0)}),
+        f"This rule was known: an empty line was due, but held ({HALF}); leaving no line half typed"
+        " would have helped.",
+    ),
+    (
+        rule(outlasted=Rung.NO_OP),
+        drop(),
+        Efforts(held={"shell-timer": Held(HALF, 4.0)}),
+        f"This rule was known: an empty line was due, but held ({HALF}); leaving no line half typed"
+        " would have helped.",
+    ),
+    # Due for an idle limit, of whatever rule; and a rule that is known with a longer limit.
+    *(
+        (
+            known,
+            drop(),
+            Efforts(held={"channel-timeout": Held(HALF, 4.0)}),
+            f"A no-op was due, but held ({HALF}); leaving no line half typed would have helped.",
+        )
+        for known in (rule("logind"), rule(limit=7200.0))
+    ),
+]
+
+
+@pytest.mark.parametrize(("known", "ending", "efforts", "sentence"), SENTENCES)
+def test_what_was_due_and_held_is_said(
+    known: Rule, ending: Ending, efforts: Efforts, sentence: str
+) -> None:
+    assert held_back(ending, plan_for([known], ALL), efforts) == sentence
+
+
+@pytest.mark.parametrize(
+    ("ending", "efforts"),
+    [
+        (drop(), Efforts()),
+        (drop(), Efforts(held={"logind": Held(HALF, 4.0)})),
+        (drop(rule=None), Efforts(held={"channel-timeout": Held(HALF, 4.0)})),
+        (drop(idle=None), Efforts(held={"channel-timeout": Held(HALF, 4.0)})),
+        (drop("unused-connection"), Efforts(held={"": Held(HALF, 4.0)})),
+        # Before the user's last key or output, and before the last no-op.
+        (drop(), Efforts(held={"channel-timeout": Held(HALF, 901.0)})),
+        (drop(), Efforts(Rung.NO_OP, 3.0, held={"channel-timeout": Held(HALF, 4.0)})),
+    ],
+)
+def test_a_hold_that_did_not_last_to_the_end_is_not(ending: Ending, efforts: Efforts) -> None:
+    assert held_back(ending, plan_for([rule()], Policy()), efforts) == ""
+
+
+def test_what_would_have_helped_is_said_of_holds_that_there_are() -> None:
+    reasons = {requirement.otherwise for row in noop.ROWS for requirement in row.requires}
+    assert learning._WOULD_HAVE_HELPED.keys() <= reasons
+    assert {HALF, OFF} <= learning._WOULD_HAVE_HELPED.keys()
+    assert noop.NOTHING_HARMLESS.reason == LESS

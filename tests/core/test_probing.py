@@ -6,15 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.answers import MARK, Report, banner, first_words, openssh_version, read
+from keepshell.core.answers import (
+    MARK,
+    Report,
+    banner,
+    first_words,
+    lets_in,
+    openssh_version,
+    read,
+    through_master,
+)
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.probing import Finding, Row, findings, judged, rules
 from keepshell.core.rules import PROBE
+from keepshell.core.servertimers import of_program
 
 NONCE = "0123456789abcdef"
 SSHD = "sshd: /usr/sbin/sshd -D -f /etc/ssh/sshd_config [listener] 0 of 10-100 startups"
 DEBIAN_12 = "OpenSSH_9.2p1 Debian-2+deb12u10"
-FIREWALL = "a firewall, NAT or bastion"
+FIREWALL = "the kernel, a firewall, NAT or bastion"
 
 # A Debian 12 host as root, `ssh -v` and the script's stdout, shortened where it repeats itself.
 RECORDED_MESSAGES = """\
@@ -69,7 +79,7 @@ def learnt(software: str, *answers: str) -> dict[str, float]:
 
 
 def test_a_recorded_answer() -> None:
-    found = findings(banner(RECORDED_MESSAGES), read(RECORDED, NONCE))
+    found = findings(banner(RECORDED_MESSAGES, "", let_in=True), read(RECORDED, NONCE))
     made = {row.rule: row for row in (judged(finding, Policy()) for finding in found)}
     assert list(made) == [
         "ClientAliveInterval 900, CountMax 0",
@@ -471,11 +481,69 @@ def test_two_reapers() -> None:
     assert {"autolog", "timeoutd"} <= set(made)
 
 
-def test_the_last_banner_is_the_hosts() -> None:
-    line = "debug1: Remote protocol version 2.0, remote software version {}\n"
-    assert banner(line.format("OpenSSH_7.4") + "x\n" + line.format("dropbear")) == "dropbear"
-    assert banner("ssh: connect to host x port 22: Connection refused\n") == ""
-    assert banner("host says debug1: Remote protocol version 2.0, remote software version x") == ""
+def spoken(software: str, address: str = "", user: str = "me") -> str:
+    """What `ssh -v` prints of a banner, and of whose it is; `address` is host:port."""
+    line = f"debug1: Remote protocol version 2.0, remote software version {software}\r\n"
+    whose = f"debug1: Authenticating to {address} as '{user}'\r\n" if address else ""
+    return f"{line}debug1: compat_banner: no match: {software}\r\n{whose}"
+
+
+def test_a_banner_is_that_of_the_host_and_of_none_on_the_way() -> None:
+    way, host = spoken("OpenSSH_7.4", "bastion:22"), spoken("dropbear", "fe80::1:22", user="Me")
+    for let_in in (True, False):
+        assert banner(way + host, "Me@FE80::1:22", let_in=let_in) == "dropbear"
+        assert banner(way, "me@bastion:22", let_in=let_in) == "OpenSSH_7.4"
+    assert banner(way, "Me@FE80::1:22", let_in=False) == ""
+
+
+def test_without_its_name_the_last_banner_counts_if_its_host_has_let_us_in() -> None:
+    messages = spoken("OpenSSH_7.4") + "x\n" + spoken("dropbear")
+    assert banner(messages, "me@web:22", let_in=True) == "dropbear"
+    assert banner(messages, "me@web:22", let_in=False) == ""
+
+
+def test_no_banner() -> None:
+    refused = "ssh: connect to host x port 22: Connection refused\n"
+    assert banner(refused, "me@x:22", let_in=False) == ""
+    quoted = "host says debug1: Remote protocol version 2.0, remote software version x"
+    assert banner(quoted, "me@x:22", let_in=True) == ""
+
+
+# What `ssh -v` 9.2 says, with a ProxyJump and without.
+DIRECT = 'Authenticated to Web ([127.0.0.1]:22) using "publickey".'
+PROXIED = 'Authenticated to web (via proxy) using "publickey".'
+
+
+@pytest.mark.parametrize(
+    ("line", "direct", "behind"),
+    [
+        (DIRECT, True, False),
+        (PROXIED, True, True),
+        (PROXIED.replace("web", "bastion"), False, False),
+        (DIRECT.replace("Web", "website"), False, False),
+        ("debug1: Sending command: sh -s", True, True),
+        ("debug1: mux_client_request_session: master session id: 2", True, True),
+        ("debug1: mux_client_request_stdio_fwd: master session id: 2", False, False),
+        ("debug1: Authenticating to web:22 as 'me'", False, False),
+        ("debug1: Authentications that can continue: publickey,password", False, False),
+        ("motd: debug1: Sending command: sh -s", False, False),
+    ],
+)
+def test_which_line_says_that_we_are_in(line: str, direct: bool, behind: bool) -> None:
+    assert lets_in(line, "WEB", proxied=False) is direct
+    assert lets_in(line, "web", proxied=True) is behind
+
+
+def test_a_session_of_a_controlmaster() -> None:
+    assert through_master("x\ndebug1: mux_client_request_session: master session id: 2\n")
+    assert not through_master(RECORDED_MESSAGES)
+
+
+def test_what_the_program_of_the_sshd_we_hang_from_calls_itself() -> None:
+    version = "sshd-version OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19"
+    assert of_program(report(f"ancestor {SSHD}", version)) == "OpenSSH_9.2p1 Debian-2"
+    assert of_program(report(f"ancestor {SSHD}", "sshd-version unknown option -- V")) == ""
+    assert of_program(report("ancestor dropbear", version)) == ""
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def test_bytes_pass_through_as_they_came() -> None:
     session = make()
     assert session.user_input(b"\x00\xff~", START) == [ToHost(b"\x00\xff~")]
     assert session.host_output(b"\x1b[?1049h\x80", START) == [ToUser(b"\x1b[?1049h\x80")]
+    assert session.verbatim
 
 
 @pytest.mark.parametrize("rung", [Rung.OFF, Rung.SERVER_ALIVE])

@@ -51,6 +51,7 @@ def test_an_empty_paste_at_a_fresh_prompt() -> None:
     session = make()
     session.host_output(PROMPT, START + 1)
     assert session.next_deadline() == START + 1 + LIMIT / 2
+    assert not session.verbatim
     effects = tick(session, START + 51)
     assert effects == [ToHost(EMPTY_PASTE), Note("noop-sent", "empty-paste")]
     assert session.no_ops == 1
@@ -229,6 +230,23 @@ def after_focus_in() -> Session:
     session.host_output(VIM, START)
     assert typed(tick(session, START + 50)) == FOCUS_IN
     return session
+
+
+@pytest.mark.parametrize("escape", [b"~?", b"~#", b"~\x1a"])
+def test_an_escape_that_ssh_took_leaves_no_half_typed_line(escape: bytes) -> None:
+    session = make()
+    session.host_output(PROMPT, START)
+    assert session.user_input(escape, START + 10) == [ToHost(escape)]
+    session.host_output(b"what ssh says\r\n", START + 10)
+    assert typed(tick(session, START + 10 + LIMIT / 2)) == EMPTY_PASTE
+
+
+def test_an_escape_that_ssh_missed_is_text_on_the_line() -> None:
+    session = make()
+    session.host_output(PROMPT, START)
+    assert typed(tick(session, START + 50)) == EMPTY_PASTE
+    assert session.user_input(b"~?", START + 60) == [ToHost(b"~?")]
+    assert tick(session, START + 110) == [Note("hold", "a line is half typed")]
 
 
 @pytest.mark.parametrize("pieces", [[b"~."], [b"~", b"."]])

@@ -6,12 +6,15 @@ from tests.harmless.case import APPLE, CTRL_X, END, ESC, Case, Program
 
 _FOCUS = "focus-in"
 _NOTHING = "hold: nothing is known to be harmless here"
+_AWAY = "focus-out"
 _EMACS_LIKE = "hold: the program takes focus reports for keys, as emacs does"
 _TYPED = "hold: a line is half typed"
 _DRAWN = "hold: the program draws the whole screen, as joe does without ?1049"
 _STOPPED = "hold: output is stopped by ^S"
 _CONTROL = "hold: the last key may make the next one a literal"
 _TEXT = "one two\nthree four\nfive six\n"
+_CHANGE = (":set noar|call system('echo new >> text')\r", "▮one")
+"""Changes the file in vim's back, which looks at it when told to, or when focus comes in anew."""
 
 # vim asks for focus reports where its terminal is known to have them; :help xterm-focus-event.
 _VIM = Program(
@@ -186,9 +189,87 @@ def _vi_states(vim: Program, expect: str) -> tuple[Case, ...]:
     )
 
 
+def _changed_on_disk(vim: Program) -> tuple[Case, ...]:
+    loaded = (("L", "▮one"), ("G", "▮new"))
+    loads = ((":e!\r", "▮one"), ("G", "▮new"))
+    asks = (_CHANGE, (":checktime\r", "W11"))
+    edited = (("x", "▮ne"), (_CHANGE[0], "▮ne"))
+    return (
+        vim.at("changed file, asks to load it (W11)", _FOCUS, *asks, None, *loaded),
+        vim.at(
+            "changed file, not loaded", _FOCUS, *asks, ("O", "▮one"), None, ("dd", "▮three"), *loads
+        ),
+        vim.at(
+            "changed file and text, asks which (W12)",
+            _FOCUS,
+            *edited,
+            (":checktime\r", "W12"),
+            None,
+            ("O", "▮ne"),
+            *loads,
+        ),
+        vim.at(
+            "changed file, asks whether to overwrite it",
+            _FOCUS,
+            _CHANGE,
+            (":w\r", "(y/n)?▮"),
+            None,
+            ("y", "ENTER"),
+            ("\r", "▮one"),
+        ),
+        vim.at(
+            "changed file, loaded by autoread",
+            _FOCUS,
+            _CHANGE,
+            (":set ar|checktime\r", "new"),
+            None,
+            ("G", "▮new"),
+            ("dd", "▮five"),
+        ),
+        vim.at(
+            "changed file, asks when the window has focus again",
+            _FOCUS,
+            _CHANGE,
+            ("\x1b[O\x1b[I", "W11"),
+            None,
+            *loaded,
+        ),
+        vim.at(
+            "changed file, window without focus",
+            _AWAY,
+            _CHANGE,
+            ("\x1b[O", ""),
+            None,
+            ("\x1b[I", "W11"),
+            *loaded,
+        ),
+    )
+
+
+NOTICED_EARLY = _NVIM.at(
+    "changed file, not noticed yet",
+    _FOCUS,
+    (":call system('echo new >> text')\r", "▮one"),
+    None,
+    (":e!\r", "▮one"),
+    ("G", "▮new"),
+)
+"""Not among the harmless: each focus report makes neovim look at its files."""
+
 CASES: tuple[Case, ...] = (
     *_vi_states(_VIM, _FOCUS),
+    *_changed_on_disk(_VIM),
+    _VIM.at(
+        "changed file, not noticed yet",
+        _FOCUS,
+        _CHANGE,
+        None,
+        ("dd", "▮three"),
+        (":e!\r", "▮one"),
+        ("G", "▮new"),
+    ),
     *_vi_states(_NVIM, _FOCUS),
+    *_changed_on_disk(_NVIM),
     _PLAIN_VIM.at("normal", _NOTHING, None, ("dd", "▮three")),
     _PLAIN_VIM.at("insert", _NOTHING, ("i", "INSERT"), None, ("er", "er▮one"), (ESC, "e▮r")),
     _NANO.at("text", _NOTHING, None, ("new ", "new ▮one")),

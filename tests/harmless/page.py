@@ -52,6 +52,16 @@ tells from a live one:
 - a prompt that is not the login shell's first one (another directory in it), of a shell that does
   not turn on bracketed paste (dash, ksh, mksh, tcsh), or below a dead tmux: the focus report rings
   the bell of bash and zsh, and is shown by dash.
+
+Two more can't be told from a harmless state either:
+
+- neovim looks at its files whenever focus is reported: one that was changed on disk is loaded
+  again (`autoread`), or the question about it (W11, W12) is asked and takes the next key, as on the
+  next change of windows. Where the terminal has reported that it lost focus, that report is what is
+  repeated, and neovim does nothing. vim does nothing in either case;
+- a plug-in of zsh that runs a command for an empty line, as magic-enter: no byte of the prompt
+  tells of it. With `empty_line = true` and a shell timer to be beaten, one Enter runs that command
+  and its output is shown; no other Enter follows in that session.
 """
 
 

@@ -6,6 +6,7 @@ And what a host gets that shows whatever might make us type: no-ops, at their in
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ OPTIONS = (f"--rules=tmout={LIMIT}s", "--empty-line=true")
 TITLED = r"\[\e]0;\u: \w\a\e[32m\]READY$ \[\e[m\]"
 
 HALF_TYPED = "a line is half typed"
+MISMATCH = "an earlier Enter was answered by something else than the prompt"
 ELSEWHERE = "the line under the cursor is not the login prompt"
 RUNNING = "the shell has not shown its prompt since the last Enter"
 FULL_SCREEN = "a full-screen program runs; the shell's timer stands still"
@@ -125,6 +127,65 @@ def test_the_enters_and_what_became_of_them_are_in_the_trace(
     assert prompts == 1 + len(kept.typed())
     assert not kept.trace.named("hold")
     answers(kept.terminal)
+
+
+# As the plug-in magic-enter of Oh My Zsh and its like: Enter on an empty line runs a command.
+MAGIC_ENTER = r"""
+PS1='READY$ '
+cd work
+magic-enter() {
+    if [[ -z $BUFFER && $CONTEXT == start ]]; then
+        print x >> ~/enters
+        %s
+    fi
+    zle .accept-line
+}
+zle -N accept-line magic-enter
+"""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What Enter does on an empty line, and what that shows."""
+
+    name: str
+    does: str
+    shows: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PLUGINS = (
+    Plugin("ls", "BUFFER=' ls -1'", "READY$  ls -1\nnotes\nREADY$"),
+    Plugin("git status", "BUFFER='git status -s'", "READY$ git status -s\n?? notes\nREADY$"),
+    # Nothing but the newline comes while the answer is withheld.
+    Plugin("slow", "print; sleep 1; ls -1", "READY$\nnotes\n\nREADY$"),
+)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=str)
+def test_an_enter_that_a_plug_in_eats_is_the_only_one_and_is_seen(
+    open_logins: Open, plugin: Plugin
+) -> None:
+    """No byte of a prompt tells of it: one Enter gets another answer, and none follows."""
+    require("zsh", "git")
+    logins = open_logins(shell=("zsh", "-d"))
+    (logins.home / ".zshrc").write_text(MAGIC_ENTER % plugin.does)
+    work = logins.home / "work"
+    subprocess.run(["git", "init", "--quiet", work], check=True)
+    (work / "notes").touch()
+    kept = logins.kept(*OPTIONS)
+    kept.terminal.wait_for_screen(
+        lambda screen: plugin.shows in "\n".join(screen.lines), plugin.shows
+    )
+    kept.wait_for_hold(MISMATCH)
+    kept.trace.wait_for("near-limit")
+    answers(kept.terminal)
+    kept.trace.wait_for("near-limit", 2)
+    assert kept.redraws() == ["visible"]
+    assert kept.typed() == ["empty-line"]
+    assert (logins.home / "enters").read_text() == "x\n"
 
 
 @pytest.fixture

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
+from keepshell.core.noop import NOTHING_HARMLESS
 from keepshell.core.policy import Rung
 from keepshell.core.rules import CONFIG, DROP, KINDS, PROBE, Rule
 from keepshell.state import PastSession, State
 from tests.support.access import ALIAS, Access
 from tests.support.dropbear import Dropbear
+from tests.support.middlebox import Action, Counts, Middlebox
 from tests.support.programs import path_of, require
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
@@ -60,7 +63,8 @@ def name_of(access: Access) -> str:
 
 def said_by_keepshell(terminal: Terminal) -> list[str]:
     text = terminal.read_to_end().decode()
-    return re.findall(r"^(?:\x1b\[\?2004l)?keepshell: (.*?)\r*$", text, re.MULTILINE)
+    # Behind what turns off the modes of a program that was cut off.
+    return re.findall(r"(?:^|\x1b[^\r\n]*)keepshell: (.*?)\r*$", text, re.MULTILINE)
 
 
 def leave(terminal: Terminal, status: int = 0) -> list[str]:
@@ -139,6 +143,58 @@ def test_what_may_not_be_typed_is_named(
         assert all(advice in line for line in told)
         assert len(told) == confirmed
         assert state.rules(name_of(access))[0].confirmed == confirmed
+
+
+LESS = "less --clear-screen /etc/passwd"
+
+
+@pytest.mark.parametrize(
+    ("options", "typed", "shown", "reason", "helps"),
+    [
+        ((), "ech", "ech", "a line is half typed", "leaving no line half typed would have helped"),
+        ((), f"{LESS}\r", "\x1b[?1049h", NOTHING_HARMLESS.reason, "nothing is known that would"),
+        ((), "cat\r", "\x1b[?2004l", "only ^Q would do, and `xon` is off", "xon = true would"),
+        (("--xon=true",), f"{LESS}\r", "\x1b[?1049h", NOTHING_HARMLESS.reason, "nothing is known"),
+    ],
+    ids=["half-line", "less", "cat", "less-xon"],
+)
+def test_a_no_op_that_was_held_is_not_promised(
+    start_sshd: Callable[..., Sshd],
+    keep: Start,
+    state: State,
+    options: tuple[str, ...],
+    typed: str,
+    shown: str,
+    reason: str,
+    helps: str,
+) -> None:
+    access = start_sshd(f"ChannelTimeout session:*={LIMIT}s").access
+    state.put_rules(name_of(access), PROBE, [Rule(KINDS["channel-timeout"], LIMIT, PROBE)])
+    terminal = keep(access, *options)
+    terminal.send(typed)
+    terminal.expect(shown)
+    assert terminal.wait() == 255
+    (said,) = said_by_keepshell(terminal)
+    assert "ChannelTimeout" in said
+    assert f" This rule was known: a no-op was due, but held ({reason}); {helps}" in said
+    assert said.endswith(" would have helped.")
+    assert "Next time" not in said
+    (rule,) = state.rules(name_of(access))
+    assert (rule.confirmed, rule.outlasted) == (True, Rung.OFF)
+
+
+def test_an_empty_line_that_was_held_is_not_promised(
+    start_sshd: Callable[..., Sshd], keep: Start, state: State
+) -> None:
+    """A half line teaches no limit; what it held back is told all the same."""
+    access = start_sshd(env={"TMOUT": str(LIMIT)}).access
+    state.put_rules(name_of(access), PROBE, [Rule(KINDS["tmout"], LIMIT, PROBE)])
+    terminal = keep(access, "--empty-line", "true")
+    terminal.send("ech")
+    assert terminal.wait() == 0
+    (said,) = said_by_keepshell(terminal)
+    held = "an empty line was due, but held (a line is half typed)"
+    assert said.endswith(f"{held}; leaving no line half typed would have helped.")
 
 
 def test_a_shells_timer_is_named_with_what_would_beat_it(
@@ -269,6 +325,65 @@ def test_how_each_session_ended(sshd: Sshd, keep: Start, state: State) -> None:
         ("escape-quit", 255),
         ("server-gone", 255),
     ]
+
+
+def test_an_ssh_that_was_killed_here(sshd: Sshd, keep: Start, state: State) -> None:
+    terminal = keep(sshd.access)
+    (ssh,) = psutil.Process(terminal.pid).children()
+    ssh.terminate()
+    assert terminal.wait() == 255
+    assert "a signal ended it here, or -q" in said_by_keepshell(terminal)[0]
+    assert one(state.sessions()).ending == "killed-here"
+    assert state.rules(name_of(sshd.access)) == []
+
+
+def test_a_host_that_no_longer_answers(
+    sshd: Sshd, start_middlebox: Callable[..., Middlebox], keep: Start, state: State
+) -> None:
+    """A firewall that has forgotten the connection; the user's own ServerAlive notices it."""
+    box = start_middlebox(sshd.port, LIMIT, Counts.CLIENT_BYTES, Action.DROP)
+    options = ("-o", f"ServerAliveInterval={LIMIT + 1}", "-o", "ServerAliveCountMax=1")
+    terminal = keep(sshd.access.through(box.port), ssh=options)
+    assert terminal.wait() == 255
+    assert "no longer answered ServerAlive requests" in said_by_keepshell(terminal)[0]
+    assert one(state.sessions()).ending == "server-alive"
+
+
+@pytest.mark.parametrize(
+    ("shell", "kind", "limit"),
+    [
+        (("zsh", "-f"), "zsh-tmout", None),  # it goes by the terminal's atime, and may be late
+        (("mksh",), "tmout", 3),
+        # The one gives a minute of grace, the other counts in minutes.
+        pytest.param(("ksh93",), "tmout", 63, marks=pytest.mark.slow),
+        pytest.param(("tcsh",), "tmout", 60, marks=pytest.mark.slow),
+    ],
+    ids=["zsh", "mksh", "ksh93", "tcsh"],
+)
+def test_how_each_shell_logs_out(
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Start,
+    keepshell_exe: Path,
+    state: State,
+    shell: tuple[str, ...],
+    kind: str,
+    limit: int | None,
+) -> None:
+    require(shell[0])
+    # For root, mksh takes no PS1 without #.
+    access = start_sshd(shell=shell, env={"TMOUT": "3", "PS1": "READY# "}).access
+    (access.directory / "home" / ".tcshrc").write_text(
+        'set prompt = "READY# "\nset autologout = 1\n'
+    )
+    terminal = start_terminal([str(keepshell_exe), "ssh", *access.ssh_args()], cols=300)
+    terminal.expect("READY# ")
+    terminal.wait(deadline=60 + DEADLINE)
+    (said,) = said_by_keepshell(terminal)
+    assert "logged out after" in said
+    assert one(state.sessions()).ending == "shell-timeout"
+    (rule,) = state.rules(name_of(access))
+    assert (rule.kind.name, rule.source) == (kind, DROP)
+    assert limit is None or limit <= rule.limit <= limit + 2
 
 
 def test_what_never_became_a_session_is_not_remembered(

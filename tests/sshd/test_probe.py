@@ -6,21 +6,25 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keepshell import probescript
-from keepshell.core import answers
+from keepshell.core import answers, probing
 from keepshell.state import State
+from tests.support.access import ALIAS, Access, Keys
 from tests.support.dropbear import Dropbear
 from tests.support.listening import Listening, free_port
 from tests.support.programs import path_of, require
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
-from tests.support.waiting import DEADLINE
+from tests.support.waiting import DEADLINE, eventually
 
 StartSshd = Callable[..., Sshd]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -119,6 +123,158 @@ def test_dropbear(start_dropbear: Callable[..., Dropbear], probed: Callable[...,
     assert _learned(told) == _remembered(told) == {"dropbear-idle": 300.0}
 
 
+def _jumping(bastion: Access, target: Access) -> Path:
+    """An ssh_config in which `target` is reached through `bastion`, each by its own name."""
+    config = target.directory / "jumping"
+    ways = ((bastion, "bastion", ()), (target, "target", ("ProxyJump bastion",)))
+    config.write_text(
+        "\n".join(
+            access.ssh_config(*lines).read_text().replace(f"Host {ALIAS}", f"Host {name}", 1)
+            for access, name, lines in ways
+        )
+    )
+    return config
+
+
+def test_behind_a_proxyjump_it_is_the_last_host(start_sshd: StartSshd, run: Run) -> None:
+    bastion = start_sshd("VersionAddendum bastion", "ChannelTimeout session:*=3m")
+    target = start_sshd("VersionAddendum target", "ChannelTimeout session:*=20m")
+    config = _jumping(bastion.access, target.access)
+    done = run("--json", "-F", str(config), "target")
+    told = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told["host"] == f"{target.access.user}@127.0.0.1:{target.port}"
+    assert told["server"].endswith(" target")
+    assert _learned(told) == _remembered(told) == {"channel-timeout": 1200.0}
+    assert State.of(os.environ).hosts() == [told["host"]]
+
+
+def test_a_proxyjump_to_nobody_is_not_the_bastions_answer(sshd: Sshd, run: Run) -> None:
+    nobody = replace(sshd.access, port=free_port(), directory=sshd.access.directory / "nobody")
+    nobody.directory.mkdir()
+    done = run("--json", "-F", str(_jumping(sshd.access, nobody)), "target")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["server"], told["learned"]) == (1, None, [])
+    assert told["host"].endswith(f":{nobody.port}")
+    assert told["notes"][0].endswith("ssh ended with status 255, and nothing could be asked")
+
+
+@pytest.mark.parametrize("jumps", [False, True])
+def test_a_login_that_is_refused(start_sshd: StartSshd, run: Run, keys: Keys, jumps: bool) -> None:
+    """The server is known by its banner; that it ran no script would be false."""
+    bastion = start_sshd("VersionAddendum bastion")
+    target = start_sshd("VersionAddendum target", "AuthorizedKeysFile none")
+    config = _jumping(bastion.access, target.access)
+    if not jumps:
+        config.write_text(config.read_text().replace("ProxyJump bastion", ""))
+    done = run("--json", "-F", str(config), "target")
+    told = json.loads(done.stdout)
+    assert "Permission denied" in done.stderr
+    assert (done.returncode, told["learned"]) == (1, [])
+    assert told["server"].endswith(" target")
+    assert told["notes"][0].endswith("ssh ended with status 255, and nothing could be asked")
+
+
+@pytest.fixture
+def master(closing: ExitStack, tmp_path: Path) -> Callable[[Access], str]:
+    """Opens a connection to be shared; its ControlPath."""
+
+    def start(access: Access) -> str:
+        path = tmp_path / "mux"
+        options = ["-o", "ControlMaster=yes", "-o", f"ControlPath={path}", "-N"]
+        process = subprocess.Popen([path_of("ssh"), *options, *access.ssh_args()])
+        closing.callback(process.wait, DEADLINE)
+        closing.callback(process.terminate)
+        eventually(path.is_socket, "the master")
+        return str(path)
+
+    return start
+
+
+def test_through_a_running_controlmaster_no_banner_is_seen(
+    start_sshd: StartSshd, probed: Callable[..., Any], master: Callable[[Access], str]
+) -> None:
+    server = start_sshd(
+        "VersionAddendum seen-by-the-master",
+        "ClientAliveInterval 900",
+        "ClientAliveCountMax 0",
+        "ChannelTimeout session:*=20m",
+    )
+    path = master(server.access)
+    told = probed(server, "-o", f"ControlPath={path}")
+    assert (told["status"], told["complete"], told["server"]) == (0, True, None)
+    assert len(server.log.split("Accepted publickey")) == 2  # the master's own, and no other
+    assert told["notes"][0].startswith(
+        "through a running ControlMaster, the server's banner is not to be seen; its sshd is Open"
+    )
+    pair = _rows(told)["ClientAliveInterval 900, CountMax 0"]
+    assert pair["verdict"].startswith("never kills on this version")
+    assert _learned(told) == _remembered(told) == {"channel-timeout": 1200.0}
+
+
+def test_dropbear_through_a_running_controlmaster(
+    start_dropbear: Callable[..., Dropbear],
+    probed: Callable[..., Any],
+    master: Callable[[Access], str],
+) -> None:
+    """No sshd is named, though one is installed."""
+    server = start_dropbear("-I", "300")
+    told = probed(server, "-o", f"ControlPath={master(server.access)}")
+    assert (told["status"], told["server"]) == (0, None)
+    assert told["notes"][0].endswith("the server's banner is not to be seen")
+    assert _learned(told) == {"dropbear-idle": 300.0}
+
+
+@pytest.fixture
+def public_directory() -> Iterator[Path]:
+    """Where every user may read; `tmp_path` is its owner's alone."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up being root")
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_user_who_is_not_root(
+    probed: Callable[..., Any],
+    keys: Keys,
+    closing: ExitStack,
+    public_directory: Path,
+    readable: bool,
+) -> None:
+    """sshd -T wants the host's private keys, so sshd_config is read, if that is permitted."""
+    require("sshd", "setpriv")
+    unprivileged = [path_of("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
+    (public_directory / "timers.conf").write_text("ChannelTimeout session:*=20m\n")
+    server = Sshd(
+        public_directory,
+        keys,
+        *_forced(public_directory, [*unprivileged, "/bin/sh", "-c", "$SSH_ORIGINAL_COMMAND"]),
+        f"Include {public_directory}/*.conf",
+        "ClientAliveInterval 900",
+    )
+    closing.callback(server.stop)
+    config = public_directory / "sshd_config"
+    config.chmod(0o644 if readable else 0o600)
+    told = probed(server)
+    assert (told["status"], told["complete"]) == (0, True)
+    made = _rows(told)
+    if not readable:
+        assert (made["sshd_config"]["where"], made["sshd_config"]["verdict"]) == (
+            str(config),
+            "may not be read: unknown",
+        )
+        assert _learned(told) == {}
+        return
+    channel = made["ChannelTimeout session:*=20m"]
+    assert channel["where"] == f"{public_directory}/timers.conf, line 1"
+    pair = made["ClientAliveInterval 900, CountMax 3"]
+    assert pair["where"] == f"{config}, line 3"
+    assert pair["verdict"].startswith("not an idle timer")
+    assert _learned(told) == {"channel-timeout": 1200.0}
+
+
 # The login shell of a user: what sshd runs `-c 'sh -s'` with, and what SHELL names.
 @pytest.mark.parametrize(
     ("shell", "file", "line", "rule"),
@@ -204,6 +360,51 @@ def test_the_script_does_without_any_program(shell: str, tmp_path: Path) -> None
     assert report.complete, done
     assert report.last("logind-line") == "2 StopIdleSessionSec=15min"
     assert report.last("tmout-of") == "bash"
+
+
+def test_what_the_script_reads_below_etc(tmp_path: Path) -> None:
+    """The reapers of terminals and tmux, which are not there on most machines."""
+    (tmp_path / "etc").mkdir()
+    files = {
+        "autolog.conf": "# idle=5\nname=.* idle=30 grace=30\n",
+        "timeouts": "Al:*:*:*:20:0:0:0:0\n",
+        "tmux.conf": "set -g status off\n  set -g lock-after-time 900\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "etc" / name).write_text(text)
+    done = subprocess.run(
+        [path_of("dash"), "-s"],
+        input=probescript.script("ab12", root=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        env={"HOME": str(tmp_path), "PATH": "/nonexistent", "SHELL": path_of("dash")},
+        timeout=DEADLINE,
+        check=True,
+    )
+    found = probing.findings("", answers.read(done.stdout, "ab12"))
+    limits = {finding.name: finding.limit for finding in found if finding.limit is not None}
+    assert limits == {"autolog": 1800.0, "timeoutd": 1200.0, "lock-after-time 900": 900.0}
+    assert not any(finding.holds for finding in found)
+
+
+def test_a_start_up_file_that_hangs(start_sshd: StartSshd, probed: Callable[..., Any]) -> None:
+    server = start_sshd("ChannelTimeout session:*=20m", env={"SHELL": path_of("bash")})
+    (server.access.directory / "home" / ".bash_profile").write_text("TMOUT=600\nsleep 1000\n")
+    told = probed(server)
+    assert (told["status"], told["complete"]) == (0, True)
+    assert _rows(told)["TMOUT"]["verdict"] == "the shell did not answer: unknown"
+    assert _learned(told) == {"channel-timeout": 1200.0}
+
+
+@pytest.mark.slow
+def test_a_host_that_says_nothing_is_left(
+    start_sshd: StartSshd, probed: Callable[..., Any], tmp_path: Path
+) -> None:
+    # Nothing but line feeds, so that it ends when nobody listens any more.
+    silent = "while sleep 1; do echo; done"
+    told = probed(start_sshd(*_forced(tmp_path, ["/bin/sh", "-c", silent])))
+    assert (told["status"], told["complete"], told["ssh_status"]) == (1, False, None)
+    assert "the host ran no script (ssh was given up)" in told["notes"][0]
 
 
 def test_garbage_before_the_answer(

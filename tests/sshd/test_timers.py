@@ -198,6 +198,23 @@ def _tmux(terminal: Terminal) -> None:
     )
 
 
+ESCAPES = (("~?", "recognized"), ("~#", "#0 client-session"), ("~\x1a", "[suspend ssh]"))
+
+
+@pytest.mark.parametrize(("escape", "shown"), ESCAPES, ids=["~?", "~#", "~^Z"])
+def test_an_escape_that_ssh_took_holds_nothing(open_logins: Open, escape: str, shown: str) -> None:
+    """Nothing of it is on the host's line, and what follows it is typed as before."""
+    kept = open_logins().kept(CHANNEL_RULE, job=True)
+    kept.terminal.send(escape)
+    kept.terminal.expect(shown)
+    if shown == "[suspend ssh]":
+        kept.terminal.wait_stopped()
+        kept.terminal.foreground()
+    kept.wait_for_turns("empty-paste", 2)
+    assert not kept.trace.named("hold")
+    answers(kept.terminal)
+
+
 def _logins_with_tmux(open_logins: Open, sockets: Path, *config: str, lock: bool) -> Logins:
     require("tmux")
     logins = open_logins(*config, env={"TMUX_TMPDIR": str(sockets)})
@@ -301,26 +318,43 @@ class ShellTimer:
     rule: str
     row: str
     says: bytes
-    """What it says when its time has come."""
+    """What it says when its time has come; then it ends the session."""
     prompt: str = PROMPT
     env: dict[str, str] = field(default_factory=lambda: {"TMOUT": str(LIMIT)})
     files: dict[str, str] = field(default_factory=dict)
     limit: int = LIMIT
     turns: int = TURNS
+    """How often it takes to type until five limits are over."""
+    grace: int = 0
+    """Seconds from what it says to its end."""
 
     def __str__(self) -> str:
         return self.argv[0]
 
 
 SHELL_TIMERS = (
+    # First, since it takes the longest.
+    ShellTimer(
+        ("tcsh",),
+        "autologout",
+        "empty-line",
+        b"auto-logout",
+        prompt="READY# ",
+        env={},
+        # It counts in minutes.
+        files={".tcshrc": 'set prompt = "READY# "\nset autologout = 1\n'},
+        limit=60,
+    ),
     ShellTimer(
         ("zsh", "-f"),
         "zsh-tmout",
         "empty-paste",
         b"zsh: timeout",
-        env={"TMOUT": "20"},
-        # It goes by the terminal's atime, which lags by up to eight seconds (idle-rules.md).
-        limit=20,
+        env={"TMOUT": "14"},
+        # It goes by the terminal's atime, which lags by up to eight seconds (idle-rules.md): that
+        # is allowed for with ten, and every four seconds something is typed.
+        limit=14,
+        turns=18,
     ),
     ShellTimer(
         ("bash", "--norc", "--noprofile", "-i"), "tmout", "empty-line", b"timed out waiting for"
@@ -334,20 +368,7 @@ SHELL_TIMERS = (
         prompt="READY# ",
         env={"TMOUT": str(LIMIT), "PS1": "READY# "},
     ),
-    # Then it waits for another minute; the user is warned all the same.
-    ShellTimer(("ksh93",), "tmout", "empty-line", b"shell will timeout in 60 seconds"),
-    ShellTimer(
-        ("tcsh",),
-        "autologout",
-        "empty-line",
-        b"auto-logout",
-        prompt="READY# ",
-        env={},
-        # It counts in minutes.
-        files={".tcshrc": 'set prompt = "READY# "\nset autologout = 1\n'},
-        limit=60,
-        turns=4,
-    ),
+    ShellTimer(("ksh93",), "tmout", "empty-line", b"shell will timeout in 60 seconds", grace=60),
 )
 
 
@@ -363,6 +384,7 @@ def test_the_timer_of_a_shell_is_beaten(open_logins: Open, shell: ShellTimer) ->
     before = look(kept.terminal)
     bare = logins.bare()
     bare.expect(shell.says, deadline=30 + shell.limit)
+    bare.read_to_end(deadline=30 + shell.grace)
     kept.wait_for_turns(shell.row, shell.turns, limit=shell.limit)
     if shell.row == "empty-line":
         kept.wait_for_redraws(shell.prompt)
