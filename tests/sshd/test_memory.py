@@ -168,7 +168,8 @@ def test_a_no_op_that_was_held_is_not_promised(
     reason: str,
     helps: str,
 ) -> None:
-    access = start_sshd(f"ChannelTimeout session:*={LIMIT}s").access
+    # The limit is known too short, so that a loaded machine has seen the hold before the end.
+    access = start_sshd(f"ChannelTimeout session:*={LIMIT + 2}s").access
     state.put_rules(name_of(access), PROBE, [Rule(KINDS["channel-timeout"], LIMIT, PROBE)])
     terminal = keep(access, *options)
     terminal.send(typed)
@@ -179,15 +180,14 @@ def test_a_no_op_that_was_held_is_not_promised(
     assert f" This rule was known: a no-op was due, but held ({reason}); {helps}" in said
     assert said.endswith(" would have helped.")
     assert "Next time" not in said
-    (rule,) = state.rules(name_of(access))
-    assert (rule.confirmed, rule.outlasted) == (True, Rung.OFF)
+    assert {rule.outlasted for rule in state.rules(name_of(access))} == {Rung.OFF}
 
 
 def test_an_empty_line_that_was_held_is_not_promised(
     start_sshd: Callable[..., Sshd], keep: Start, state: State
 ) -> None:
     """A half line teaches no limit; what it held back is told all the same."""
-    access = start_sshd(env={"TMOUT": str(LIMIT)}).access
+    access = start_sshd(env={"TMOUT": str(LIMIT + 2)}).access
     state.put_rules(name_of(access), PROBE, [Rule(KINDS["tmout"], LIMIT, PROBE)])
     terminal = keep(access, "--empty-line", "true")
     terminal.send("ech")
