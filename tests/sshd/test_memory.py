@@ -337,6 +337,25 @@ def test_an_ssh_that_was_killed_here(sshd: Sshd, keep: Start, state: State) -> N
     assert state.rules(name_of(sshd.access)) == []
 
 
+def test_a_login_that_is_refused(
+    sshd: Sshd,
+    start_terminal: Start,
+    keepshell_exe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ssh has said all there is to say, and no session was there to be remembered."""
+    trace = Trace(tmp_path / "trace")
+    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
+    no_key = sshd.access.ssh_args(identity=Path(os.devnull))
+    ask_nothing = ("-o", "PreferredAuthentications=publickey")
+    terminal = start_terminal([str(keepshell_exe), "ssh", *ask_nothing, *no_key])
+    assert terminal.wait() == 255
+    assert said_by_keepshell(terminal) == []
+    assert "Permission denied" in terminal.output.decode()
+    assert one(trace.named("ended"))["kind"] == "auth-failed"
+
+
 def test_a_host_that_no_longer_answers(
     sshd: Sshd, start_middlebox: Callable[..., Middlebox], keep: Start, state: State
 ) -> None:
