@@ -118,34 +118,30 @@ class Attached:
             with signals.watching(), self._terminal.raw(), contextlib.closing(shown):
                 relay.run(signals, alarm)
                 now = wakeups.clock()
-                ending = self._ending(session, now)
+                status = os.waitstatus_to_exitcode(self._child.status or 0)
+                ending = _ending(session, now, status)
                 if ending.is_drop or session.cut_off:
                     self._terminal.write(session.modes.undo(self._terminal.rows()))
             trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
-        status = os.waitstatus_to_exitcode(self._child.status or 0)
         advice = known.remember(session, ending, status=status, now=now)
         if ending.is_drop and job.explains:
             explain(ending, advice)
-        return self._status()
+        if status < 0:
+            child.die_by(-status)
+        return status
 
-    def _ending(self, session: Session, now: float) -> Ending:
-        from keepshell.core.endings import classify
 
-        status = self._child.status or 0
-        signalled = os.WIFSIGNALED(status)
-        return classify(
-            session.evidence(
-                now,
-                exit_status=None if signalled else os.WEXITSTATUS(status),
-                signal=os.WTERMSIG(status) if signalled else None,
-            )
+def _ending(session: Session, now: float, status: int) -> Ending:
+    """What ended it; `status` as of os.waitstatus_to_exitcode, negative for a signal."""
+    from keepshell.core.endings import classify
+
+    return classify(
+        session.evidence(
+            now,
+            exit_status=status if status >= 0 else None,
+            signal=-status if status < 0 else None,
         )
-
-    def _status(self) -> int:
-        status = self._child.status or 0
-        if os.WIFSIGNALED(status):
-            child.die_by(os.WTERMSIG(status))
-        return os.waitstatus_to_exitcode(status)
+    )
 
 
 def _typist(policy: Policy, rules: Sequence[Rule], now: float) -> Typist | None:

@@ -15,7 +15,7 @@ from keepshell.core.durations import show
 from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
 from keepshell.errors import UsageError
-from keepshell.settings import KEYS
+from keepshell.settings import KEYS, visible
 from keepshell.state import State
 
 _INTERVAL = "window_change_interval"
@@ -136,7 +136,7 @@ def _text(found: Mapping[str, Any]) -> str:
         for row in found["rules"]
     ]
     parts = [
-        f"{tables.printable(found['host'])}: {found['why']}",
+        f"{visible(found['host'])}: {found['why']}",
         tables.table(("setting", "value", "source"), [*settings, *options]),
         "no idle rule of this host is known"
         if not rules

@@ -16,6 +16,7 @@ from keepshell.core import durations, timeline
 from keepshell.core.endings import Kind
 from keepshell.core.policy import Rung
 from keepshell.errors import UsageError
+from keepshell.settings import visible
 from keepshell.state import PastSession, State
 
 _SINCE = "7d"
@@ -29,7 +30,7 @@ def command(typed: Sequence[str], environ: Mapping[str, str]) -> str:
     """
     arguments = Arguments(typed, flags=("json",), valued=("host", "since"))
     if arguments.words:
-        raise UsageError(f"history takes a host as --host {tables.printable(arguments.words[0])}")
+        raise UsageError(f"history takes a host as --host {visible(arguments.words[0])}")
     since = _since(arguments.values.get("since", _SINCE), time.time())
     state = State.of(environ)
     chosen = None
@@ -52,7 +53,7 @@ def forget(typed: Sequence[str], environ: Mapping[str, str]) -> str:
     state = State.of(environ)
     names = _meant(word, state, environ)
     if len(names) > 1:
-        raise UsageError(f"{tables.printable(word)} may be any of {', '.join(names)}")
+        raise UsageError(f"{visible(word)} may be any of {', '.join(names)}")
     rules, sessions = state.forget(names[0]) or (0, 0)
     return f"{names[0]}: forgot {_count(rules, 'rule')} and {_count(sessions, 'session')}"
 
@@ -66,7 +67,7 @@ def _meant(
     names = names or hosts.on_host(word, reached, known)
     if not names:
         raise UsageError(
-            f"nothing is known of {tables.printable(word)}; known: {', '.join(known) or 'no host'}"
+            f"nothing is known of {visible(word)}; known: {', '.join(known) or 'no host'}"
         )
     return names
 
@@ -82,7 +83,7 @@ def _since(text: str, now: float) -> float:
     except (ValueError, OverflowError):
         raise UsageError(
             f"--since: expected a duration such as 2d or a date such as 2026-10-01, "
-            f"found {tables.printable(text)}"
+            f"found {visible(text)}"
         ) from None
 
 
@@ -170,7 +171,7 @@ def _timelines(sessions: Sequence[PastSession]) -> str:
     lines = []
     for host in dict.fromkeys(session.host for session in sessions):
         spans = [_span(session) for session in sessions if session.host == host]
-        lines.append(tables.printable(host))
+        lines.append(visible(host))
         for lane in timeline.lanes(spans):
             drawn = "".join(glyphs[cell] for cell in timeline.cells(lane, scale))
             lines.append(f"{indent}{drawn}".rstrip())

@@ -35,14 +35,15 @@ class LiveFile:
         self._host = host
         self._policy = policy
         self._session = session
-        self._since: float | None = None
+        self._constant: Mapping[str, object] = {}
+        """The fields that stay as they are; empty before the first `write`."""
 
     def write(self, now: float) -> None:
         """Write what is so at `now`, by the session's clock."""
         if self._path is None:
             return
         with contextlib.suppress(OSError):
-            if self._since is None:
+            if not self._constant:
                 places.make_private(os.path.dirname(self._path))
             text = json.dumps(self._fields(now)).encode()
             draft = f"{self._path}.new"
@@ -55,7 +56,7 @@ class LiveFile:
 
     def close(self) -> None:
         """Delete it."""
-        if self._path is not None and self._since is not None:
+        if self._path is not None and self._constant:
             for path in (self._path, f"{self._path}.new"):
                 with contextlib.suppress(OSError):
                     os.unlink(path)
@@ -63,19 +64,21 @@ class LiveFile:
     def _fields(self, now: float) -> Mapping[str, object]:
         session, idle = self._session, self._session.idle
         wall = time.time()
-        if self._since is None:
-            self._since = wall - (now - idle.started_at)
+        if not self._constant:
+            self._constant = {
+                "pid": os.getpid(),
+                "start": start_of_self(),
+                "host": self._host or None,
+                "name": self._job.name,
+                "terminal": _terminal(),
+                "since": round(wall - (now - idle.started_at), 3),
+            }
 
         def at(moment: float | None) -> float | None:
             return None if moment is None else round(wall - now + moment, 3)
 
         return {
-            "pid": os.getpid(),
-            "start": start_of_self(),
-            "host": self._host or None,
-            "name": self._job.name,
-            "terminal": _terminal(),
-            "since": round(self._since, 3),
+            **self._constant,
             "written": round(wall, 3),
             "user_at": at(idle.user_at),
             "rung": session.rung.label,

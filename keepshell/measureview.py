@@ -12,6 +12,7 @@ from keepshell import tables
 from keepshell.core.durations import describe
 from keepshell.core.measuring import Search
 from keepshell.core.policy import RUNGS, Rung
+from keepshell.settings import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,4 +88,4 @@ def told(host: str, measurement: Measurement, sentences: Sequence[str], *, as_js
         for rung, search in measurement.searches.items()
     ]
     table = tables.table(("rung", "sends", "an idle session"), cells)
-    return "\n\n".join((tables.printable(host), table, "\n".join(map(tables.printable, sentences))))
+    return "\n\n".join((visible(host), table, "\n".join(map(visible, sentences))))

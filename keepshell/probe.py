@@ -28,6 +28,7 @@ from keepshell.core.durations import describe, parse, show
 from keepshell.core.policy import Policy
 from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
+from keepshell.settings import visible
 from keepshell.state import State, StateError
 
 LIMIT = 20.0
@@ -311,7 +312,7 @@ class _Listening:
             if self._lets_in(line):
                 self._begin()
             if not line.startswith((*_NOISE, *_CLOSING)) and line.strip():
-                sys.stderr.write(tables.printable(os.fsdecode(line.rstrip(b"\r"))) + "\n")
+                sys.stderr.write(visible(os.fsdecode(line.rstrip(b"\r"))) + "\n")
         sys.stderr.flush()
 
 
@@ -335,7 +336,7 @@ def _shortcomings(target: Target, answer: Answer, report: answers.Report) -> Ite
         yield f"{name}: ssh {ended}, and nothing could be asked"
     else:
         words = answers.first_words(answer.output)
-        instead = f"; it said {tables.printable(words)!r}" if words else ""
+        instead = f"; it said {visible(words)!r}" if words else ""
         yield f"{name}: the host ran no script (ssh {ended}){instead}"
     yield "nothing of it is remembered"
 
@@ -380,4 +381,4 @@ def _text(
     ]
     head = f"{target.name}: {software or 'no banner seen'}"
     table = tables.table(("rule", "limit", "read in", "reset by", "rung", "verdict"), cells)
-    return "\n\n".join((tables.printable(head), table, "\n".join(map(tables.printable, sentences))))
+    return "\n\n".join((visible(head), table, "\n".join(map(visible, sentences))))

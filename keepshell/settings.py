@@ -328,10 +328,14 @@ def found(value: object) -> str:
     return "a list" if isinstance(value, list) else "a date or a time"
 
 
+def visible(text: str) -> str:
+    """`text` without anything that a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def printable(text: str) -> str:
-    """`text` without anything that a terminal would obey, cut at 60 characters."""
-    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:60])
-    return safe + "…" * (len(text) > 60)
+    """The same, cut at 60 characters."""
+    return visible(text[:60]) + "…" * (len(text) > 60)
 
 
 def _option(name: str) -> str:

@@ -17,6 +17,7 @@ from keepshell import hosts, places, tables
 from keepshell.arguments import Arguments
 from keepshell.core.durations import describe
 from keepshell.errors import InternalError, UsageError
+from keepshell.settings import visible
 
 _WATCH_EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -32,7 +33,7 @@ def command(typed: Sequence[str], environ: Mapping[str, str]) -> str:
     """`status [--watch] [--json]`: the text to print. Raises UsageError."""
     arguments = Arguments(typed, flags=("json", "watch"))
     if arguments.words:
-        raise UsageError(f"status expects no word, found {tables.printable(arguments.words[0])}")
+        raise UsageError(f"status expects no word, found {visible(arguments.words[0])}")
     if arguments.has("json"):
         if arguments.has("watch"):
             raise UsageError("--watch draws a table; --json prints once")
@@ -54,7 +55,7 @@ def switch(typed: Sequence[str], environ: Mapping[str, str], *, on: bool) -> str
     word = Arguments(typed).only("a pid or a host, as `keepshell status` shows them")
     chosen = _meant(word, entries(environ), environ)
     if not chosen:
-        raise UsageError(f"no live session of {tables.printable(word)}; see `keepshell status`")
+        raise UsageError(f"no live session of {visible(word)}; see `keepshell status`")
     lines = []
     for entry in chosen:
         _signal(entry, signal.SIGUSR2 if on else signal.SIGUSR1)

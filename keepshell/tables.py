@@ -6,6 +6,7 @@ import sys
 import time
 
 from keepshell.errors import InternalError
+from keepshell.settings import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def build(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableTy
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(Text(printable(cell)) for cell in row))
+        made.add_row(*(Text(visible(cell)) for cell in row))
     return made
 
 
@@ -50,11 +51,6 @@ def make_console() -> Console:
 
     width = None if sys.stdout.isatty() else _ENDLESS
     return Console(highlight=False, soft_wrap=False, width=width)
-
-
-def printable(text: str) -> str:
-    """`text` without anything that a terminal would obey."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def when(moment: float | None) -> str:

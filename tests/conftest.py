@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from keepshell.state import State
 from tests.support.access import Keys
 from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Middlebox
@@ -22,6 +23,7 @@ from tests.support.programs import require
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 from tests.support.tmux import Tmux
+from tests.support.trace import Trace
 
 _XDG = {
     "XDG_CONFIG_HOME": "config",
@@ -100,6 +102,20 @@ def keepshell_exe() -> Path:
     path = Path(sys.prefix, "bin", "keepshell")
     assert path.exists(), f"{path} is missing: install keepshell into this environment"
     return path
+
+
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trace:
+    """What every keepshell does that is started from now on."""
+    trace = Trace(tmp_path / "trace")
+    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
+    return trace
+
+
+@pytest.fixture
+def state() -> State:
+    """What keepshell remembers in this test's environment."""
+    return State.of(os.environ)
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ DAY = 86400
 
 
 @pytest.fixture
-def state() -> State:
-    return State.of(os.environ)
-
-
-@pytest.fixture
 def config() -> Path:
     path = Path(os.environ["XDG_CONFIG_HOME"], "keepshell", "config.toml")
     path.parent.mkdir()

@@ -25,11 +25,6 @@ HOST = "me@web:22"
 
 
 @pytest.fixture
-def state() -> State:
-    return State.of(os.environ)
-
-
-@pytest.fixture
 def path() -> Path:
     return Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db")
 

@@ -130,16 +130,17 @@ def _new_environment(directory: Path) -> Path:
     shutil.copytree(CHECKOUT, source, ignore=shutil.ignore_patterns(*_NOT_BUILT_FROM))
     print("installing keepshell into an environment of its own", file=sys.stderr)
     install = [str(python_of(environment)), "-m", "pip", "install", "--quiet", "--no-input"]
-    _run([sys.executable, "-m", "venv", str(environment)])
-    _run([*install, "--disable-pip-version-check", "--upgrade", "pip"])
-    _run([*install, str(source)])
+    # pip.conf may say `user = true`, which pip refuses to do in a virtual environment.
+    env = {**os.environ, "PIP_USER": "0"}
+    env.pop("PYTHONPATH", None)
+    run([sys.executable, "-m", "venv", str(environment)], env)
+    run([*install, "--disable-pip-version-check", "--upgrade", "pip"], env)
+    run([*install, str(source)], env)
     return environment
 
 
-def _run(argv: list[str]) -> None:
-    # pip.conf may say `user = true`, which pip refuses to do in a virtual environment.
-    environ = {**os.environ, "PIP_USER": "0"}
-    environ.pop("PYTHONPATH", None)
-    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+def run(argv: list[str], env: dict[str, str]) -> None:
+    """Run a program that must succeed. Raises BenchError with what it said."""
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{shlex.join(argv)} ended with {done.returncode}\n{done.stderr}")

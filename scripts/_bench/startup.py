@@ -4,8 +4,6 @@ start of a shell."""
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +15,7 @@ from tests.support.listening import free_port
 from tests.support.remoteshell import PROMPT
 
 from .outer import BenchError, Outer, deadline
-from .place import Place, path_of
+from .place import Place, path_of, run
 from .plan import Plan
 from .report import Bar, Row
 
@@ -80,7 +78,7 @@ def measure_prompt(place: Place, plan: Plan) -> list[Row]:
 def measure_shim(place: Place, plan: Plan) -> list[Row]:
     """One call of many by a tool: the installed shim beside ssh, to the exit of a refused ssh."""
     folder = place.directory / "shim"
-    _run([*place.keepshell, "shim", "install", "--dir", str(folder)], place.env)
+    run([*place.keepshell, "shim", "install", "--dir", str(folder)], place.env)
     refused = ("-p", str(free_port()), "127.0.0.1", "true")
     # Without any ssh_config, sh has nothing to ask; a file that -F names is for Python to read.
     calls = (
@@ -112,7 +110,7 @@ def measure_init(place: Place, plan: Plan) -> list[Row]:
         start = [path_of(shell), *options, "-c"]
         programs = {"with": [*start, line], "without": [*start, "true"]}
         env = {**place.env, "PATH": path}
-        _run([*start, f"{line}; type ssh | grep -q function"], env)
+        run([*start, f"{line}; type ssh | grep -q function"], env)
         seconds = _alternate(partial(_to_exit, env), programs, plan.exec_rounds)
         what = f"start of a shell, {shell}, with `keepshell init`: beyond one without"
         rows.append(_beyond_row(f"init-{shell}", what, seconds, _INIT_BAR))
@@ -189,12 +187,6 @@ def _to_prompt(env: dict[str, str], argv: list[str]) -> float:
         os.write(outer.fd, b"exit\r")
         outer.wait()
     return taken
-
-
-def _run(argv: list[str], env: dict[str, str]) -> None:
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"{shlex.join(argv)} ended with {done.returncode}\n{done.stderr}")
 
 
 def _milliseconds(seconds: dict[str, float]) -> dict[str, float]:

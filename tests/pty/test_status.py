@@ -34,13 +34,6 @@ def folder() -> Path:
 
 
 @pytest.fixture
-def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trace:
-    made = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(made.path))
-    return made
-
-
-@pytest.fixture
 def keep(start_terminal: Start, keepshell_exe: Path, folder: Path) -> Start:
     """Runs `cat` under keepshell, in raw mode so that it counts as a session, until it is shown."""
 

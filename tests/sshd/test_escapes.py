@@ -119,12 +119,9 @@ def test_an_escape_after_window_changes(
     start_sshd: Callable[..., Sshd],
     start_terminal: Start,
     keepshell_exe: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    trace: Trace,
 ) -> None:
     """A nudge is no input: ssh still stands at the start of the line."""
-    trace = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
     argv = ["ssh", *start_sshd(shell=NO_MODES).access.ssh_args()]
     options = ["--window-change-interval", "0.1"]
     terminal = start_terminal([str(keepshell_exe), *options, *argv])

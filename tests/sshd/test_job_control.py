@@ -333,12 +333,9 @@ def test_a_client_of_a_shared_connection_cannot_suspend(
     shared: list[str],
     start_terminal: Start,
     keepshell_exe: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    trace: Trace,
 ) -> None:
     """ssh refuses `~^Z` there; keepshell is not to stop in its place, at once or later."""
-    trace = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
     interval = 0.5
     keepshell = [str(keepshell_exe), "--window-change-interval", f"{interval}"]
     outputs = []

@@ -33,11 +33,6 @@ Start = Callable[..., Terminal]
 
 
 @pytest.fixture
-def state() -> State:
-    return State.of(os.environ)
-
-
-@pytest.fixture
 def path() -> Path:
     return Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db")
 
@@ -255,10 +250,11 @@ def test_two_equal_drops_of_a_short_limit_are_believed(
 
 
 def test_a_rule_that_was_probed_is_acted_on_in_silence(
-    sshd: Sshd, keep: Start, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sshd: Sshd,
+    keep: Start,
+    state: State,
+    trace: Trace,
 ) -> None:
-    trace = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
     state.put_rules(name_of(sshd.access), PROBE, [Rule(KINDS["client-alive"], 4, PROBE)])
     terminal = keep(sshd.access)
     trace.wait_for("nudge-sent", 2)
@@ -266,10 +262,11 @@ def test_a_rule_that_was_probed_is_acted_on_in_silence(
 
 
 def test_a_stated_rule_is_acted_on_and_not_stored(
-    sshd: Sshd, keep: Start, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sshd: Sshd,
+    keep: Start,
+    state: State,
+    trace: Trace,
 ) -> None:
-    trace = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
     terminal = keep(sshd.access, "--rules", "connection-idle=4s,channel-timeout=6s")
     trace.wait_for("nudge-sent")
     trace.wait_for("noop-sent")
@@ -341,12 +338,9 @@ def test_a_login_that_is_refused(
     sshd: Sshd,
     start_terminal: Start,
     keepshell_exe: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    trace: Trace,
 ) -> None:
     """ssh has said all there is to say, and no session was there to be remembered."""
-    trace = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
     no_key = sshd.access.ssh_args(identity=Path(os.devnull))
     ask_nothing = ("-o", "PreferredAuthentications=publickey")
     terminal = start_terminal([str(keepshell_exe), "ssh", *ask_nothing, *no_key])

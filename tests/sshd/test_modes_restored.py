@@ -217,11 +217,9 @@ def test_with_stderr_elsewhere_nothing_is_explained(
     start_terminal: Start,
     keepshell_exe: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    trace: Trace,
 ) -> None:
     """Neither on the terminal nor in the file, which gets ssh's own words and no more."""
-    trace = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
     log = tmp_path / "stderr"
     argv = [str(keepshell_exe), "--window-change-interval", "0.5", "ssh", *host.access.ssh_args()]
     terminal = start_terminal(["sh", "-c", f"exec {shlex.join(argv)} 2>{log}"], job=True)

@@ -32,14 +32,6 @@ CLOCK_BOOTTIME = 7  # <linux/time.h>
 
 
 @pytest.fixture
-def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trace:
-    """What keepshell does from now on."""
-    trace = Trace(tmp_path / "trace")
-    monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
-    return trace
-
-
-@pytest.fixture
 def start(start_terminal: Start, keepshell_exe: Path, trace: Trace) -> Start:
     """Starts `keepshell ssh` with the interval of these tests, or with other options."""
 
