@@ -63,7 +63,8 @@ _UNLESS["forkafterauthentication"] = "no"
 
 _PROXIES = ("proxyjump", "proxycommand")
 _NOISE = (b"debug1: ", b"debug2: ", b"debug3: ", b"OpenSSH_", b"Authenticated to ")
-_CLOSING = b"Transferred: sent ", b"Bytes per second: sent "
+# The last is a ProxyJump's own ssh, which ours ends with SIGHUP; it has the time to say so or not.
+_CLOSING = b"Transferred: sent ", b"Bytes per second: sent ", b"Killed by signal 1."
 
 
 @dataclass(frozen=True)
