@@ -203,3 +203,19 @@ def _start_logged(
     closing.callback(lambda: print(f"--- {kind.__name__} {number}\n{server.log}"))
     closing.callback(server.stop)
     return server
+
+
+@pytest.fixture
+def config_toml() -> Path:
+    """Where config.toml is looked for; the folder is there, the file is not."""
+    path = Path(os.environ["XDG_CONFIG_HOME"], "keepshell", "config.toml")
+    path.parent.mkdir()
+    return path
+
+
+@pytest.fixture
+def ssh_config(tmp_path: Path) -> Path:
+    """A file for ssh's `-F`; empty."""
+    path = tmp_path / "ssh_config"
+    path.touch()
+    return path

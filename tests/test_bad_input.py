@@ -61,14 +61,6 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return made
 
 
-@pytest.fixture
-def config() -> Path:
-    """Where config.toml is looked for; the folder is there, the file is not."""
-    path = Path(os.environ["XDG_CONFIG_HOME"], "keepshell", "config.toml")
-    path.parent.mkdir()
-    return path
-
-
 SSH = ("ssh", "-F", "none", "web")
 TOLD = "<-o><ServerAliveInterval=60><-o><ServerAliveCountMax=20><-F><none><web>"
 
@@ -231,40 +223,41 @@ class TestConfiguration:
         self,
         make: Callable[[Path], None],
         said: str,
-        config: Path,
+        config_toml: Path,
         stand_in: StandIn,
         keepshell_exe: Path,
     ) -> None:
-        make(config)
+        make(config_toml)
         for words in (SSH, ("ssh", "-V"), ("ssh",), ("--dry-run", *SSH), ("--rung", "off", *SSH)):
             line = refusal(stand_in, keepshell_exe, *words)
-            assert line.startswith(f"{config}{said}")
+            assert line.startswith(f"{config_toml}{said}")
 
     def test_on_a_terminal(
         self,
         make: Callable[[Path], None],
         said: str,
-        config: Path,
+        config_toml: Path,
         stand_in: StandIn,
         keepshell_exe: Path,
         start_terminal: Start,
     ) -> None:
-        make(config)
+        make(config_toml)
         for words in (SSH, ("run", "--", str(stand_in.path))):
             terminal = start_terminal([str(keepshell_exe), *words], cols=200)
             output = terminal.read_to_end().decode()
-            assert one_line(output.replace("\r", "")).startswith(f"{config}{said}")
+            assert one_line(output.replace("\r", "")).startswith(f"{config_toml}{said}")
             assert terminal.wait() == USAGE
         assert not stand_in.ran
 
 
 def test_a_configuration_that_may_not_be_read(
-    config: Path, stand_in: StandIn, keepshell_exe: Path
+    config_toml: Path, stand_in: StandIn, keepshell_exe: Path
 ) -> None:
-    config.write_text("")
-    config.chmod(0)
+    config_toml.write_text("")
+    config_toml.chmod(0)
     line = refusal(stand_in, *without_privilege(), keepshell_exe, *SSH)
-    assert line == f"{config}: can't be read: Permission denied; make it readable or move it away"
+    said = "can't be read: Permission denied; make it readable or move it away"
+    assert line == f"{config_toml}: {said}"
 
 
 def without_privilege() -> list[str]:
@@ -277,13 +270,13 @@ def without_privilege() -> list[str]:
 
 
 @pytest.mark.parametrize("folder", ["dangling", "file", "missing"])
-def test_no_configuration_is_no_fault(folder: str, config: Path, keepshell_exe: Path) -> None:
+def test_no_configuration_is_no_fault(folder: str, config_toml: Path, keepshell_exe: Path) -> None:
     if folder == "dangling":
-        config.symlink_to("nowhere")
+        config_toml.symlink_to("nowhere")
     else:
-        config.parent.rmdir()
+        config_toml.parent.rmdir()
         if folder == "file":
-            config.parent.write_text("")
+            config_toml.parent.write_text("")
     ended = run(keepshell_exe, *SSH)
     assert (ended.returncode, ended.stdout, ended.stderr) == (
         7,

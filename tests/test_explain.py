@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ from keepshell.core.idle import Stretch
 from keepshell.core.policy import Rung
 from keepshell.core.rules import DROP, KINDS, PROBE, Rule
 from keepshell.state import PastSession, State
+from tests.support.cli import keepshell
 from tests.support.terminal import Terminal
-from tests.support.waiting import DEADLINE
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 WEB = f"{ME}@web:22"
@@ -26,36 +24,14 @@ NOW = time.time()
 DAY = 86400
 
 
-@pytest.fixture
-def config() -> Path:
-    path = Path(os.environ["XDG_CONFIG_HOME"], "keepshell", "config.toml")
-    path.parent.mkdir()
-    return path
-
-
-@pytest.fixture
-def ssh_config(tmp_path: Path) -> Path:
-    path = tmp_path / "ssh_config"
-    path.touch()
-    return path
-
-
-def keepshell(*words: str, status: int = 0) -> str:
+def told(*words: str, status: int = 0) -> str:
     """stdout, or stderr where another status than 0 is expected."""
-    done = subprocess.run(
-        [str(Path(sys.prefix, "bin", "keepshell")), *words],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == status, done.stderr
+    done = keepshell(*words, status=status)
     return done.stderr if status else done.stdout
 
 
 def explained(*words: str, options: tuple[str, ...] = ()) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(keepshell(*options, "explain", "--json", *words))
+    found: dict[str, Any] = json.loads(told(*options, "explain", "--json", *words))
     return found
 
 
@@ -82,17 +58,18 @@ def test_a_host_of_which_nothing_is_known(ssh_config: Path) -> None:
     assert not Path(os.environ["XDG_STATE_HOME"], "keepshell").exists()
 
 
-def test_the_source_of_each_value(config: Path, ssh_config: Path) -> None:
-    config.write_text(
+def test_the_source_of_each_value(config_toml: Path, ssh_config: Path) -> None:
+    config_toml.write_text(
         '[host."web"]\nrung = "no-op"\nrules = ["tmout=10m"]\n\n'
         '[default]\noutage_tolerance = "5m"\n'
     )
     ssh_config.write_text("Host web\n  ServerAliveInterval 30\n  User bob\n  Port 2200\n")
     found = explained("-F", str(ssh_config), "web", options=("--warn", "true"))
     assert found["host"] == "bob@web:2200"
-    assert settings(found)["rung"] == ("no-op", f'{config}:2 [host."web"] rung')
-    assert settings(found)["rules"] == (["tmout=10m"], f'{config}:3 [host."web"] rules')
-    assert settings(found)["outage_tolerance"] == (300, f"{config}:6 [default] outage_tolerance")
+    assert settings(found)["rung"] == ("no-op", f'{config_toml}:2 [host."web"] rung')
+    assert settings(found)["rules"] == (["tmout=10m"], f'{config_toml}:3 [host."web"] rules')
+    tolerance = (300, f"{config_toml}:6 [default] outage_tolerance")
+    assert settings(found)["outage_tolerance"] == tolerance
     assert settings(found)["warn"] == (True, "--warn")
     assert ssh_options(found) == {
         "ServerAliveInterval": ("30", "ssh_config"),
@@ -132,7 +109,7 @@ def test_learned_rules_and_what_is_done_about_them(state: State, ssh_config: Pat
     assert rules["channel-timeout"]["known_from"] == "drop, suspected"
     assert rules["client-alive"]["known_from"] == "probe"
     assert rules["connection-idle"]["seen_at"] == NOW
-    text = keepshell("explain", "-F", str(ssh_config), "web")
+    text = told("explain", "-F", str(ssh_config), "web")
     assert text.startswith(f"{WEB}: an interactive session\n\nsetting")
     assert "channel-timeout=15m  drop, suspected  sshd's ChannelTimeout" in text
     assert "a no-op goes out after 7 min of silence" in text
@@ -148,9 +125,7 @@ def test_an_idle_limit_shortens_the_interval_too(ssh_config: Path) -> None:
 
 def test_json_may_stand_last_and_a_command_is_not_run(ssh_config: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    found = json.loads(
-        keepshell("explain", "-F", str(ssh_config), "web", "touch", str(mark), "--json")
-    )
+    found = json.loads(told("explain", "-F", str(ssh_config), "web", "touch", str(mark), "--json"))
     assert (found["route"], found["why"]) == ("exec", "no terminal is asked for on the host")
     assert not mark.exists()
 
@@ -165,12 +140,12 @@ def test_json_may_stand_last_and_a_command_is_not_run(ssh_config: Path, tmp_path
     ],
 )
 def test_what_can_t_be_explained(words: tuple[str, ...], complaint: str) -> None:
-    assert keepshell("explain", *words, status=2).startswith(f"keepshell: {complaint}")
+    assert told("explain", *words, status=2).startswith(f"keepshell: {complaint}")
 
 
 def test_a_state_that_can_t_be_read_is_a_failure_of_ours(ssh_config: Path) -> None:
     Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db").mkdir(parents=True)
-    said = keepshell("explain", "-F", str(ssh_config), "web", status=70)
+    said = told("explain", "-F", str(ssh_config), "web", status=70)
     assert said.startswith("keepshell: ")
     assert "unable to open database file" in said
 
@@ -187,14 +162,14 @@ STRETCHES = (Stretch(60.0, 600.0, 10), Stretch(700.0, 90.0, 0), Stretch(1000.0, 
 
 
 def test_no_history() -> None:
-    assert keepshell("history").startswith("no session since ")
-    assert keepshell("history", "--json") == ""
+    assert told("history").startswith("no session since ")
+    assert told("history", "--json") == ""
 
 
 def test_sessions_as_json(state: State) -> None:
     state.record(past(window_changes=14, no_ops=1, injected=12, stretches=STRETCHES))
     state.record(past("me@db:22", 1800, ending="channel-timeout", status=255))
-    first, second = (json.loads(line) for line in keepshell("history", "--json").splitlines())
+    first, second = (json.loads(line) for line in told("history", "--json").splitlines())
     assert first == {
         "host": WEB,
         "started": NOW - 3600,
@@ -218,7 +193,7 @@ def test_sessions_as_json(state: State) -> None:
 def test_sessions_for_people(state: State) -> None:
     state.record(past(window_changes=1, no_ops=15, stretches=STRETCHES))
     state.record(past("me@db:22", 1800, ending="channel-timeout", status=255))
-    lines = keepshell("history").splitlines()
+    lines = told("history").splitlines()
     assert "own-exit" in lines[1]
     assert "10 min" in lines[1]
     assert lines[1].endswith("15 min      1 window-change, 15 no-ops")
@@ -233,7 +208,7 @@ def test_sessions_for_people(state: State) -> None:
 def test_overlapping_sessions_are_on_lines_of_their_own(state: State) -> None:
     for ago in (3600, 3000, 2400):
         state.record(past(ago=ago))
-    lines = keepshell("history").splitlines()
+    lines = told("history").splitlines()
     at = lines.index(WEB)
     assert all("█" in line for line in lines[at + 1 : at + 4])
     assert lines[at + 5].strip().startswith("█ in use")
@@ -246,7 +221,7 @@ def test_a_terminal_that_lacks_the_characters(
     for variable, value in (("PYTHONIOENCODING", "ascii"), ("TERM", "linux")):
         with monkeypatch.context() as patch:
             patch.setenv(variable, value)
-            text = keepshell("history")
+            text = told("history")
             assert "# in use   = idle, kept alive   - idle   x dropped" in text
             assert text.isascii()
 
@@ -258,7 +233,7 @@ def test_by_host_and_time(state: State, ssh_config: Path) -> None:
     state.record(past("me@db:22"))
 
     def hosts(*options: str) -> list[str]:
-        text = keepshell("history", "--json", *options)
+        text = told("history", "--json", *options)
         return [json.loads(line)["host"] for line in text.splitlines()]
 
     assert hosts() == [WEB, "bob@web:2200", "me@db:22"]
@@ -282,13 +257,13 @@ def test_by_host_and_time(state: State, ssh_config: Path) -> None:
     ],
 )
 def test_what_history_can_t_read(words: tuple[str, ...], complaint: str) -> None:
-    assert keepshell("history", *words, status=2).startswith(f"keepshell: {complaint}")
+    assert told("history", *words, status=2).startswith(f"keepshell: {complaint}")
 
 
 def test_names_from_the_state_can_t_drive_the_terminal(state: State) -> None:
     state.record(past("me@\x1b]0;title\x07web:22", ending="\x1b[31m"))
-    assert "\x1b" not in keepshell("history")
-    assert "\\x1b" in keepshell("history")
+    assert "\x1b" not in told("history")
+    assert "\\x1b" in told("history")
 
 
 # forget
@@ -298,35 +273,35 @@ def test_forgetting_a_host(state: State) -> None:
     for _ in range(2):
         state.record(past(), learned=Rule(KINDS["tmout"], 600, DROP, drops=1))
     state.record(past("me@db:22"))
-    assert keepshell("forget", "web") == f"{WEB}: forgot 1 rule and 2 sessions\n"
+    assert told("forget", "web") == f"{WEB}: forgot 1 rule and 2 sessions\n"
     assert state.hosts() == ["me@db:22"]
-    said = keepshell("forget", "web", status=2)
+    said = told("forget", "web", status=2)
     assert said == "keepshell: nothing is known of web; known: me@db:22\n"
-    assert keepshell("forget", "me@db:22") == "me@db:22: forgot 0 rules and 1 session\n"
-    assert keepshell("forget", "me@db:22", status=2).endswith("known: no host\n")
+    assert told("forget", "me@db:22") == "me@db:22: forgot 0 rules and 1 session\n"
+    assert told("forget", "me@db:22", status=2).endswith("known: no host\n")
 
 
 def test_a_host_with_several_users_is_not_guessed(state: State) -> None:
     state.record(past("bob@web:22"))
     state.record(past("eve@web:22"))
-    said = keepshell("forget", "web", status=2)
+    said = told("forget", "web", status=2)
     assert said == "keepshell: web may be any of bob@web:22, eve@web:22\n"
     state.record(past(WEB))
-    keepshell("forget", "web")
+    told("forget", "web")
     assert state.hosts() == ["bob@web:22", "eve@web:22"]
-    keepshell("forget", "bob@web:22")
-    keepshell("forget", "web")
+    told("forget", "bob@web:22")
+    told("forget", "web")
     assert state.hosts() == []
 
 
 @pytest.mark.parametrize("words", [(), ("a", "b"), ("--all",)])
 def test_forget_takes_one_host(words: tuple[str, ...]) -> None:
-    assert keepshell("forget", *words, status=2).startswith("keepshell: ")
+    assert told("forget", *words, status=2).startswith("keepshell: ")
 
 
 def test_options_of_sessions_mean_nothing_here() -> None:
     for command in ("history", "forget", "status", "off", "on"):
-        said = keepshell("--rung", "off", command, status=2)
+        said = told("--rung", "off", command, status=2)
         assert said == f"keepshell: --rung: means nothing to {command}\n"
 
 

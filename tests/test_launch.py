@@ -56,22 +56,6 @@ class Told:
 
 
 @pytest.fixture
-def ssh_config(tmp_path: Path) -> Path:
-    """The file that `-F` names in these tests; empty."""
-    path = tmp_path / "ssh_config"
-    path.write_text("")
-    return path
-
-
-@pytest.fixture
-def config() -> Path:
-    """Where config.toml is looked for; the folder is there, the file is not."""
-    path = Path(os.environ["XDG_CONFIG_HOME"], "keepshell", "config.toml")
-    path.parent.mkdir()
-    return path
-
-
-@pytest.fixture
 def tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in, named in KEEPSHELL_SSH."""
     path = tmp_path / "tells"
@@ -217,13 +201,13 @@ OPTIONS = (
 
 @pytest.mark.parametrize("case", OPTIONS, ids=str)
 def test_options_added(
-    case: Options, ssh_config: Path, config: Path, tells: Path, keepshell_exe: Path
+    case: Options, ssh_config: Path, config_toml: Path, tells: Path, keepshell_exe: Path
 ) -> None:
     folder = ssh_config.parent
     for name, text in {"ssh_config": case.ssh_config, **case.files}.items():
         (folder / name).write_text(text.format(folder=folder))
     if case.config:
-        config.write_text(case.config)
+        config_toml.write_text(case.config)
     arguments = ["-F", str(ssh_config), *case.typed]
     ended = run(keepshell_exe, *case.options, "ssh", *arguments)
     assert (ended.returncode, ended.stderr) == (7, b"")
@@ -412,12 +396,12 @@ def test_route_without_a_terminal_for_the_output(
 
 @pytest.mark.parametrize("broken", [None, "no toml", "directory"])
 def test_turned_off(
-    broken: str | None, config: Path, tells: Path, keepshell_exe: Path, start_terminal: Start
+    broken: str | None, config_toml: Path, tells: Path, keepshell_exe: Path, start_terminal: Start
 ) -> None:
     if broken == "directory":
-        config.mkdir()
+        config_toml.mkdir()
     elif broken:
-        config.write_text(broken)
+        config_toml.write_text(broken)
     for words in (["-F", "none", "web"], ["-Z"], []):
         argv = [str(keepshell_exe), "ssh", *words]
         if words:
@@ -594,16 +578,16 @@ class TestDryRun:
         assert (ended.returncode, ended.stderr) == (0, b"")
 
     def test_on_a_terminal(
-        self, config: Path, tells: Path, keepshell_exe: Path, start_terminal: Start
+        self, config_toml: Path, tells: Path, keepshell_exe: Path, start_terminal: Start
     ) -> None:
-        config.write_text('[host."web*"]\n\nserver_alive_interval = "15s"\n')
+        config_toml.write_text('[host."web*"]\n\nserver_alive_interval = "15s"\n')
         options = ["--dry-run", "--outage-tolerance", "1m"]
         argv = [str(keepshell_exe), *options, "ssh", "-F", "none", "web1"]
         terminal = start_terminal(argv, cols=400)
         assert terminal.read_to_end().decode().split("\r\n") == [
             f"{tells} -o ServerAliveInterval=15 -o ServerAliveCountMax=4 -F none web1",
             "  # in a pty: an interactive session",
-            f'  # ServerAliveInterval=15: {config}:3 [host."web*"] server_alive_interval',
+            f'  # ServerAliveInterval=15: {config_toml}:3 [host."web*"] server_alive_interval',
             "  # ServerAliveCountMax=4: --outage-tolerance",
             "",
         ]

@@ -89,7 +89,9 @@ CASES: tuple[Case, ...] = (
         ("print $x++\r", "$1 = "),
     ),
     _GDB.at("half-typed line", _TYPED, ("print 6*", "6*▮"), None, ("7\r", " = 42\n")),
-    _GDB.at("a pager's question", _FRESH, ("help all\r", "--Type <RET>"), None, ("q\r", "▮")),
+    _GDB.at(
+        "a pager's question", _FRESH, ("help all\r", "--Type <RET>"), None, ("q\r", "Quit\n(gdb) ▮")
+    ),
     _BC.at("after a result", _FRESH),
     _BC.at("half-typed line", _TYPED, ("6*", "6*▮"), None, ("7\r", "\n42\n")),
     _RLWRAP.at("cat, nothing typed", _FRESH),

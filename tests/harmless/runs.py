@@ -25,7 +25,7 @@ from keepshell.core.policy import Policy, Rung
 from keepshell.core.session import Effect, Note, Phase, Session, ToHost, ToUser
 from keepshell.core.typist import Allowed, Typist
 from tests.harmless.case import CURSOR, EDITS, END, Case, Step
-from tests.support.processes import end, reap, with_home
+from tests.support.processes import end, is_running, reap, with_home
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
@@ -75,6 +75,7 @@ class Run:
         self._ahead = 0.0
         self._fed = 0  # bytes of output
         self._pressed_after = 0
+        self._rested_after: int | None = None
         self.screen = Screen(ROWS_OF_SCREEN, COLUMNS)
         self.session = Session(_NO_TYPING, self._now(), escape_char=None, typist=typist)
         self.notes: Counter[Note] = Counter()
@@ -120,6 +121,7 @@ class Run:
     def press(self, keys: str) -> None:
         """A step's keys; what the screen shows before any reply to them is not waited for."""
         self._pressed_after = self._fed
+        self._rested_after = None
         self.type(keys.encode())
 
     def force(self) -> None:
@@ -152,6 +154,17 @@ class Run:
         if text == EDITS:
             return 2004 in self.screen.modes
         return text in self.picture()
+
+    def rests(self) -> bool:
+        """Whether twice in a row nothing of it was running and nothing had been written.
+
+        Keys that come while a shell is on its way to its prompt are shown by the kernel too.
+        """
+        self.follow()
+        before, self._rested_after = self._rested_after, self._fed
+        if any(map(is_running, with_home(self.home))):
+            self._rested_after = None
+        return self._rested_after is not None and self._rested_after == before
 
     def _ended(self) -> bool:
         if not self.terminal.running:
@@ -246,8 +259,10 @@ def run(case: Case, rows: tuple[Row, ...] = ROWS) -> Result:
 
 
 def walk(steps: tuple[Step, ...], runs: list[Run]) -> None:
-    """Type in all runs, and wait until all show what the step is to show."""
+    """Type in all runs when all rest, and wait until all show what the step is to show."""
     for keys, text in steps:
+        if keys:
+            eventually(partial(_all_rest, runs), partial(_described, runs, "rest"))
         for each in runs:
             each.follow()
             if keys:
@@ -259,6 +274,11 @@ def walk(steps: tuple[Step, ...], runs: list[Run]) -> None:
 def _all_show(runs: list[Run], text: str) -> bool:
     shown = [each.shows(text) for each in runs]  # no run stops following because another lags
     return all(shown)
+
+
+def _all_rest(runs: list[Run]) -> bool:
+    resting = [each.rests() for each in runs]
+    return all(resting)
 
 
 def _described(runs: list[Run], text: str) -> str:

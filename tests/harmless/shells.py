@@ -56,6 +56,8 @@ _FISH = Program(
     argv=("fish", "--private", "-C", _FISH_PROMPT),
     starts=(("", _PROMPT),),
     ends=(("echo sum(math 40 + 2) | tee -a ran\r", f"\nsum42\n{_PROMPT}"), ("exit 3\r", END)),
+    # Without them it reads all manual pages in the background, for ten seconds and more.
+    files={"~/.local/share/fish/generated_completions/none.fish": ""},
 )
 _PLAIN_FISH = replace(
     _FISH,

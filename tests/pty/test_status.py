@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from keepshell import live
+from tests.support.cli import keepshell
 from tests.support.processes import is_gone
 from tests.support.programs import path_of
 from tests.support.terminal import Terminal
@@ -46,19 +47,6 @@ def keep(start_terminal: Start, keepshell_exe: Path, folder: Path) -> Start:
         return terminal
 
     return start
-
-
-def keepshell(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(Path(sys.prefix, "bin", "keepshell")), *words],
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == status, done.stderr
-    return done
 
 
 def shown() -> list[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
-import random
 import re
 import shlex
 import socket
@@ -25,6 +23,7 @@ from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 from tests.support.tmux import Tmux
 from tests.support.trace import Trace
+from tests.support.trees import assert_same_trees, make_tree, payload
 from tests.support.waiting import DEADLINE, eventually
 
 Start = Callable[..., Terminal]
@@ -82,12 +81,6 @@ def shim(
     return made
 
 
-@pytest.fixture
-def remote_home(sshd: Sshd) -> Path:
-    """Where a remote command starts."""
-    return sshd.access.directory / "home"
-
-
 def run(*argv: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
     """Run to the end; AssertionError with all output unless it succeeds."""
     ended = attempt(*argv, **options)
@@ -103,38 +96,8 @@ def attempt(*argv: str | Path, **options: object) -> subprocess.CompletedProcess
     )
 
 
-def payload(size: int) -> bytes:
-    """Bytes of every value."""
-    return random.Random(size).randbytes(size)
-
-
-def make_tree(folder: Path) -> Path:
-    """Files of several sizes and odd names, a link, an empty directory."""
-    (folder / "sub dir" / "empty").mkdir(parents=True)
-    for name, size in (("a", 0), ("b c", 1), ("sub dir/bin\u00e4r", 1_500_000), ("-n", 70_000)):
-        (folder / name).write_bytes(payload(size))
-    (folder / "link").symlink_to("a")
-    return folder
-
-
-def assert_same_trees(one: Path, other: Path) -> None:
-    names = sorted(path.relative_to(one) for path in one.rglob("*"))
-    assert names == sorted(path.relative_to(other) for path in other.rglob("*"))
-    assert names
-    files = [str(name) for name in names if (one / name).is_file()]
-    assert filecmp.cmpfiles(one, other, files, shallow=False) == (files, [], [])
-
-
+@pytest.mark.usefixtures("git_project")
 class TestGit:
-    @pytest.fixture(autouse=True)
-    def _environment(self, monkeypatch: pytest.MonkeyPatch, remote_home: Path) -> None:
-        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-        monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-        for role in ("AUTHOR", "COMMITTER"):
-            monkeypatch.setenv(f"GIT_{role}_NAME", "A U Thor")
-            monkeypatch.setenv(f"GIT_{role}_EMAIL", "author@example.com")
-        run(path_of("git"), "init", "-q", "--bare", "-b", "main", remote_home / "project.git")
-
     @pytest.mark.parametrize(
         ("variable", "value"),
         [

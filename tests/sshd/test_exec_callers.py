@@ -5,12 +5,11 @@ docs/callers.md names the tests of this file.
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
 import os
-import random
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +28,7 @@ from tests.support.programs import path_of, require
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
+from tests.support.trees import assert_same_trees, make_tree, payload
 from tests.support.waiting import DEADLINE, eventually
 
 Start = Callable[..., Terminal]
@@ -131,46 +131,12 @@ def script(
     return make_caller(sshd.access, named=request.param == "python")
 
 
-@pytest.fixture
-def remote_home(sshd: Sshd) -> Path:
-    """Where a remote command starts."""
-    return sshd.access.directory / "home"
-
-
-def payload(size: int) -> bytes:
-    """Bytes of every value."""
-    return random.Random(size).randbytes(size)
-
-
-def make_tree(folder: Path) -> Path:
-    """Binary files with odd names."""
-    (folder / "sub dir").mkdir(parents=True)
-    for name, size in (("a", 0), ("b c", 1), ("sub dir/bin\u00e4r", 700_000)):
-        (folder / name).write_bytes(payload(size))
-    return folder
-
-
-def assert_same_trees(one: Path, other: Path) -> None:
-    names = sorted(str(path.relative_to(one)) for path in one.rglob("*") if path.is_file())
-    assert names
-    assert filecmp.cmpfiles(one, other, names, shallow=False) == (names, [], [])
-
-
 def shell_words(*words: str | Path) -> str:
     return shlex.join(map(str, words))
 
 
+@pytest.mark.usefixtures("git_project")
 class TestGit:
-    @pytest.fixture(autouse=True)
-    def _environment(self, monkeypatch: pytest.MonkeyPatch, remote_home: Path) -> None:
-        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-        monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-        for role in ("AUTHOR", "COMMITTER"):
-            monkeypatch.setenv(f"GIT_{role}_NAME", "A U Thor")
-            monkeypatch.setenv(f"GIT_{role}_EMAIL", "author@example.com")
-        bare = [path_of("git"), "init", "-q", "--bare", "-b", "main", remote_home / "project.git"]
-        subprocess.run(bare, check=True)
-
     @pytest.mark.parametrize(
         "setting", ["", "GIT_SSH=ssh", "GIT_SSH_COMMAND=ssh -4", "core.sshCommand=ssh -4"]
     )
@@ -189,7 +155,8 @@ class TestGit:
         first, second = tmp_path / "first", tmp_path / "second"
         url = f"{ALIAS}:{remote_home}/project.git"
         caller.run("git", *options, "clone", "-q", url, first)
-        make_tree(first / "content")
+        tree = make_tree(first / "content")
+        (tree / "sub dir" / "empty").rmdir()  # git has no directories
         for words in (["add", "."], ["commit", "-q", "-m", "c"], ["push", "-q", url, "HEAD:main"]):
             caller.run("git", *options, "-C", first, *words)
         caller.run(
@@ -430,6 +397,7 @@ def test_svn(caller: Caller, tmp_path: Path, remote_home: Path) -> None:
     svn = ["svn", "--config-dir", tmp_path / "svn", "--quiet"]  # else it goes by passwd(5)
     caller.run(*svn, "import", "--message", "all", source, url)
     caller.run(*svn, "checkout", url, back)
+    shutil.rmtree(back / ".svn")
     assert_same_trees(source, back)
     caller.check_calls("-q", ALIAS, "svnserve", "-t")
 

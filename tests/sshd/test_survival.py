@@ -15,9 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.sshd.survival import CASES, DIES, LIMIT, ROUNDS, SSH, Case, Outcome, Session, Survival
+from tests.sshd.survival import DIES, LIMIT, ROUNDS, SSH, Case, Outcome, Session, Survival
 from tests.support.access import Access
-from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Counts, Middlebox
 from tests.support.processes import is_gone, reap, tree
 from tests.support.programs import path_of, require
@@ -51,31 +50,6 @@ def assert_explained(terminal: Terminal, sentence: str) -> None:
     *others, last = terminal.read_to_end().decode().splitlines()
     assert re.search(rf"keepshell: session dropped: (?:{sentence})", last), terminal.describe()
     assert not [line for line in others if "keepshell: " in line]
-
-
-@pytest.fixture(params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
-    """One row of the table."""
-    assert isinstance(request.param, Case)
-    return request.param
-
-
-@pytest.fixture
-def survival(
-    case: Case,
-    start_sshd: Callable[..., Sshd],
-    start_dropbear: Callable[..., Dropbear],
-    start_middlebox: StartBox,
-    start_terminal: Start,
-) -> Survival:
-    """The servers of that row."""
-    return Survival(
-        case,
-        start_sshd=start_sshd,
-        start_dropbear=start_dropbear,
-        start_middlebox=start_middlebox,
-        start_terminal=start_terminal,
-    )
 
 
 def check(survival: Survival, case: Case, command: tuple[str, ...], expected: Outcome) -> None:

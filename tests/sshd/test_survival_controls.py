@@ -4,38 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
-from tests.sshd.survival import CASES, LIMIT, SSH, SSH_SERVER_ALIVE, Case, Session, Survival
-from tests.support.dropbear import Dropbear
+from tests.sshd.survival import LIMIT, SSH, SSH_SERVER_ALIVE, Case, Session, Survival
 from tests.support.middlebox import Action, Counts, Middlebox
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
-
-
-@pytest.fixture(params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
-    """One row of the table."""
-    assert isinstance(request.param, Case)
-    return request.param
-
-
-@pytest.fixture
-def survival(
-    case: Case,
-    start_sshd: Callable[..., Sshd],
-    start_dropbear: Callable[..., Dropbear],
-    start_middlebox: Callable[..., Middlebox],
-    start_terminal: Callable[..., Terminal],
-) -> Survival:
-    """The servers of that row."""
-    return Survival(
-        case,
-        start_sshd=start_sshd,
-        start_dropbear=start_dropbear,
-        start_middlebox=start_middlebox,
-        start_terminal=start_terminal,
-    )
 
 
 def test_bare_ssh(case: Case, survival: Survival) -> None:

@@ -48,6 +48,18 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def is_running(process: psutil.Process) -> bool:
+    """Whether a thread of it runs, wants to, or waits for the disk: it is not yet where it waits.
+
+    The state of each thread, proc(5).
+    """
+    for stat in Path("/proc", str(process.pid), "task").glob("*/stat"):
+        with suppress(OSError):
+            if stat.read_bytes().rpartition(b") ")[2][:1] in b"RD":
+                return True
+    return False
+
+
 def tree(pid: int) -> set[psutil.Process]:
     """The living process `pid` and all its descendants."""
     try:
