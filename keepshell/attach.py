@@ -37,6 +37,7 @@ class Job:
         "naming",
         "policy",
         "program",
+        "says_closed",
     )
 
     def __init__(
@@ -52,6 +53,8 @@ class Job:
         """ssh's EscapeChar as a byte, None for `none` or where the child is not ssh."""
         self.explains = self.program in _EXPLAINED
         """Whether a drop is explained on stderr, if that is a terminal."""
+        self.says_closed = is_ssh
+        """Whether ssh, left with `~.`, says that the connection is closed (LogLevel)."""
         self.name = self.program
         """What the user calls it: the host as typed, or the program."""
         self.naming: Callable[[], Naming] | None = None
@@ -117,12 +120,15 @@ class Attached:
             )
             with signals.watching(), self._terminal.raw(), contextlib.closing(shown):
                 relay.run(signals, alarm)
+                session.conclude()
                 now = wakeups.clock()
                 status = os.waitstatus_to_exitcode(self._child.status or 0)
                 ending = _ending(session, now, status)
                 if ending.is_drop or session.cut_off:
                     self._terminal.write(session.modes.undo(self._terminal.rows()))
             trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
+        if session.disconnected and job.says_closed:
+            _say_closed(known.host, job.name)
         advice = known.remember(session, ending, status=status, now=now)
         if ending.is_drop and job.explains:
             explain(ending, advice)
@@ -164,6 +170,17 @@ def explain(ending: Ending, advice: str = "") -> None:
         line = f"keepshell: {ending.sentence} {advice}".rstrip()
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)
+
+
+def _say_closed(host: str, typed: str) -> None:
+    """What ssh says after its own `~.` (clientloop.c), wherever its messages go.
+
+    `host` is as remembered; where it is not known, the name as `typed` must do.
+    """
+    from keepshell import hosts
+
+    with contextlib.suppress(OSError):
+        os.write(2, os.fsencode(f"Connection to {hosts.host_part(host) or typed} closed.\r\n"))
 
 
 def _copy_of_stderr() -> int | None:

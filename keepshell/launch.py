@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
 _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
 _QUIET_LEVELS = frozenset(("quiet", "silent", "fatal"))
+_BELOW_INFO = _QUIET_LEVELS | {"error"}
 
 
 class Call:
@@ -191,7 +192,9 @@ class Call:
         assert self._command is not None
         job = Job(self.argv, realssh.deeper(self._environ), self.policy, is_ssh=True)
         job.escape_char = _escape_char(self._setting("EscapeChar", "~"))
-        job.explains = self._setting("LogLevel", "info").lower() not in _QUIET_LEVELS
+        level = self._setting("LogLevel", "info").lower()
+        job.explains = level not in _QUIET_LEVELS
+        job.says_closed = level not in _BELOW_INFO
         job.name = self._command.host or job.name
         job.naming = self.naming
         return job

@@ -271,6 +271,7 @@ class Relay:
             self._watch(now)
 
     def _tick(self, now: float) -> None:
+        self._see_phase(now)
         phase = Phase.PROMPTING if self._child.prompting() else Phase.IN_SESSION
         self._perform(self._session.tick(now, phase), now)
         self._show(now)

@@ -11,7 +11,8 @@ The rules it keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 TAIL_SIZE = 1024
 """Bytes of the last output kept to tell what ended the session."""
+
+# clientloop.c and mux.c, at the end of a session with a terminal.
+_CLOSED_BY_SSH = re.compile(rb"(?:Shared c|C)onnection to [^\r\n]* closed\.\r+\n\Z")
 
 SUSPEND_NOTICE = b"^Z [suspend ssh]"
 SUSPEND_WITHIN = 2.0
@@ -111,6 +115,8 @@ class Session:
         self.keystrokes = Keystrokes(escape_char)
         self.nudges = 0
         self.begun = False
+        self.disconnected = False
+        """Whether `~.` was acted on here, so that ssh says nothing of a closed connection."""
         self.keepalives = True
         """The user's switch; off, nothing is sent that ssh would not have sent by itself."""
         self._policy = policy
@@ -147,7 +153,7 @@ class Session:
             self.keystrokes.feed(data, now)
             effects.append(ToHost(data))
         self._expect_suspend(now)
-        return [*self._shown(self._typist.input(self.keystrokes, now)), *effects]
+        return [*self._shown(self._typist.input(self.keystrokes, now)), *_joined(effects)]
 
     def user_sent(self, data: bytes, now: float) -> None:
         """The user's bytes have gone to the child as they were; only where `verbatim`."""
@@ -173,7 +179,8 @@ class Session:
         kept, self._kept_back = self._kept_back, b""
         if kept and keys.escape_missed:
             if keys.quit_at == now:
-                return [ToUser(kept + b".\r\n"), Disconnect()]
+                self.disconnected = True
+                return [Disconnect()]
             if keys.suspend_at == now:
                 return [ToUser(kept + SUSPEND_NOTICE + b"\r\n"), Suspend()]
         return [ToHost(key if kept == key else kept + key)]
@@ -202,6 +209,11 @@ class Session:
         """ssh has asked what it had to, and the host answers."""
         self.begun = True
         self.idle.begun_at = now
+
+    def conclude(self) -> None:
+        """The child has ended: ssh's closing words prove a session in which nothing was shown."""
+        if not self.begun and _CLOSED_BY_SSH.search(self._tail):
+            self.begin(self.idle.started_at)
 
     def child_stopped(self, stopped: bool) -> None:
         """The child was stopped by a signal, or goes on."""
@@ -321,19 +333,22 @@ class Session:
         )
         typed = self._typist.type(now, seen)
         effects: list[Effect] = [Note("hold", reason) for reason in typed.holds]
-        for near in typed.near_limits:
-            effects += self._say_near_limit(near)
+        effects += self._say_near_limits(typed.near_limits)
         if typed.to_host:
             self.idle.sent(now, typed.rung)
             self.keystrokes.injected(typed.to_host)
             effects += [ToHost(typed.to_host), Note("noop-sent", typed.row)]
         return effects
 
-    def _say_near_limit(self, near: NearLimit) -> list[Effect]:
-        """In the trace, and as the terminal's own notification (OSC 9) where the user wishes."""
-        effects: list[Effect] = [Note("near-limit", f"{near.rule.value}: {near.reason}")]
-        if self._policy.warn and not self.modes.snapshot().half_sequence:
-            text = f"keepshell: {near.rule.value} may end this session: {near.reason}"
+    def _say_near_limits(self, nears: Sequence[NearLimit]) -> list[Effect]:
+        """In the trace, and as one notification of the terminal's (OSC 9) where the user wishes."""
+        effects: list[Effect] = [
+            Note("near-limit", f"{near.rule.value}: {near.reason}") for near in nears
+        ]
+        if nears and self._policy.warn and not self.modes.snapshot().half_sequence:
+            rules = " or ".join(near.rule.value for near in nears)
+            reasons = "; ".join(sorted({near.reason for near in nears}))
+            text = f"keepshell: {rules} may end this session: {reasons}"
             effects.append(ToUser(b"\x1b]9;" + text.encode("ascii", "replace") + b"\x07"))
         return effects
 
@@ -346,6 +361,18 @@ class Session:
 
 def _to_user(data: bytes) -> list[Effect]:
     return [ToUser(data)] if data else []
+
+
+def _joined(effects: list[Effect]) -> list[Effect]:
+    """Neighbouring bytes for the host as one: a program may take a lone ESC for the key."""
+    joined: list[Effect] = []
+    for effect in effects:
+        before = joined[-1] if joined else None
+        if isinstance(before, ToHost) and isinstance(effect, ToHost):
+            joined[-1] = ToHost(before.data + effect.data)
+        else:
+            joined.append(effect)
+    return joined
 
 
 def _last(tail: bytes, data: bytes) -> bytes:

@@ -156,6 +156,39 @@ def test_the_evidence_of_an_end() -> None:
     assert evidence.keepalives == 1
 
 
+@pytest.mark.parametrize("words", [b"Connection to web", b"hi\r\nShared connection to web"])
+def test_the_closing_words_of_ssh_prove_a_session_that_showed_nothing(words: bytes) -> None:
+    session = make()
+    session.host_output(words + b" closed.\r\r\n", START + 5)
+    session.conclude()
+    evidence = session.evidence(START + 6, exit_status=255, signal=None)
+    assert (evidence.session, evidence.lasted) == (True, 6)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"ssh: connect to host web port 22: Connection refused\r\n",
+        b"Connection closed by 192.0.2.1 port 22\r\n",
+        b"Connection to web closed.\r\nmore\r\n",
+        b"",
+    ],
+)
+def test_other_words_prove_none(words: bytes) -> None:
+    session = make()
+    session.host_output(words, START + 5)
+    session.conclude()
+    assert not session.begun
+
+
+def test_a_session_that_has_begun_is_concluded_without_ado() -> None:
+    session = make()
+    session.begin(START + 2)
+    session.host_output(b"Connection to web closed.\r\r\n", START + 5)
+    session.conclude()
+    assert session.evidence(START + 6, exit_status=255, signal=None).lasted == 4
+
+
 def test_the_evidence_of_a_typed_quit() -> None:
     session = make()
     assert not session.cut_off

@@ -78,15 +78,31 @@ def test_a_hold_says_its_reason_and_near_the_limit_it_is_said_once() -> None:
     )
 
 
-@pytest.mark.parametrize("half", [b"", b"\x1b[?25"])
-def test_the_terminal_notifies_if_the_user_wishes_and_never_in_a_sequence(half: bytes) -> None:
+SAID = b"\x1b]9;keepshell: %s may end this session: a line is half typed\x07"
+
+
+@pytest.mark.parametrize(
+    ("half", "note"), [(b"", SAID % b"channel-timeout"), (b"\x1b[?25", b"")], ids=["", "half"]
+)
+def test_the_terminal_notifies_if_the_user_wishes_and_never_in_a_sequence(
+    half: bytes, note: bytes
+) -> None:
     session = make(policy=Policy(warn=True, window_change_interval=1e6))
     session.host_output(PROMPT + half, START)
     session.user_input(b"x", START)
     tick(session, START + 50)
-    note = shown(tick(session, START + 95))
-    assert note.startswith(b"\x1b]9;keepshell: channel-timeout may end this session") is not half
-    assert (note == b"") is bool(half)
+    assert shown(tick(session, START + 95)) == note
+
+
+def test_two_rules_near_their_limits_are_one_notification() -> None:
+    policy = Policy(warn=True, window_change_interval=1e6)
+    session = make(noop.Rule.CHANNEL_TIMEOUT, noop.Rule.TTY_IDLE, policy=policy)
+    session.host_output(PROMPT, START)
+    session.user_input(b"x", START)
+    tick(session, START + 50)
+    effects = tick(session, START + 95)
+    assert shown(effects) == SAID % b"channel-timeout or tty-idle"
+    assert [e.event for e in effects if isinstance(e, Note)] == ["hold", "near-limit", "near-limit"]
 
 
 def test_an_empty_line_and_its_redraw_withheld() -> None:
@@ -253,7 +269,8 @@ def test_an_escape_that_ssh_missed_is_text_on_the_line() -> None:
 def test_the_quit_after_a_no_op_is_done_here(pieces: list[bytes]) -> None:
     session = after_focus_in()
     effects = [e for piece in pieces for e in session.user_input(piece, START + 60)]
-    assert effects == [ToUser(b"~.\r\n"), Disconnect()]
+    assert effects == [Disconnect()]
+    assert session.disconnected
     assert session.evidence(START + 61, exit_status=255, signal=None).quit_typed
 
 
@@ -278,6 +295,23 @@ def test_the_suspend_after_a_no_op_is_done_here() -> None:
 def test_other_keys_after_a_no_op_reach_the_host(keys: bytes, sent: bytes) -> None:
     session = after_focus_in()
     assert typed(session.user_input(keys, START + 60)) == sent
+
+
+@pytest.mark.parametrize(
+    ("keys", "sent"),
+    [
+        ([b"\x1b[A"], b"\x1b[A"),
+        ([b"\x1b[200~pasted\x1b[201~"], b"\x1b[200~pasted\x1b[201~"),
+        (["\u00e9".encode()], "\u00e9".encode()),
+        ([b"~", b"\x1b[A"], b"~\x1b[A"),
+    ],
+)
+def test_what_is_typed_first_after_a_no_op_stays_in_one_piece(
+    keys: list[bytes], sent: bytes
+) -> None:
+    """A program that reads a lone ESC at once would take it for the key."""
+    session = after_focus_in()
+    assert [e for key in keys for e in session.user_input(key, START + 60)] == [ToHost(sent)]
 
 
 def test_after_the_next_enter_ssh_sees_its_escapes_again() -> None:

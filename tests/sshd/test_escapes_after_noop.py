@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from signal import SIGTSTP
 
 import pytest
 
 from tests.sshd.kept import Kept, Open, answers
 from tests.support.remoteshell import PROMPT
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+from tests.support.trace import Trace
 
 LIMIT = 4
 RULE = f"--rules=channel-timeout={LIMIT}s"
@@ -18,20 +23,45 @@ RULE = f"--rules=channel-timeout={LIMIT}s"
 
 def after_a_no_op(open_logins: Open, *, job: bool = False) -> Kept:
     """A session at a fresh prompt, where one empty paste was typed."""
-    kept = open_logins().kept(RULE, job=job)
+    return typed_to(open_logins().kept(RULE, job=job))
+
+
+def typed_to(kept: Kept) -> Kept:
     kept.trace.wait_for("noop-sent")
     return kept
 
 
 @pytest.mark.parametrize("typed", [("~.",), ("~", ".")], ids=["at once", "key by key"])
 def test_the_quit_disconnects(open_logins: Open, typed: tuple[str, ...]) -> None:
-    kept = after_a_no_op(open_logins)
-    for key in typed:
-        kept.terminal.send(key)
-    output = kept.terminal.read_to_end()
-    assert kept.terminal.wait() == 255
-    assert f"{PROMPT}~.\r\n".encode() in output
-    assert b"keepshell: " not in output
+    logins = open_logins()
+    kept = typed_to(logins.kept(RULE)).terminal
+    ends = []
+    for terminal in (logins.bare(), kept):
+        for key in typed:
+            terminal.send(key)
+        output = terminal.read_to_end()
+        assert terminal.wait() == 255
+        assert b"keepshell: " not in output
+        ends.append(terminal.screen.lines)
+    assert ends[0] == ends[1]
+    assert ends[0][0] == f"{PROMPT}Connection to 127.0.0.1 closed."
+
+
+@pytest.mark.parametrize("options", [["-q"], ["-o", "LogLevel=ERROR"]], ids=str)
+def test_the_quit_is_silent_where_ssh_is(
+    options: list[str],
+    sshd: Sshd,
+    start_terminal: Callable[..., Terminal],
+    trace: Trace,
+    keepshell_exe: Path,
+) -> None:
+    argv = [str(keepshell_exe), RULE, "ssh", *options, *sshd.access.ssh_args()]
+    terminal = start_terminal(argv)
+    terminal.expect(PROMPT)
+    trace.wait_for("noop-sent")
+    terminal.send("~.")
+    assert b"closed" not in terminal.read_to_end()
+    assert terminal.wait() == 255
 
 
 def test_the_suspend_stops_the_job_and_fg_brings_it_back(open_logins: Open) -> None:

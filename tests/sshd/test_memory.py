@@ -324,6 +324,49 @@ def test_how_each_session_ended(sshd: Sshd, keep: Start, state: State) -> None:
     ]
 
 
+@pytest.mark.parametrize("command", ["sleep 1000", "read x"])
+def test_a_session_without_a_word_from_the_host(
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Start,
+    keepshell_exe: Path,
+    state: State,
+    command: str,
+) -> None:
+    """Only ssh's closing words show that there was one: its drop is explained and remembered."""
+    access = start_sshd(f"ChannelTimeout session:*={LIMIT}s").access
+    argv = [str(keepshell_exe), "ssh", "-t", *access.ssh_args(), command]
+    terminal = start_terminal(argv, cols=300)
+    assert terminal.wait() == 255
+    (said,) = said_by_keepshell(terminal)
+    assert "ChannelTimeout" in said
+    assert one(state.sessions()).ending == "channel-timeout"
+    assert [rule.kind for rule in state.rules(name_of(access))] == [KINDS["channel-timeout"]]
+
+
+def test_a_quick_command_on_a_terminal(
+    sshd: Sshd, start_terminal: Start, keepshell_exe: Path, state: State
+) -> None:
+    """Its output comes together with the end, when ssh no longer has the terminal."""
+    argv = [str(keepshell_exe), "ssh", "-t", *sshd.access.ssh_args(), "echo hi; exit 3"]
+    for _ in range(5):
+        assert start_terminal(argv).wait() == 3
+    assert [(past.ending, past.status) for past in state.sessions()] == [("remote-exit", 3)] * 5
+
+
+def test_a_silent_session_is_one_from_its_first_keepalive(
+    sshd: Sshd, start_terminal: Start, keepshell_exe: Path, state: State, trace: Trace
+) -> None:
+    """Also where ssh hides its closing words."""
+    argv = [str(keepshell_exe), "--window-change-interval=1s", "ssh", "-q", "-t"]
+    go_on = sshd.access.directory / "home" / "go-on"
+    wait = "until [ -e go-on ]; do sleep 0.1; done; exit 3"
+    terminal = start_terminal([*argv, *sshd.access.ssh_args(), wait])
+    trace.wait_for("nudge-sent")
+    go_on.touch()
+    assert terminal.wait() == 3
+    assert one(state.sessions()).status == 3
+
+
 def test_an_ssh_that_was_killed_here(sshd: Sshd, keep: Start, state: State) -> None:
     terminal = keep(sshd.access)
     (ssh,) = psutil.Process(terminal.pid).children()
