@@ -264,6 +264,15 @@ _NOT_DRAWN = Requirement(
     lambda s: not s.drawn,
     "the program draws the whole screen, as joe does without ?1049",
 )
+_FOCUS_REQUIRES = (_NOT_EMACS, _NOT_STALE, _NOT_BACK, _NO_LITERAL)
+_FOCUS_PROOF = (
+    "test_focus_is_repeated_as_the_terminal_reported_it",
+    "test_full_screen_without_focus_reports_and_focus_without_full_screen",
+    "test_emacs",
+    "test_stale_focus",
+    "test_modes_left_on_at_a_prompt_that_turns_none_on",
+    "test_focus_after_a_key_that_makes_the_next_one_a_literal",
+)
 _TTY = frozenset({Rule.CHANNEL_TIMEOUT, Rule.LOGIND, Rule.TTY_IDLE, Rule.TMUX_LOCK})
 
 ROWS = (
@@ -288,7 +297,12 @@ ROWS = (
         ),
         sends=FOCUS_IN,
         resets=_TTY,
-        proof=("test_tmux", "test_tmux_that_died"),
+        proof=(
+            "test_tmux",
+            "test_tmux_that_died",
+            "test_tmux_with_a_prefix_perhaps_pending",
+            "test_tmuxs_mode_without_its_screen_counts_for_nothing",
+        ),
     ),
     Row(
         name="focus-out",
@@ -298,31 +312,19 @@ ROWS = (
             _FOCUS,
             State("reported focus-out last", lambda s: s.keys.last_focus == FOCUS_OUT),
         ),
-        requires=(_NOT_EMACS, _NOT_STALE, _NOT_BACK, _NO_LITERAL),
+        requires=_FOCUS_REQUIRES,
         sends=FOCUS_OUT,
         resets=_TTY,
-        proof=(
-            "test_focus_is_repeated_as_the_terminal_reported_it",
-            "test_emacs",
-            "test_stale_focus",
-            "test_modes_left_on_at_a_prompt_that_turns_none_on",
-            "test_focus_after_a_key_that_makes_the_next_one_a_literal",
-        ),
+        proof=_FOCUS_PROOF,
     ),
     Row(
         name="focus-in",
         why="the program asked for this report, and takes it as nothing typed",
         state=(_FULL_SCREEN, _FOCUS),
-        requires=(_NOT_EMACS, _NOT_STALE, _NOT_BACK, _NO_LITERAL),
+        requires=_FOCUS_REQUIRES,
         sends=FOCUS_IN,
         resets=_TTY,
-        proof=(
-            "test_focus_is_repeated_as_the_terminal_reported_it",
-            "test_emacs",
-            "test_stale_focus",
-            "test_modes_left_on_at_a_prompt_that_turns_none_on",
-            "test_focus_after_a_key_that_makes_the_next_one_a_literal",
-        ),
+        proof=_FOCUS_PROOF,
     ),
     Row(
         name="empty-paste",

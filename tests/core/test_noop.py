@@ -187,9 +187,11 @@ def test_focus_after_a_key_that_makes_the_next_one_a_literal(focus: bytes, key: 
     assert sent(told.typed(b"x", 13.0).at(99.0)) == focus
 
 
+@pytest.mark.parametrize("focus", [b"", FOCUS_IN, FOCUS_OUT])
 @pytest.mark.parametrize("left_on", [b"\x1b[?2004h", b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h"])
-def test_modes_left_on_at_a_prompt_that_turns_none_on(left_on: bytes) -> None:
+def test_modes_left_on_at_a_prompt_that_turns_none_on(left_on: bytes, focus: bytes) -> None:
     told = screen(DASH).typed(b"x\r", 2.0).shown(left_on + b"\r\nended\r\n$ ", 3.0)
+    told.typed(focus, 4.0)
     why = "the prompt is back, and the program that turned modes on has ended"
     assert reason(told.at(99.0)) == why
 
@@ -213,12 +215,19 @@ def test_stale_focus(focus: bytes, switch: bytes) -> None:
     assert reason(told.at(99.0)) == "the program that asked for focus reports has probably ended"
 
 
+def test_tmuxs_mode_without_its_screen_counts_for_nothing() -> None:
+    assert sent(screen(BASH + b"\x1b[?7727h").at(99.0)) == EMPTY_PASTE
+
+
+@pytest.mark.parametrize("focus", [b"", FOCUS_IN, FOCUS_OUT])
 @pytest.mark.parametrize(
     "output",
     [b"\x1b[?1049h", b"\x1b[?1047h\x1b[?1h", b"\x1b[?1049h\x1b[?1000;1006h", b"\x1b[?1004h"],
 )
-def test_full_screen_without_focus_reports_and_focus_without_full_screen(output: bytes) -> None:
-    told = screen(output)
+def test_full_screen_without_focus_reports_and_focus_without_full_screen(
+    output: bytes, focus: bytes
+) -> None:
+    told = screen(output).typed(focus, 2.0)
     assert choose(told.at(99.0)) == NOTHING_HARMLESS
     assert choose(told.at(99.0, CHANNEL, xon=True)) == NOTHING_HARMLESS
 
