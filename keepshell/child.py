@@ -8,10 +8,8 @@ import resource
 import signal
 import termios
 
-import pexpect
-from ptyprocess import PtyProcess
-
 from keepshell import tty
+from keepshell.lightpexpect import PtyProcess, pexpect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
