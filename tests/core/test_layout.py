@@ -35,6 +35,7 @@ BEFORE_THE_SPAWN = [
     "keepshell.config",
     "keepshell.core.policy",
     "keepshell.core.sshargs",
+    "keepshell.core.sshwords",
     "keepshell.errors",
 ]
 SLOW = {"argparse", "dataclasses", "json", "pathlib", "re", "subprocess", "tomllib", "typing"}
