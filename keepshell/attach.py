@@ -80,9 +80,8 @@ class Attached:
     def finish(self) -> int:
         """Relay to the end; returns the exit status, or dies by the child's signal."""
         # Imported while ssh connects, so that it delays nothing.
-        from keepshell import live, loop, memory, wakeups
+        from keepshell import live, memory, wakeups
         from keepshell.core.session import Session
-        from keepshell.trace import Trace
 
         job = self._job
         known = memory.Memory(job)
@@ -104,29 +103,8 @@ class Attached:
             if typist is not None:
                 known.note_holds(typist.held, now)
 
-        with contextlib.ExitStack() as stack:
-            signals = stack.enter_context(contextlib.closing(wakeups.Signals()))
-            alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
-            trace = stack.enter_context(contextlib.closing(Trace(job.env)))
-            stack.enter_context(contextlib.closing(self._terminal))
-            stack.enter_context(contextlib.closing(self._child))
-            relay = loop.Relay(
-                session,
-                self._child,
-                self._terminal,
-                trace=trace,
-                suspends_at_prompt=job.is_ssh,
-                watch=watch,
-            )
-            with signals.watching(), self._terminal.raw(), contextlib.closing(shown):
-                relay.run(signals, alarm)
-                session.conclude()
-                now = wakeups.clock()
-                status = os.waitstatus_to_exitcode(self._child.status or 0)
-                ending = _ending(session, now, status)
-                if ending.is_drop or session.cut_off:
-                    self._terminal.write(session.modes.undo(self._terminal.rows()))
-            trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
+        with contextlib.closing(shown):
+            ending, status, now = self._relay(session, watch)
         if session.disconnected and job.says_closed:
             _say_closed(known.host, job.name)
         advice = known.remember(session, ending, status=status, now=now)
@@ -135,6 +113,36 @@ class Attached:
         if status < 0:
             child.die_by(-status)
         return status
+
+    def _relay(self, session: Session, watch: Callable[[float], None]) -> tuple[Ending, int, float]:
+        """Relay until the child has ended; what ended it, its status, and the time."""
+        from keepshell import loop, wakeups
+        from keepshell.trace import Trace
+
+        with contextlib.ExitStack() as stack:
+            signals = stack.enter_context(contextlib.closing(wakeups.Signals()))
+            alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
+            trace = stack.enter_context(contextlib.closing(Trace(self._job.env)))
+            stack.enter_context(contextlib.closing(self._terminal))
+            stack.enter_context(contextlib.closing(self._child))
+            relay = loop.Relay(
+                session,
+                self._child,
+                self._terminal,
+                trace=trace,
+                suspends_at_prompt=self._job.is_ssh,
+                watch=watch,
+            )
+            with signals.watching(), self._terminal.raw():
+                relay.run(signals, alarm)
+                session.conclude()
+                now = wakeups.clock()
+                status = os.waitstatus_to_exitcode(self._child.status or 0)
+                ending = _ending(session, now, status)
+                if ending.is_drop or session.cut_off:
+                    self._terminal.write(session.modes.undo(self._terminal.rows()))
+            trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
+        return ending, status, now
 
 
 def _ending(session: Session, now: float, status: int) -> Ending:
