@@ -9,6 +9,7 @@ import signal
 import termios
 
 from keepshell import tty
+from keepshell.become import restore_signals
 from keepshell.lightpexpect import PtyProcess, pexpect
 
 TYPE_CHECKING = False
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     _BytesSpawn = pexpect.spawn[bytes]
 else:
     _BytesSpawn = pexpect.spawn
-
-# CPython ignores these at its start, and what is ignored stays so through exec.
-_IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
-
-
-def restore_signals() -> None:
-    """Give what is exec'ed next the signals that CPython ignores for itself."""
-    for name in _IGNORED_BY_PYTHON:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 class _Pty(PtyProcess):  # type: ignore[misc] # ptyprocess has no annotations

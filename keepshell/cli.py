@@ -6,6 +6,7 @@ import os
 import sys
 
 from keepshell import config
+from keepshell.become import become
 from keepshell.errors import InternalError, KeepshellError, UsageError
 from keepshell.settings import printable
 
@@ -90,7 +91,7 @@ def _run(arguments: Sequence[str], options: Mapping[str, str]) -> int:
         raise
     except Exception as error:  # if we fail, the program still runs
         _say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
-        launch.become(argv, os.environ)
+        become(argv[0], argv, os.environ)
     return attached.finish()
 
 

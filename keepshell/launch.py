@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from keepshell import config, realssh, sshconfig
+from keepshell.become import become
 from keepshell.core import sshargs
 from keepshell.core.policy import Policy, Rung, count_max
 from keepshell.errors import UsageError
@@ -225,7 +226,7 @@ class Call:
         """Replace this process by ssh; whatever is decided so far is used."""
         if self.path is None:
             self._find_named()
-        become(self.argv, realssh.deeper(self._environ))
+        become(self.argv[0], self.argv, realssh.deeper(self._environ))
 
     def describe(self) -> str:
         """What would be run, and where each added option came from."""
@@ -235,18 +236,6 @@ class Call:
         lines = [shlex.join(self.argv), f"  # {way}: {self.why}"]
         lines += [f"  # {name}={value}: {source}" for name, value, source in self.added]
         return "\n".join(lines)
-
-
-def become(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
-    """Replace this process by a program. Raises UsageError if the system refuses."""
-    import _signal  # type: ignore[import-not-found] # the C half of `signal`, whose Python half would cost an import of enum
-
-    for name in ("SIGPIPE", "SIGXFSZ"):  # CPython ignores both, and exec would hand that on
-        _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
-    try:
-        os.execve(argv[0], list(argv), dict(env))
-    except OSError as error:
-        raise UsageError(f"{argv[0]}: {error.strerror}") from error
 
 
 def _import_early() -> None:
@@ -299,7 +288,7 @@ def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
     """
     env = realssh.deeper(environ)
     if environ.get("KEEPSHELL") == "0" or not _on_terminal():
-        become(argv, env)
+        become(argv[0], argv, env)
     effective = config.load(environ).policy([], options)
     from keepshell.attach import Attached, Job
 

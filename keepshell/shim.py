@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 
 from keepshell import realssh, shimfiles, shimtext
+from keepshell.become import become
 from keepshell.errors import KeepshellError, UsageError
 from keepshell.settings import FLAGS, KEYS
 
@@ -58,7 +58,7 @@ class Execution:
 
     def start(self) -> NoReturn:
         """Replace this process by the command. Raises UsageError if the system refuses."""
-        _become(self.path, self.words, self.env)
+        become(self.path, self.words, self.env, as_a_shell=True)
 
 
 def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
@@ -74,7 +74,7 @@ def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
         real = realssh.on_path(name, environ, skip_shims=True)
         if real is None:
             raise UsageError(f"no {name} found on PATH besides keepshell's own")
-        _become(real, [real, *rest], realssh.deeper(environ))
+        become(real, [real, *rest], realssh.deeper(environ), as_a_shell=True)
     if name == "ssh" and shimtext.is_ours(path):
         with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
             shimfiles.write(path, shimtext.ssh_shim(path, environ))
@@ -112,22 +112,3 @@ def _found(word: str, environ: Mapping[str, str]) -> str:
         named = word if "/" in word else here
         problem = f"not executable; chmod +x it, or: keepshell exec -- sh {named}"
     raise UsageError(f"{word or repr(word)}: {problem}")
-
-
-def _become(path: str, words: Sequence[str], env: Mapping[str, str]) -> NoReturn:
-    """Replace this process; a script without `#!` is run by sh, as a shell does."""
-    import signal
-
-    for name in (signal.SIGPIPE, signal.SIGXFSZ):  # CPython ignores both, and exec hands that on
-        signal.signal(name, signal.SIG_DFL)
-    try:
-        try:
-            os.execve(path, list(words), dict(env))
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise
-            os.execve("/bin/sh", ["sh", path, *words[1:]], dict(env))
-    except FileNotFoundError as error:
-        raise UsageError(f"{words[0]}: the interpreter in its first line is not there") from error
-    except OSError as error:
-        raise UsageError(f"{words[0]}: {error.strerror}") from error

@@ -34,6 +34,7 @@ BEFORE_THE_SPAWN = [
     "keepshell.cli",
     "keepshell.config",
     "keepshell.core.policy",
+    "keepshell.become",
     "keepshell.core.sshargs",
     "keepshell.core.sshwords",
     "keepshell.errors",

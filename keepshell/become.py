@@ -1,0 +1,48 @@
+"""Replaces this process by a program, which finds the signals as if Python had not been there.
+
+Imported before ssh starts, so no `signal`, which imports `enum` (ARCHITECTURE.md, "Start-up").
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found] # the C half of `signal`
+import errno
+import os
+
+from keepshell.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+# CPython ignores these at its start, and what is ignored stays so through exec.
+_IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
+
+
+def restore_signals() -> None:
+    """Give what is exec'ed next the signals that CPython ignores for itself."""
+    for name in _IGNORED_BY_PYTHON:
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+
+
+def become(
+    path: str, words: Sequence[str], env: Mapping[str, str], *, as_a_shell: bool = False
+) -> NoReturn:
+    """Replace this process; `words` are the argv, the first one included.
+
+    `as_a_shell`: a script without `#!` is run by sh. Raises UsageError if the system refuses.
+    """
+    restore_signals()
+    try:
+        try:
+            os.execve(path, list(words), dict(env))
+        except OSError as error:
+            if not as_a_shell or error.errno != errno.ENOEXEC:
+                raise
+            os.execve("/bin/sh", ["sh", path, *words[1:]], dict(env))
+    except FileNotFoundError as error:
+        raise UsageError(f"{words[0]}: the interpreter in its first line is not there") from error
+    except OSError as error:
+        raise UsageError(f"{words[0]}: {error.strerror}") from error
