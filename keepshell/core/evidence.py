@@ -44,11 +44,12 @@ class Evidence:
     """What is known when the child has ended; every `_idle` is in seconds before that moment.
 
     `exit_status` is None if `signal` killed the child, `tail` the last output as the terminal got
-    it. `sent_idle` counts from the last keepalive, `typed_idle` from the last that was input;
-    `keepalives` are all of them, `no_ops` those that were input. `sent_gap` is how long nothing had
-    gone out, no key and no keepalive, before the last thing that did. `reads` are the last reads of
-    output as (seconds before the end, bytes), oldest first; without them it stays open how long the
-    host was silent before ssh spoke. `forwarded` is a signal that keepshell got and passed on.
+    it. `user_idle` counts from the last key that went to the host, `sent_idle` from the last
+    keepalive, `typed_idle` from the last that was input; `keepalives` are all of them, `no_ops`
+    those that were input. `sent_gap` is how long nothing had gone out, no key and no keepalive,
+    before the last thing that did. `reads` are the last reads of output as (seconds before the end,
+    bytes), oldest first; without them it stays open how long the host was silent before ssh spoke.
+    `forwarded` is a signal that keepshell got and passed on.
     None: it never was, or nobody knows.
     """
 

@@ -35,6 +35,8 @@ class IdleClock:
         self.begun_at = now
         """When the session itself began, after whatever ssh had to ask."""
         self.user_at: float | None = None
+        self.input_at: float | None = None
+        """When the user last typed something that went to the host; ssh keeps its escapes."""
         self.output_at: float | None = None
         self.sent_at: float | None = None
         self.sent_gap: float | None = None
@@ -51,16 +53,18 @@ class IdleClock:
         self._unanswered = 0
         self._reads: deque[tuple[float, int]] = deque(maxlen=READS_KEPT)
 
-    def user(self, now: float) -> None:
-        """The user typed."""
-        self.sent_gap = now - self.quiet_since()
+    def user(self, now: float, *, reached: bool = True) -> None:
+        """The user typed; `reached` says whether anything of it went to the host."""
+        if reached:
+            self.sent_gap = now - self.quiet_since()
+            self.input_at = self._quiet_since = now
         stretch = self._stretch(now)
         self.longest = max(self.longest, stretch.seconds)
         if stretch.keepalives or stretch.seconds >= STRETCH_FROM:
             self._stretches = _longest([*self._stretches, stretch])
         self._unanswered = 0
         self.tried = Rung.OFF
-        self.user_at = self._quiet_since = now
+        self.user_at = now
 
     def sent(self, now: float, rung: Rung = Rung.WINDOW_CHANGE) -> None:
         """A keepalive of ours went out."""

@@ -68,6 +68,7 @@ class Keystrokes:
     """Follows the user's input; `feed` it before anything reads the attributes.
 
     entered_at, quit_at, suspend_at: when Enter, `~.`, `~^Z` were last typed (monotonic seconds).
+    reached_at: when a byte last went on to the host; ssh keeps its escapes.
     escape_missed: ssh did not see the last escape, because of `injected` input; act in its place.
     at_line_start: what ssh would think had it seen the user's bytes alone.
     tilde_pending: the escape character was typed there, and the next byte decides.
@@ -86,6 +87,7 @@ class Keystrokes:
         self._pending_at = 0.0
         self._ssh_lost_line = False
         self.entered_at: float | None = None
+        self.reached_at: float | None = None
         self.quit_at: float | None = None
         self.suspend_at: float | None = None
         self.escape_missed = False
@@ -146,6 +148,7 @@ class Keystrokes:
         data = self._past_ssh(data, now)
         if not data:
             return
+        self.reached_at = now
         stop, start = data.rfind(_STOP), data.rfind(_START)
         if stop != start:
             self.stopped_at = now if stop > start else None

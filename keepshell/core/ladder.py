@@ -120,5 +120,5 @@ def _resets(rule: Rule, idle: IdleClock, entered_at: float | None) -> tuple[floa
     if rule is Rule.SHELL_TIMER:
         return (entered_at,)
     if rule is Rule.CHANNEL_TIMEOUT:
-        return (idle.user_at, idle.output_at)
-    return (idle.user_at,)
+        return (idle.input_at, idle.output_at)
+    return (idle.input_at,)

@@ -144,7 +144,6 @@ class Session:
         if self._typist is None:
             self.user_sent(data, now)
             return [ToHost(data)]
-        self.idle.user(now)
         effects: list[Effect] = []
         while data and self.keystrokes.at_line_start and not self.keystrokes.ssh_at_line_start:
             effects += self._unseen_by_ssh(data[:1], now)
@@ -152,16 +151,17 @@ class Session:
         if data:
             self.keystrokes.feed(data, now)
             effects.append(ToHost(data))
-        self._expect_suspend(now)
+        self._typed(now)
         return [*self._shown(self._typist.input(self.keystrokes, now)), *_joined(effects)]
 
     def user_sent(self, data: bytes, now: float) -> None:
         """The user's bytes have gone to the child as they were; only where `verbatim`."""
-        self.idle.user(now)
         self.keystrokes.feed(data, now)
-        self._expect_suspend(now)
+        self._typed(now)
 
-    def _expect_suspend(self, now: float) -> None:
+    def _typed(self, now: float) -> None:
+        """What the keys, which `keystrokes` has read, mean for the clock and for a suspend."""
+        self.idle.user(now, reached=self.keystrokes.reached_at == now)
         if self.keystrokes.suspend_at == now and not self.keystrokes.escape_missed:
             after = SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
             self._suspend_by = now + after
@@ -277,7 +277,7 @@ class Session:
             signal=signal,
             tail=self._tail,
             session=self.begun,
-            user_idle=idle.since(idle.user_at, now),
+            user_idle=idle.since(idle.input_at, now),
             output_idle=idle.since(idle.output_at, now),
             sent_idle=idle.since(idle.sent_at, now),
             quit_typed=self._quit_typed,

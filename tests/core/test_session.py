@@ -189,6 +189,17 @@ def test_a_session_that_has_begun_is_concluded_without_ado() -> None:
     assert session.evidence(START + 6, exit_status=255, signal=None).lasted == 4
 
 
+@pytest.mark.parametrize("escape", [b"~?", b"~#", b"~"])
+def test_an_escape_that_ssh_keeps_is_nothing_sent(escape: bytes) -> None:
+    session = make()
+    session.user_input(escape, START + EVERY - 1)
+    assert session.next_deadline() == START + EVERY
+    evidence = session.evidence(START + EVERY, exit_status=255, signal=None)
+    assert (evidence.user_idle, evidence.sent_gap) == (None, None)
+    session.user_input(b"x", START + EVERY - 1)
+    assert session.next_deadline() == START + 2 * EVERY - 1
+
+
 def test_the_evidence_of_a_typed_quit() -> None:
     session = make()
     assert not session.cut_off

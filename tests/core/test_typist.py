@@ -257,6 +257,15 @@ def test_an_escape_that_ssh_took_leaves_no_half_typed_line(escape: bytes) -> Non
     assert typed(tick(session, START + 10 + LIMIT / 2)) == EMPTY_PASTE
 
 
+def test_an_escape_that_ssh_took_is_no_input_for_the_host() -> None:
+    session = make(noop.Rule.TTY_IDLE)
+    session.host_output(PROMPT, START)
+    session.user_input(b"~?", START + 49)
+    assert session.next_deadline() == START + 50
+    session.user_input(b"x", START + 49)
+    assert session.next_deadline() == START + 49 + LIMIT / 2
+
+
 def test_an_escape_that_ssh_missed_is_text_on_the_line() -> None:
     session = make()
     session.host_output(PROMPT, START)
@@ -278,7 +287,7 @@ def test_the_suspend_after_a_no_op_is_done_here() -> None:
     session = after_focus_in()
     effects = session.user_input(b"~\x1a", START + 60)
     assert effects == [ToUser(b"~^Z [suspend ssh]\r\n"), Suspend()]
-    assert session.next_deadline() == START + 60 + LIMIT / 2
+    assert session.next_deadline() == START + 50 + LIMIT / 2  # the host got nothing since
 
 
 @pytest.mark.parametrize(
