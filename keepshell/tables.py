@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 
@@ -11,6 +12,7 @@ from keepshell.settings import visible
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import IO
 
     from rich.console import Console, RenderableType
 
@@ -38,19 +40,21 @@ def build(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableTy
 
 def drawn(shown: RenderableType) -> str:
     """What a terminal would be sent, colours included; or the text alone."""
-    console = make_console()
-    with console.capture() as capture:
-        console.print(shown)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    paper = io.StringIO()  # at its end, rich's own capture writes on stdout, which may be full
+    make_console(paper).print(shown)
+    return "\n".join(line.rstrip() for line in paper.getvalue().splitlines())
 
 
-def make_console() -> Console:
-    """One for stdout."""
+def make_console(file: IO[str] | None = None) -> Console:
+    """One for stdout, or one that writes into `file` what stdout would be sent."""
     _require_rich()
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _ENDLESS
-    return Console(highlight=False, soft_wrap=False, width=width)
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: it is closed
+    width = None if is_terminal else _ENDLESS
+    # Without a terminal FORCE_COLOR decides, as rich has it.
+    forced = is_terminal or None
+    return Console(file=file, force_terminal=forced, highlight=False, soft_wrap=False, width=width)
 
 
 def when(moment: float | None) -> str:

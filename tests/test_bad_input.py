@@ -460,7 +460,11 @@ def test_a_complaint_that_nobody_can_read(
     assert not stand_in.ran
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["--dry-run", *SSH]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["--dry-run", *SSH], ["explain", "host"]],
+    ids=" ".join,
+)
 class TestOurOwnOutput:
     def test_on_a_full_disk(self, words: list[str], keepshell_exe: Path) -> None:
         with Path(FULL).open("w") as full:
