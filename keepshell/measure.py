@@ -22,6 +22,7 @@ from typing import Any
 import pexpect
 
 from keepshell import realssh
+from keepshell.core.answers import first_words
 from keepshell.core.measuring import Search
 from keepshell.core.noop import EMPTY_PASTE, ENTER
 from keepshell.core.policy import RUNGS, Rung
@@ -30,7 +31,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    Reports = Callable[[Mapping[Rung, Search], Mapping[Rung, float]], None]
+    Idle = Mapping[Rung, float | None]
+    """The rungs with a session, and for how many seconds it has been idle; None: it is opening."""
+
+    Reports = Callable[[Mapping[Rung, Search], Idle], None]
 
 _OPENS_WITHIN = 30.0
 _QUIET_PROMPT = 1.0  # seconds of silence that make a prompt
@@ -39,11 +43,24 @@ _SETTLED = 0.5  # seconds that a session must outlive its answer: ssh's own last
 _REPORT_EVERY = 0.25
 
 _SIZE = (24, 80)
+_CLOSED = "Connection to "
+_OF_SSH = ("Warning: ", "** WARNING: ", _CLOSED)
+
 _PASTES = re.compile(rb"\x1b\[\?2004([hl])")
 
 
 class Failed(Exception):  # noqa: N818 - a sentence for the user, and no fault
     """A session could not be opened, or has no use for its rung."""
+
+
+def _why(heard: str) -> str:
+    """Why there is no session: ssh's last line, or the host's first where ssh gives no reason."""
+    lines = [line.strip() for line in heard.split("\n") if line.strip()]
+    last = lines[-1] if lines else "ssh ended at once"
+    if not last.startswith(_CLOSED):
+        return last
+    of_host = [line for line in lines if not line.startswith(_OF_SSH)]
+    return first_words("\n".join(of_host)) or last
 
 
 class _Session:
@@ -81,8 +98,7 @@ class _Session:
 
     def _ended(self, now: float) -> None:
         if self.idle_at is None:
-            words = [line for line in self._heard.decode(errors="replace").split("\n") if line]
-            raise Failed(f"no session: {words[-1].strip() if words else 'ssh ended at once'}")
+            raise Failed(f"no session: {_why(self._heard.decode(errors='replace'))}")
         seen = self._asked_at is None
         self.outcome = (now - self.idle_at if seen else self._quiet, False, seen)
 
@@ -176,16 +192,16 @@ class Measurement:
                 self._turn()
                 report(self.searches, self._idle())
         finally:
-            self.unfinished = self._idle()
+            idle = self._idle()
+            self.unfinished = {rung: quiet for rung, quiet in idle.items() if quiet is not None}
             for session in self._sessions.values():
                 session.close()
 
-    def _idle(self) -> dict[Rung, float]:
+    def _idle(self) -> dict[Rung, float | None]:
         now = time.monotonic()
         return {
-            rung: now - session.idle_at
+            rung: None if session.idle_at is None else now - session.idle_at
             for rung, session in self._sessions.items()
-            if session.idle_at is not None
         }
 
     def _start(self, rung: Rung) -> None:

@@ -16,7 +16,9 @@ from keepshell.settings import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.measure import Measurement, Reports
+    from keepshell.measure import Idle, Measurement, Reports
+
+_ALMOST = 0.99
 
 
 @contextlib.contextmanager
@@ -35,14 +37,24 @@ def progress(limit: float) -> Iterator[Reports]:
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
         tasks = {rung: bars.add_task(rung.label, total=limit, said="opening") for rung in RUNGS}
 
-        def report(searches: Mapping[Rung, Search], idle: Mapping[Rung, float]) -> None:
+        def report(searches: Mapping[Rung, Search], idle: Idle) -> None:
             for rung, task in tasks.items():
-                said = _outcome(searches[rung])
-                if rung in idle:
-                    said = f"idle for {describe(idle[rung])}"
-                bars.update(task, completed=min(idle.get(rung, limit), limit), said=said)
+                said = _under_way(idle[rung]) if rung in idle else _outcome(searches[rung])
+                bars.update(task, completed=filled(rung, idle, limit), said=said)
 
         yield report
+
+
+def filled(rung: Rung, idle: Idle, limit: float) -> float:
+    """How far the bar of a rung has come, in seconds: to `limit` once its search is over.
+
+    Not before, since rich stops the clock of a bar that is full.
+    """
+    return min(idle[rung] or 0.0, _ALMOST * limit) if rung in idle else limit
+
+
+def _under_way(idle: float | None) -> str:
+    return "opening" if idle is None else f"idle for {describe(idle)}"
 
 
 def _outcome(search: Search, unfinished: float | None = None) -> str:
@@ -88,4 +100,5 @@ def told(host: str, measurement: Measurement, sentences: Sequence[str], *, as_js
         for rung, search in measurement.searches.items()
     ]
     table = tables.table(("rung", "sends", "an idle session"), cells)
-    return "\n\n".join((visible(host), table, "\n".join(map(visible, sentences))))
+    parts = (visible(host), table, "\n".join(map(visible, sentences)))
+    return "\n\n".join(filter(None, parts))

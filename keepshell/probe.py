@@ -67,6 +67,9 @@ _NOISE = (b"debug1: ", b"debug2: ", b"debug3: ", b"OpenSSH_", b"Authenticated to
 _CLOSING = b"Transferred: sent ", b"Bytes per second: sent ", b"Killed by signal 1."
 
 
+_NOT_REMEMBERED = "nothing of it is remembered"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came of one run of ssh.
@@ -186,6 +189,8 @@ def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -
     learnt = measuring.rules(measurement.searches, time.time())
     if learnt or measurement.complete:
         notes += _remember(target.name, learnt, environ, source=MEASURED)
+    elif not notes:
+        notes.append(_NOT_REMEMBERED)
     as_json = arguments.has("json")
     text = measureview.told(target.name, measurement, notes, as_json=as_json)
     return text, 0 if measurement.complete else 1
@@ -339,7 +344,7 @@ def _shortcomings(target: Target, answer: Answer, report: answers.Report) -> Ite
         words = answers.first_words(answer.output)
         instead = f"; it said {visible(words)!r}" if words else ""
         yield f"{name}: the host ran no script (ssh {ended}){instead}"
-    yield "nothing of it is remembered"
+    yield _NOT_REMEMBERED
 
 
 def _remember(
@@ -348,7 +353,7 @@ def _remember(
     try:
         State.of(environ).put_rules(name, source, learnt)
     except StateError as error:
-        return [f"nothing of it is remembered: {error}"]
+        return [f"{_NOT_REMEMBERED}: {error}"]
     if not learnt:
         return ["no idle rule was found that keepshell would act on"]
     stated = ", ".join(f"{rule.kind.name} {describe(rule.limit)}" for rule in learnt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from keepshell.core.policy import RUNGS
 from keepshell.core.rules import MEASURED
 from keepshell.state import State
 from tests.support.access import Access
@@ -125,7 +127,25 @@ def test_a_host_that_cannot_be_reached(sshd: Sshd, measure: Measure) -> None:
     told = measure(sshd.access)
     assert told["status"] == 1
     assert all("Connection refused" in row["failure"] for row in told["rungs"])
+    assert told["notes"] == ["nothing of it is remembered"]
     assert _remembered(told) == set()
+
+
+def test_a_table_of_failures_has_no_blank_parts(sshd: Sshd, keepshell_exe: Path) -> None:
+    sshd.stop()
+    argv = _argv(keepshell_exe, sshd.access)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 1
+    assert done.stdout.count("Connection refused") == len(RUNGS)
+    assert done.stdout.endswith("\n\nnothing of it is remembered\n")
+    assert "\n\n\n" not in done.stdout
+
+
+def test_a_host_with_a_forced_command_is_quoted(
+    start_sshd: Callable[..., Sshd], measure: Measure
+) -> None:
+    told = measure(start_sshd("ForceCommand echo 'No shell for you.'; echo bye").access)
+    assert {row["failure"] for row in told["rungs"]} == {"no session: No shell for you."}
 
 
 def test_what_was_found_before_an_interruption_is_kept(
@@ -151,7 +171,9 @@ def test_a_table_and_bars_on_a_terminal(
     argv = _argv(keepshell_exe, sshd.access, ("--floor", "1s", "--limit", "3s"))
     terminal = start_terminal(argv, rows=40, cols=120)
     terminal.expect("window-change")
+    terminal.expect("opening")
     terminal.expect("idle for")
+    terminal.expect(re.compile(rb"0:00:0[1-9]"))  # the clock goes on: no bar is full from the first
     terminal.expect("no idle rule was found")
     terminal.read_to_end()
     assert terminal.wait() == 0
