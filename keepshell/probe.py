@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 from keepshell import hosts, launch, probescript, realssh, tables
 from keepshell.arguments import Arguments
 from keepshell.core import answers, measuring, probing, servertimers, sshargs
-from keepshell.core.durations import describe, parse, show
+from keepshell.core.durations import exact, parse, show
 from keepshell.core.policy import Policy
 from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
@@ -356,7 +356,7 @@ def _remember(
         return [f"{_NOT_REMEMBERED}: {error}"]
     if not learnt:
         return ["no idle rule was found that keepshell would act on"]
-    stated = ", ".join(f"{rule.kind.name} {describe(rule.limit)}" for rule in learnt)
+    stated = ", ".join(f"{rule.kind.name} {exact(rule.limit)}" for rule in learnt)
     return [f"remembered: {stated} (keepshell forget {name})"]
 
 
@@ -377,7 +377,7 @@ def _text(
     cells = [
         (
             row.rule,
-            "-" if row.limit is None else describe(row.limit),
+            "-" if row.limit is None else exact(row.limit),
             row.where,
             row.reset_by or "-",
             "-" if row.rung is None else row.rung.label,

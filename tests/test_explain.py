@@ -112,7 +112,7 @@ def test_learned_rules_and_what_is_done_about_them(state: State, ssh_config: Pat
     text = told("explain", "-F", str(ssh_config), "web")
     assert text.startswith(f"{WEB}: an interactive session\n\nsetting")
     assert "channel-timeout=15m  drop, suspected  sshd's ChannelTimeout" in text
-    assert "a no-op goes out after 7 min of silence" in text
+    assert "a no-op goes out after 7 min 30 s of silence" in text
 
 
 def test_an_idle_limit_shortens_the_interval_too(ssh_config: Path) -> None:

@@ -47,3 +47,16 @@ def describe(seconds: float) -> str:
             rest = whole % size // rest_size
             return f"{whole // size} {unit}" + (f" {rest} {rest_unit}" if rest else "")
     return f"{whole} s" if whole else "less than 1 s"
+
+
+def exact(seconds: float) -> str:
+    """The same in full, for what is set and not observed: `2 min 30 s`, `2.5 s`."""
+    members: list[str] = []
+    for size, unit, *_ in _SPOKEN:
+        if seconds >= (size if members else 2 * size):
+            members.append(f"{seconds // size:.0f} {unit}")
+            seconds %= size
+    seconds = round(seconds, 6)  # 150.1 % 60 is 30.099999999999994
+    if seconds or not members:
+        members.append(f"{seconds:.9g} s")
+    return " ".join(members)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from keepshell.core.durations import describe
+from keepshell.core.durations import describe, exact
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.rules import DROP, KINDS, Rule, RuleKind, of_ending
 
@@ -290,7 +290,7 @@ def _sent(measure: Measure) -> str:
 
 
 def _beaten(measure: Measure) -> str:
-    return f"{_sent(measure)} goes out after {describe(measure.every)} of silence"
+    return f"{_sent(measure)} goes out after {exact(measure.every)} of silence"
 
 
 def _not_allowed(measure: Measure) -> str:
@@ -305,7 +305,7 @@ def _outlasted(measure: Measure) -> str:
 
 
 def _doubted(measure: Measure) -> str:
-    sent = f"{_sent(measure)} goes out after {describe(measure.every)}"
+    sent = f"{_sent(measure)} goes out after {exact(measure.every)}"
     return f"if it happens again after the same time, {sent}"
 
 

@@ -63,20 +63,31 @@ def test_shows(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("seconds", "about", "in_full"),
     [
-        (0.2, "less than 1 s"),
-        (45.4, "45 s"),
-        (119, "119 s"),
-        (120, "2 min"),
-        (7199, "119 min"),
-        (7200, "2 h"),
-        (12000, "3 h 20 min"),
-        (180000, "2 d 2 h"),
+        (0, "less than 1 s", "0 s"),
+        (0.2, "less than 1 s", "0.2 s"),
+        (2.5, "2 s", "2.5 s"),
+        (45.4, "45 s", "45.4 s"),
+        (119, "119 s", "119 s"),
+        (120, "2 min", "2 min"),
+        (150.1, "2 min", "2 min 30.1 s"),
+        (450, "7 min", "7 min 30 s"),
+        (7199, "119 min", "119 min 59 s"),
+        (7200, "2 h", "2 h"),
+        (12000, "3 h 20 min", "3 h 20 min"),
+        (12001, "3 h 20 min", "3 h 20 min 1 s"),
+        (180000, "2 d 2 h", "2 d 2 h"),
     ],
 )
-def test_describes_for_a_sentence(seconds: float, text: str) -> None:
-    assert durations.describe(seconds) == text
+def test_in_a_sentence(seconds: float, about: str, in_full: str) -> None:
+    assert (durations.describe(seconds), durations.exact(seconds)) == (about, in_full)
+
+
+@given(st.integers(0, 10**8).map(lambda hundredths: hundredths / 100))
+def test_what_is_exact_reads_back_as_the_same(seconds: float) -> None:
+    written = durations.exact(seconds).replace("min", "m").replace(" ", "")
+    assert durations.parse(written) == seconds
 
 
 @given(st.integers(0, 10**8).map(lambda hundredths: hundredths / 100))

@@ -290,6 +290,8 @@ def test_what_is_to_be_typed_for() -> None:
 
 WORDS = [
     (rule(limit=4), Policy(), "a no-op goes out after 2 s of silence"),
+    (rule(limit=5), Policy(), "a no-op goes out after 2.5 s of silence"),
+    (rule(limit=300), Policy(), "a no-op goes out after 2 min 30 s of silence"),
     (rule(), NO_TYPING, 'only a no-op beats it, to be allowed by no_op = "auto"'),
     (rule("unused-connection"), ALL, "nothing that keepshell sends beats it"),
     (

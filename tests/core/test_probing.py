@@ -96,7 +96,7 @@ def test_a_recorded_answer() -> None:
         "sshd -T",
         "input or output",
         Rung.NO_OP,
-        "beaten: a no-op goes out after 7 min of silence",
+        "beaten: a no-op goes out after 7 min 30 s of silence",
     )
     tmout = made["TMOUT=600, read-only"]
     assert (tmout.rung, tmout.where) == (None, "a login of bash")

@@ -89,7 +89,7 @@ def test_channel_timeout_is_learned_and_then_beaten(
     assert first.wait() == 255
     (said,) = said_by_keepshell(first)
     assert "ChannelTimeout" in said
-    assert re.search(r"Next time: a no-op goes out after \d s of silence\.$", said)
+    assert re.search(r"Next time: a no-op goes out after [\d.]+ s of silence\.$", said)
     (rule,) = state.rules(name_of(access))
     assert (rule.kind, rule.source, rule.confirmed) == (KINDS["channel-timeout"], DROP, False)
     assert LIMIT - 1 <= rule.limit <= LIMIT + 1
