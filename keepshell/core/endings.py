@@ -122,7 +122,9 @@ _RANG = rb"\a[^\x00-\x1f\x7f]{8,200}" + _EOL + rb"\Z"
 _LEFT = rb"(?:\A|[\r\n])(?:exit|logout)" + _EOL + rb"\Z"
 _GOES_DOWN = rb"(?i)the system (?:is going down|will (?:reboot|power off|halt))"
 _BY_SERVER = rb"closed by (?:remote host|.* port \d+)|Remote side (?:unexpectedly )?closed"
-_REASON = rb'(?:from [^\r\n]*?:\d+: |type \d+ [^\r\n]*\r+\n")(?P<reason>[^\r\n"]+)'
+_GIVES = rb'(?:from [^\r\n]*?:\d+: |type \d+ [^\r\n]*\r+\n")'
+_REASON = _GIVES + rb'(?P<reason>[^\r\n"]+)'
+_IDLE_REASON = _GIVES + rb'(?P<reason>[^\r\n"]*(?i:idle|inactiv(?:e|ity))[^\r\n"]*)'
 _BROKEN = rb"Broken pipe|reset by|connection abort|(?:timed out|No route to host|unreachable)\r"
 _FATAL = rb"(?:ssh_dispatch_run_fatal: [^\r\n]*|FATAL ERROR): (?P<reason>[^\r\n]+)"
 _CLOSED = rb"onnection to [^\r\n]* closed\."
@@ -213,6 +215,23 @@ _ROWS = (
         "the server closed the connection while it was in use (sshd or the host was stopped)",
         _LOST,
         said=_BY_SERVER,
+    ),
+    _Row(
+        Kind.DISCONNECTED,
+        "the server disconnected after {idle} without input, in spite of keepalives, with the"
+        ' reason "{reason}"',
+        (*_LOST, Case.kept),
+        said=_IDLE_REASON,
+        rule="stop-idle",
+    ),
+    _Row(
+        Kind.DISCONNECTED,
+        "the server disconnected after {idle} without input or window-change, with the reason"
+        ' "{reason}"',
+        (*_LOST, Case.client_quiet),
+        said=_IDLE_REASON,
+        idle=Case.client_idle,
+        rule="connection-idle",
     ),
     _Row(
         Kind.DISCONNECTED,

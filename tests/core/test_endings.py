@@ -18,6 +18,10 @@ BROKEN = b"client_loop: send disconnect: Broken pipe\r\n"
 TIMEOUT = b"Timeout, server 127.0.0.1 not responding.\r\n"
 SHARED = b"Shared connection to 127.0.0.1 closed.\r\r\n"
 FATAL = b"FATAL ERROR: Remote side unexpectedly closed network connection\r\n"
+IDLE_REASON = (  # the words are Apache MINA's
+    b"READY$ Received disconnect from 127.0.0.1 port 39755:2: Detected IdleTimeout after "
+    b"600000/600000 ms.\r\nDisconnected from 127.0.0.1 port 39755\r\n"
+)
 BASH_TMOUT = b"\x07timed out waiting for input: auto-logout\r\n"
 ZSH_PROMPT = b"\x1b[0m\x1b[27m\x1b[24m\x1b[Jtesthost# \x1b[K\x1b[?2004h"
 
@@ -96,6 +100,7 @@ IDLE_ENDINGS = [
         Kind.DISCONNECTED,
         None,
     ),
+    ("disconnect message of idleness", 255, IDLE_REASON, Kind.DISCONNECTED, "connection-idle"),
     ("master kill -9", 255, PROMPT + SHARED, Kind.MASTER_GONE, None),
     ("master -O exit", 255, PROMPT + SHARED, Kind.MASTER_GONE, None),
     ("master's ChannelTimeout", 255, PROMPT + SHARED, Kind.MASTER_GONE, None),
@@ -228,7 +233,7 @@ PLINK_ENDINGS = [
         b"READY$ FATAL ERROR: Remote side sent disconnect message\r\n"
         b'type 11 (by application):\r\n"Idle timeout"\r\n',
         Kind.DISCONNECTED,
-        None,
+        "connection-idle",
     ),
     (
         "bash TMOUT",
@@ -439,6 +444,26 @@ def test_ssh_says_why_it_gave_up() -> None:
     )
     assert end.kind is Kind.CLIENT_GAVE_UP
     assert '"message authentication code incorrect"' in end.sentence
+
+
+@pytest.mark.parametrize(
+    ("reason", "facts", "rule", "idle"),
+    [
+        (b"closed due to user inactivity", {"user_idle": 600.0}, "connection-idle", 600.0),
+        (b"INACTIVE SESSION", {"user_idle": 600.0}, "connection-idle", 600.0),
+        (b"idle timeout", {"user_idle": 600.0, "sent_idle": 20.0}, "stop-idle", 600.0),
+        (b"idle timeout", {"user_idle": 0.1, "sent_gap": 600.0}, "connection-idle", 600.0),
+        (b"idle timeout", {"user_idle": 0.1, "sent_gap": 0.2}, None, None),
+        (b"server going down", {"user_idle": 600.0}, None, None),
+    ],
+)
+def test_a_reason_that_names_idleness(
+    reason: bytes, facts: dict[str, Any], rule: str | None, idle: float | None
+) -> None:
+    said = b"Received disconnect from 10.0.0.1 port 22:2: " + reason + b"\r\n"
+    end = ending(PROMPT + said, **facts)
+    assert (end.kind, end.rule, end.idle) == (Kind.DISCONNECTED, rule, idle)
+    assert f'with the reason "{reason.decode()}"' in end.sentence
 
 
 def test_output_to_the_end_rules_channel_timeout_out() -> None:
