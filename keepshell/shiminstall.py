@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 _NAMES = ("ssh", *shimfiles.COPIERS)
 _VERBS = ("install", "remove", "status")
+_ELSEWHERE = "choose another directory with shim install --dir DIR"
 
 
 def command(arguments: Sequence[str], environ: Mapping[str, str]) -> Answer:
     """Do `install [--dir DIR]`, `remove` or `status`. Raises UsageError."""
-    verb, *rest = arguments or ["?"]
+    if not arguments:
+        raise UsageError(f"shim needs one of {', '.join(_VERBS)}")
+    verb, *rest = arguments
     if verb not in _VERBS:
         raise UsageError(f"shim {verb}: unknown; there is shim {', shim '.join(_VERBS)}")
     if verb == "install":
@@ -68,15 +71,13 @@ def _install(folder: str, environ: Mapping[str, str]) -> Answer:
     for name in _NAMES:
         path = os.path.join(folder, name)
         if os.path.lexists(path) and not shimtext.is_ours(path):
-            raise UsageError(
-                f"{path}: is not keepshell's; move it away, or choose another directory with "
-                "shim install --dir DIR"
-            )
+            raise UsageError(f"{path}: is not keepshell's; move it away, or {_ELSEWHERE}")
     texts = dict(shimfiles.files(folder, folder, environ))
-    is_new = folder not in notes.made
+    is_new, remedy = folder not in notes.made, ""
     try:
         notes.made.setdefault(folder, _missing(folder) + _missing(notes.folder))
         notes.save()
+        remedy = f"; {_ELSEWHERE}"  # which would not help the note
         os.makedirs(folder, exist_ok=True)
         for path, text in texts.items():
             shimfiles.write(path, text)
@@ -84,7 +85,7 @@ def _install(folder: str, environ: Mapping[str, str]) -> Answer:
         if is_new:
             _take_away(folder, notes)
         raise UsageError(
-            f"{error.filename or folder}: {error.strerror}; nothing was installed"
+            f"{error.filename or folder}: {error.strerror}; nothing was installed{remedy}"
         ) from error
     return "\n".join([f"installed: {', '.join(texts)}", *_on_path(folder, environ)[0]]), 0
 

@@ -31,6 +31,7 @@ NOBODY = 65534
 REAL = "#!/bin/sh\nprintf 'real\\n'\nprintf '%s\\n' \"$@\"\nexit 7\n"
 # What stands for Python, where a test only asks whether it is called.
 PYTHON = "#!/bin/sh\necho python\n"
+ELSEWHERE = "choose another directory with shim install --dir DIR"
 OURS = ["-o", "ServerAliveInterval=60", "-o", "ServerAliveCountMax=20"]
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -883,7 +884,7 @@ class TestInstall:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["shim"], "shim ?: unknown; there is shim install, shim remove, shim status"),
+            (["shim"], "shim needs one of install, remove, status"),
             (["shim", "up"], "shim up: unknown; there is shim install, shim remove, shim status"),
             (["shim", "status", "x"], "shim status: unknown argument 'x'; it takes none"),
             (["shim", "install", "x"], "shim install: unknown argument 'x'; it takes --dir DIR"),
@@ -896,7 +897,11 @@ class TestInstall:
             ),
             (
                 ["shim", "install", "--dir", "/dev/null/x"],
-                "/dev/null/x: Not a directory; nothing was installed",
+                f"/dev/null/x: Not a directory; nothing was installed; {ELSEWHERE}",
+            ),
+            (
+                ["shim", "install", "--dir", "/proc/x"],
+                f"/proc/x: No such file or directory; nothing was installed; {ELSEWHERE}",
             ),
             (["--rung", "off", "shim", "install"], "--rung: means nothing to shim"),
             (["--dry-run", "shim", "install"], "--dry-run: means nothing to shim"),
@@ -927,8 +932,18 @@ class TestInstall:
                 with pytest.raises(UsageError) as caught:
                     shiminstall.command(["install", "--dir", str(folder)], env)
             assert str(caught.value).startswith(f"{folder}/")
-            assert str(caught.value).endswith(": Permission denied; nothing was installed")
+            assert str(caught.value).endswith(
+                f": Permission denied; nothing was installed; {ELSEWHERE}"
+            )
             assert os.listdir(folder) == os.listdir(state) == []
+
+    def test_a_note_that_can_t_be_written(
+        self, keepshell: Run, env: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Another directory for the shims would not help."""
+        env["XDG_STATE_HOME"] = "/proc/x"
+        said = refusal(keepshell("shim", "install", "--dir", str(tmp_path / "bin")))
+        assert said == "/proc/x: No such file or directory; nothing was installed"
 
     def test_without_a_home(self, keepshell: Run, env: dict[str, str]) -> None:
         for variable in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
