@@ -18,6 +18,7 @@ from keepshell.errors import UsageError
 from keepshell.settings import KEYS, visible
 from keepshell.state import State
 
+_NEEDS_A_HOST = "explain needs a host: keepshell explain HOST"
 _INTERVAL = "window_change_interval"
 
 
@@ -32,6 +33,8 @@ def explain(
         host = sshargs.parse(typed).host
     except sshargs.Unparsed as reason:
         raise UsageError(f"explain expects ssh's arguments, a host at least: {reason}") from None
+    if host is None:  # -V, -Q
+        raise UsageError(_NEEDS_A_HOST)
     call = launch.Call(typed, options, environ)
     call.on_terminal = True
     call.decide()
@@ -123,7 +126,7 @@ def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[s
     if as_json:
         rest.remove("--json")
     if not rest:
-        raise UsageError("explain needs a host: keepshell explain HOST")
+        raise UsageError(_NEEDS_A_HOST)
     found = explain(rest, options, environ)
     return json.dumps(found) if as_json else _text(found)
 

@@ -137,6 +137,8 @@ def test_json_may_stand_last_and_a_command_is_not_run(ssh_config: Path, tmp_path
         (("--json",), "explain needs a host: keepshell explain HOST"),
         (("-9", "web"), "explain expects ssh's arguments, a host at least: "),
         (("-p", "22"), "explain expects ssh's arguments, a host at least: "),
+        (("-V",), "explain needs a host: keepshell explain HOST"),
+        (("-Q", "cipher", "--json"), "explain needs a host: keepshell explain HOST"),
     ],
 )
 def test_what_can_t_be_explained(words: tuple[str, ...], complaint: str) -> None:
