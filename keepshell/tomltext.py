@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     Lines = dict[tuple[str, ...], int]
     Tables = dict[str, Any]
 
+_QUOTES = 'text stands in quotes, as in rung = "off"'
+_REMEDIES = (
+    ("Invalid value", _QUOTES),
+    ("Expected newline", _QUOTES),  # after the 15 of an unquoted 15m
+    ("Invalid initial character", 'a pattern stands in quotes, as in [host."*.example.com"]'),
+    ("Cannot declare", "put both into one section"),
+    ("Cannot overwrite", "keep one of the two"),
+)
+"""What helps, by how tomllib's words begin."""
+
 
 class TomlText:
     """A text that could be read."""
@@ -52,9 +62,9 @@ def _parse(text: str, path: str) -> Tables:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # digits or brackets without end
-        raise UsageError(
-            f'{path}: not TOML: {error}; text stands in quotes, as in rung = "off"'
-        ) from None
+        said = str(error)
+        remedies = (f"; {words}" for start, words in _REMEDIES if said.startswith(start))
+        raise UsageError(f"{path}: not TOML: {said}{next(remedies, '')}") from None
 
 
 def _lines(text: str) -> Lines:

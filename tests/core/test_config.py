@@ -333,20 +333,39 @@ def test_the_second_of_two_hosts_is_the_one_that_is_named() -> None:
     assert refusal(text).startswith('config.toml:6: [host."b"] rung: expected')
 
 
+QUOTES = '; text stands in quotes, as in rung = "off"'
+
+
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "reason", "remedy"),
     [
-        ("[default]\nrung = off", "Invalid value (at line 2, column 8)"),
-        ("[default]\n[default]", "Cannot declare ('default',) twice (at line 2, column 9)"),
-        ('[default]\nrung = "off', "Unterminated string (at end of document)"),
-        ("x = " + "[" * 10_000, "maximum recursion depth exceeded"),
-        ("x = " + "9" * 5000, "Exceeds the limit (4300 digits)"),
+        ("[default]\nrung = off", "Invalid value (at line 2, column 8)", QUOTES),
+        ("[default]\nwarn = 15m", "Expected newline or end of document after a statement", QUOTES),
+        (
+            "[host.*.org]",
+            "Invalid initial character for a key part (at line 1, column 7)",
+            '; a pattern stands in quotes, as in [host."*.example.com"]',
+        ),
+        (
+            "[host.a]\nwarn = true\n[host.a]",
+            "Cannot declare ('host', 'a') twice (at line 3, column 8)",
+            "; put both into one section",
+        ),
+        (
+            "[default]\nwarn = true\nwarn = false\n",
+            "Cannot overwrite a value (at line 3, column 13)",
+            "; keep one of the two",
+        ),
+        ('[default]\nrung = "off', "Unterminated string (at end of document)", ""),
+        ("x = " + "[" * 10_000, "maximum recursion depth exceeded", ""),
+        ("x = " + "9" * 5000, "Exceeds the limit (4300 digits)", ""),
     ],
 )
-def test_a_text_that_is_not_toml(text: str, reason: str) -> None:
+def test_a_text_that_is_not_toml(text: str, reason: str, remedy: str) -> None:
     message = refusal(text)
     assert message.startswith(f"config.toml: not TOML: {reason}")
-    assert message.endswith('; text stands in quotes, as in rung = "off"')
+    assert message.endswith(remedy)
+    assert ("in quotes" in message) == ("in quotes" in remedy)
 
 
 def test_a_text_that_is_not_utf_8() -> None:
