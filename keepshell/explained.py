@@ -50,6 +50,7 @@ def explain(
             {"name": name, "value": value, "source": source}
             for name, value, source in call.server_alive()
         ],
+        "idle_limit": _idle_limit(call),
         "rules": [_rule(measure) for measure in plan.measures],
     }
 
@@ -119,6 +120,20 @@ def _rule(measure: learning.Measure) -> dict[str, Any]:
     }
 
 
+def _idle_limit(call: launch.Call) -> dict[str, Any] | None:
+    limit = call.policy.idle_limit
+    if limit is None:
+        return None
+    every = learning.against_idle_limit(limit, call.policy)
+    return {
+        "limit": limit,
+        "source": call.sources["idle_limit"],
+        "reset_by": "packets or input, nobody knows which",
+        "every": {rung.label: seconds for rung, seconds in every.items()},
+        "says": learning.idle_limit_says(limit, call.policy),
+    }
+
+
 def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> str:
     """`explain [--json] [SSH OPTIONS] HOST`: the text to print. Raises KeepshellError."""
     rest = list(typed)
@@ -138,6 +153,10 @@ def _text(found: Mapping[str, Any]) -> str:
         (row["stated"], row["known_from"], row["owner"], row["reset_by"], row["says"])
         for row in found["rules"]
     ]
+    if limit := found["idle_limit"]:
+        stated = f"idle_limit={show(limit['limit'])}"
+        whose = "whatever ends idle sessions"
+        rules.insert(0, (stated, limit["source"], whose, limit["reset_by"], limit["says"]))
     parts = [
         f"{visible(found['host'])}: {found['why']}",
         tables.table(("setting", "value", "source"), [*settings, *options]),

@@ -123,6 +123,24 @@ def test_an_idle_limit_shortens_the_interval_too(ssh_config: Path) -> None:
     )
 
 
+def test_an_idle_limit_is_a_row_of_the_rules(ssh_config: Path) -> None:
+    words, options = ("-F", str(ssh_config), "web"), ("--idle-limit", "5m")
+    found = explained(*words, options=options)
+    says = "a window-change after 60 s, a no-op after 2 min 30 s of silence"
+    assert found["idle_limit"] == {
+        "limit": 300,
+        "source": "--idle-limit",
+        "reset_by": "packets or input, nobody knows which",
+        "every": {"window-change": 60, "no-op": 150},
+        "says": says,
+    }
+    text = told(*options, "explain", *words)
+    assert "no idle rule" not in text
+    assert "idle_limit=5m  --idle-limit  whatever ends idle sessions  packets or input" in text
+    assert text.endswith(f"{says}\n")
+    assert explained(*words)["idle_limit"] is None
+
+
 def test_json_may_stand_last_and_a_command_is_not_run(ssh_config: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     found = json.loads(told("explain", "-F", str(ssh_config), "web", "touch", str(mark), "--json"))

@@ -170,6 +170,16 @@ def adjusted(policy: Policy, plan: Plan) -> Policy:
     return Policy(**{**values, "window_change_interval": min(asked)})
 
 
+def against_idle_limit(limit: float, policy: Policy) -> dict[Rung, float]:
+    """After how many seconds of silence each rung acts on `Policy.idle_limit`, in seconds.
+
+    Nobody knows what resets it, so all is sent that may: packets and input.
+    """
+    half = limit * ACT_AT
+    every = {Rung.WINDOW_CHANGE: min(half, policy.window_change_interval), Rung.NO_OP: half}
+    return {rung: seconds for rung, seconds in every.items() if not missing(rung, policy)}
+
+
 @dataclass(frozen=True)
 class Held:
     """What was due and not sent: why, and how many seconds before the end that was last seen."""
@@ -311,6 +321,15 @@ def _doubted(measure: Measure) -> str:
 
 def _nothing(_measure: Measure) -> str:
     return "nothing that keepshell sends beats it"
+
+
+def idle_limit_says(limit: float, policy: Policy) -> str:
+    """What keepshell will do about it."""
+    every = against_idle_limit(limit, policy)
+    sent = ", ".join(f"{_SENT[rung]} after {exact(seconds)}" for rung, seconds in every.items())
+    lacking = missing(Rung.NO_OP, policy)
+    allowed = f"a no-op is to be allowed by {lacking}" if lacking else ""
+    return "; ".join(filter(None, (f"{sent} of silence" if sent else "", allowed)))
 
 
 _WORDS: dict[Verdict, Callable[[Measure], str]] = {

@@ -17,7 +17,9 @@ from keepshell.core.learning import (
     Plan,
     Verdict,
     adjusted,
+    against_idle_limit,
     held_back,
+    idle_limit_says,
     learn,
     measure,
     missing,
@@ -315,6 +317,42 @@ WORDS = [
 @pytest.mark.parametrize(("known", "policy", "words"), WORDS)
 def test_the_words(known: Rule, policy: Policy, words: str) -> None:
     assert next_time(measure(known, policy)) == words
+
+
+@pytest.mark.parametrize(
+    ("limit", "policy", "every", "words"),
+    [
+        (
+            20,
+            Policy(),
+            {Rung.WINDOW_CHANGE: 10, Rung.NO_OP: 10},
+            "a window-change after 10 s, a no-op after 10 s of silence",
+        ),
+        (
+            900,
+            Policy(window_change_interval=30),
+            {Rung.WINDOW_CHANGE: 30, Rung.NO_OP: 450},
+            "a window-change after 30 s, a no-op after 7 min 30 s of silence",
+        ),
+        (
+            20,
+            Policy(no_op="never"),
+            {Rung.WINDOW_CHANGE: 10},
+            'a window-change after 10 s of silence; a no-op is to be allowed by no_op = "auto"',
+        ),
+        (
+            20,
+            Policy(rung=Rung.SERVER_ALIVE),
+            {},
+            'a no-op is to be allowed by rung = "no-op"',
+        ),
+    ],
+)
+def test_an_idle_limit_of_the_users(
+    limit: float, policy: Policy, every: dict[Rung, float], words: str
+) -> None:
+    assert against_idle_limit(limit, policy) == every
+    assert idle_limit_says(limit, policy) == words
 
 
 def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
