@@ -211,13 +211,29 @@ do
 done
 
 # The shell's own timer, as the shell has it after the start-up files of a login. Without -i, most
-# shells would skip half of them; ksh would open a history file, so it is not asked to.
+# shells would skip half of them; but with it, ksh begins the history file anew that its start-up
+# files name. So it gets none, and is told to read what it would read besides.
+besides="
+case \$- in
+*r*) ;; # a restricted shell would end at the dot
+*)
+    case \${KSH_VERSION-} in
+    *MIRBSD*|*LEGACY*) rc=\${ENV:-\$HOME/.mkshrc} ;;
+    *ersion*)
+        [ -r '$root/etc/ksh.kshrc' ] && . '$root/etc/ksh.kshrc'
+        rc=\${ENV-\$HOME/.kshrc} ;;
+    *) rc=\${ENV-} ;;
+    esac
+    eval \"rc=\\\"\$rc\\\"\"
+    [ -f \"\$rc\" ] && [ -r \"\$rc\" ] && . \"\$rc\" ;;
+esac
+"
 asked="echo; echo \"$mark $nonce tmout \${TMOUT-}\"
 echo \"$mark $nonce tmout-of \${BASH_VERSION:+bash}\${ZSH_VERSION:+zsh}\${KSH_VERSION:+ksh}\"
 (unset TMOUT) 2>/dev/null || echo \"$mark $nonce tmout-readonly\""
 case ${shell##*/} in
 bash|zsh) limited "$shell" -l -i -c "$asked" ;;
-sh|dash|ash|*ksh|ksh93|busybox) limited "$shell" -l -c "$asked" ;;
+sh|dash|ash|*ksh*|busybox) limited "$shell" -l -c "$besides$asked" ;;
 tcsh|csh)
     put "echo
 if (! \$?autologout) set autologout

@@ -22,6 +22,9 @@ _UNITS = {
 _NO_SHELL_TIMER = ("dash", "fish", "rc", "nologin")
 _WITH_TMOUT = {"bash": "tmout", "ksh": "tmout", "zsh": "zsh-tmout"}
 
+_NOT_SET = "not set in a login without a terminal"
+"""A start-up file may set it only where there is one, by tty(1) or by SSH_TTY."""
+
 
 def findings(report: Report) -> Iterator[Finding]:
     """Those of a host on which the script ran."""
@@ -104,7 +107,7 @@ def _tmout(report: Report, name: str) -> Iterator[Finding]:
     where = f"a login of {name}"
     fixed = ", read-only" if report.has("tmout-readonly") else ""
     if value in ("", "0"):
-        yield Finding(name="TMOUT", where=where, verdict=f"not set{fixed}")
+        yield Finding(name="TMOUT", where=where, verdict=f"{_NOT_SET}{fixed}")
         return
     finding = Finding(name=f"TMOUT={value}{fixed}", where=where)
     if not value.isdecimal():
@@ -125,7 +128,7 @@ def _autologout(value: str, name: str) -> Iterator[Finding]:
     if not minutes.isdecimal():
         yield Finding(name=f"autologout={value}", where=where, verdict="not understood")
     elif int(minutes) == 0:
-        yield Finding(name="autologout", where=where, verdict="not set")
+        yield Finding(name="autologout", where=where, verdict=_NOT_SET)
     else:
         yield Finding(
             name=f"autologout={minutes}",

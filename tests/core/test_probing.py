@@ -390,16 +390,19 @@ def test_drop_ins_of_logind() -> None:
     assert learnt("", *masked) == {"logind": 50.0}
 
 
+NOT_SET = "not set in a login without a terminal"
+
+
 @pytest.mark.parametrize(
     ("answers", "name", "verdict", "known"),
     [
         (["shell /bin/ksh", "tmout 60", "tmout-of ksh"], "TMOUT=60", "only an", {"tmout": 60.0}),
         (["shell /bin/zsh", "tmout 60", "tmout-of zsh"], "TMOUT=60", "beaten", {"zsh-tmout": 60.0}),
-        (["shell /bin/bash", "tmout 0", "tmout-of bash"], "TMOUT", "not set", {}),
+        (["shell /bin/bash", "tmout 0", "tmout-of bash"], "TMOUT", NOT_SET, {}),
         (
             ["shell /bin/bash", "tmout ", "tmout-of bash", "tmout-readonly"],
             "TMOUT",
-            "not set, read-only",
+            f"{NOT_SET}, read-only",
             {},
         ),
         (["shell /bin/bash", "tmout 5m", "tmout-of bash"], "TMOUT=5m", "not understood", {}),
@@ -422,8 +425,8 @@ def test_drop_ins_of_logind() -> None:
             "only an",
             {"autologout": 1800.0},
         ),
-        (["shell /bin/tcsh", "autologout "], "autologout", "not set", {}),
-        (["shell /bin/tcsh", "autologout 0"], "autologout", "not set", {}),
+        (["shell /bin/tcsh", "autologout "], "autologout", NOT_SET, {}),
+        (["shell /bin/tcsh", "autologout 0"], "autologout", NOT_SET, {}),
         (["shell /bin/tcsh", "autologout x"], "autologout=x", "not understood", {}),
         (["shell /usr/bin/fish", "shell-is /usr/bin/fish"], "TMOUT", "fish has none", {}),
         (["shell /bin/bash"], "TMOUT", "the shell did not answer: unknown", {}),

@@ -282,6 +282,7 @@ def test_a_user_who_is_not_root(
         ("bash", ".bash_profile", "TMOUT=700", ("tmout", 700.0)),
         ("zsh", ".zprofile", "TMOUT=700", ("zsh-tmout", 700.0)),
         ("ksh93", ".profile", "export TMOUT=700", ("tmout", 700.0)),
+        ("ksh93", ".kshrc", "TMOUT=700", ("tmout", 700.0)),
         ("mksh", ".profile", "readonly TMOUT=700", ("tmout", 700.0)),
         ("tcsh", ".login", "echo hello; set autologout=20", ("autologout", 1200.0)),
         ("fish", ".profile", "TMOUT=700", None),
@@ -309,6 +310,70 @@ def test_login_shells(
     assert written <= ({".config", ".local", ".cache"} if shell == "fish" else set())
 
 
+def _answered(shell: str, root: Path, **env: str) -> answers.Report:
+    """What the script answers, run here by `shell`, and with `root` before the paths of files."""
+    done = subprocess.run(
+        [path_of(shell), *(["ash"] if shell == "busybox" else []), "-s"],
+        input=probescript.script("ab12", root=str(root)),
+        capture_output=True,
+        text=True,
+        cwd=env["HOME"],
+        env={"PATH": os.environ["PATH"], **env},
+        timeout=DEADLINE,
+        check=True,
+    )
+    report = answers.read(done.stdout, "ab12")
+    assert report.complete, done
+    return report
+
+
+KSH_RC = "TMOUT=300\nHISTFILE=$HOME/history; export HISTFILE\n"
+
+
+@pytest.mark.parametrize("shell", ["ksh93", "mksh", "mksh-static", "lksh"])
+@pytest.mark.parametrize(
+    ("profile", "rc"),
+    [
+        ("export ENV=$HOME/.rc", ".rc"),
+        ("ENV='${HOME}/r c'; export ENV", "r c"),
+        ("", ""),
+        ("export ENV=$HOME; TMOUT=300", None),
+    ],
+    ids=["exported", "expanded", "default", "no-file"],
+)
+def test_what_an_interactive_ksh_reads_besides(
+    tmp_path: Path, shell: str, profile: str, rc: str | None
+) -> None:
+    """Its history file stays as it is: an interactive one would have begun it anew."""
+    require(shell)
+    default = ".kshrc" if shell.endswith("ksh93") else ".mkshrc"
+    files = {".profile": f"{profile}\n", "history": "kept\n"}
+    if rc is not None:
+        files[rc or default] = KSH_RC
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    report = _answered("dash", tmp_path, SHELL=path_of(shell), HOME=str(tmp_path))
+    assert report.last("tmout") == "300"
+    assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} == files
+
+
+@pytest.mark.parametrize("shell", ["rksh93", "rmksh"])
+def test_a_restricted_ksh_still_tells_what_its_profile_sets(tmp_path: Path, shell: str) -> None:
+    require(shell)
+    (tmp_path / ".profile").write_text("TMOUT=300; export ENV=$HOME/rc\n")
+    (tmp_path / "rc").write_text(KSH_RC)
+    report = _answered("dash", tmp_path, SHELL=path_of(shell), HOME=str(tmp_path))
+    assert report.last("tmout") == "300"
+
+
+def test_the_file_of_all_ksh93(tmp_path: Path) -> None:
+    require("ksh93")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "ksh.kshrc").write_text("TMOUT=300\n")
+    report = _answered("dash", tmp_path, SHELL=path_of("ksh93"), HOME=str(tmp_path))
+    assert report.last("tmout") == "300"
+
+
 def _forced(directory: Path, words: Sequence[str]) -> list[str]:
     """Settings that make sshd run `words`; `$SSH_ORIGINAL_COMMAND` is what the client asked for."""
     entry = directory / "forced"
@@ -326,18 +391,7 @@ def test_the_script_runs_under_every_sh_and_writes_nothing(shell: str, tmp_path:
     require(shell)
     home = tmp_path / "home"
     home.mkdir()
-    done = subprocess.run(
-        [path_of(shell), *(["ash"] if shell == "busybox" else []), "-s"],
-        input=probescript.script("ab12", root=str(tmp_path)),
-        capture_output=True,
-        text=True,
-        cwd=home,
-        env={"HOME": str(home), "PATH": os.environ["PATH"], "SHELL": path_of("bash")},
-        timeout=DEADLINE,
-        check=True,
-    )
-    report = answers.read(done.stdout, "ab12")
-    assert report.complete, done
+    report = _answered(shell, tmp_path, HOME=str(home), SHELL=path_of("bash"))
     assert report.last("tmout-of") == "bash"
     assert list(home.iterdir()) == []
 
@@ -347,17 +401,8 @@ def test_the_script_does_without_any_program(shell: str, tmp_path: Path) -> None
     require(shell)
     (tmp_path / "etc" / "systemd").mkdir(parents=True)
     (tmp_path / "etc" / "systemd" / "logind.conf").write_text("[Login]\n StopIdleSessionSec=15min")
-    done = subprocess.run(
-        [path_of(shell), *(["ash"] if shell == "busybox" else []), "-s"],
-        input=probescript.script("ab12", root=str(tmp_path)),
-        capture_output=True,
-        text=True,
-        env={"HOME": str(tmp_path), "PATH": "/nonexistent", "SHELL": path_of("bash")},
-        timeout=DEADLINE,
-        check=True,
-    )
-    report = answers.read(done.stdout, "ab12")
-    assert report.complete, done
+    env = {"HOME": str(tmp_path), "PATH": "/nonexistent", "SHELL": path_of("bash")}
+    report = _answered(shell, tmp_path, **env)
     assert report.last("logind-line") == "2 StopIdleSessionSec=15min"
     assert report.last("tmout-of") == "bash"
 
@@ -372,16 +417,8 @@ def test_what_the_script_reads_below_etc(tmp_path: Path) -> None:
     }
     for name, text in files.items():
         (tmp_path / "etc" / name).write_text(text)
-    done = subprocess.run(
-        [path_of("dash"), "-s"],
-        input=probescript.script("ab12", root=str(tmp_path)),
-        capture_output=True,
-        text=True,
-        env={"HOME": str(tmp_path), "PATH": "/nonexistent", "SHELL": path_of("dash")},
-        timeout=DEADLINE,
-        check=True,
-    )
-    found = probing.findings("", answers.read(done.stdout, "ab12"))
+    env = {"HOME": str(tmp_path), "PATH": "/nonexistent", "SHELL": path_of("dash")}
+    found = probing.findings("", _answered("dash", tmp_path, **env))
     limits = {finding.name: finding.limit for finding in found if finding.limit is not None}
     assert limits == {"autolog": 1800.0, "timeoutd": 1200.0, "lock-after-time 900": 900.0}
     assert not any(finding.holds for finding in found)
