@@ -1,7 +1,8 @@
 """pexpect's `spawn` and `pxssh`, kept alive while the script does something else.
 
-Same constructors plus `keepalive=`, same semantics: pexpect's own documentation applies. What
-keeps the session alive:
+Same constructors plus `keepalive=`, same semantics: pexpect's own documentation applies. Without
+it, a session gets what config.toml says of its host; with KEEPSHELL=0, nothing. What keeps the
+session alive:
 
 - `server-alive`: if the program is ssh, the options are added to its command line, as `keepshell
   ssh` does it, and ssh does the rest by itself.
@@ -27,9 +28,11 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pexpect.pxssh
 
+from keepshell import config
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.sshargs import SshCommand, parse
 from keepshell.launch import Call
+from keepshell.settings import KEYS, found, printable, suggest
 
 if TYPE_CHECKING:
     _Base = pexpect.spawn[Any]
@@ -41,6 +44,8 @@ else:
 __all__ = ["explain", "parse_ssh_args", "pxssh", "spawn"]
 
 Keepalive = Policy | Mapping[str, Any] | None
+
+_DEFAULT = Policy()
 
 
 def parse_ssh_args(argv: list[str]) -> SshCommand:
@@ -64,19 +69,17 @@ def explain(host: str) -> dict[str, Any]:
 class _Kept(_Base):
     """What both classes add to pexpect's."""
 
+    _keepalive: Policy | None
+    """What the script asks for."""
+
     def _spawnpty(self, args: list[Any], **options: Any) -> Any:
-        argv = [os.fsdecode(word) for word in args]
-        if os.path.basename(argv[0]) == "ssh":
-            args = [*args[:1], *map(self._encoded, _server_alive(argv, self._policy())), *args[1:]]
+        policy, added = _decided([os.fsdecode(word) for word in args], self._keepalive)
+        args = [*args[:1], *map(self._encoded, added), *args[1:]]
         pty = super()._spawnpty(args, **options)  # type: ignore[misc] # left out by the stubs
-        policy = self._policy()
         if policy.rung >= Rung.WINDOW_CHANGE:
             self._nudging = _Nudging(pty.pid, policy.window_change_interval)
             weakref.finalize(self, self._nudging.stop)
         return pty
-
-    def _policy(self) -> Policy:
-        return getattr(self, "_keepalive", None) or Policy()
 
     def _encoded(self, word: str) -> Any:
         return word if self.encoding is None else word.encode(self.encoding)
@@ -100,10 +103,11 @@ class spawn(_Kept):  # noqa: N801 - pexpect's own name
     """pexpect.spawn, kept alive."""
 
     def __init__(self, command: Any, *args: Any, keepalive: Keepalive = None, **kw: Any) -> None:
-        """As pexpect.spawn; `keepalive` is a Policy, or a dict of its arguments.
+        """As pexpect.spawn; `keepalive` is a Policy, or a dict of its arguments as in config.toml.
 
-        Without one, the defaults apply; `{"rung": Rung.OFF}` turns everything off. Raises
-        ValueError for a policy that asks for typed input.
+        Without one, config.toml says what the host gets; `{"rung": "off"}` turns everything off.
+        Raises ValueError for a policy that is none or asks for typed input, and
+        keepshell.errors.KeepshellError for a config.toml that can't be read; nothing runs then.
         """
         self._keepalive = _as_policy(keepalive)
         super().__init__(command, *args, **kw)
@@ -113,13 +117,20 @@ class pxssh(_Kept, _PxsshBase):  # noqa: N801 - pexpect's own name
     """pexpect.pxssh.pxssh, kept alive."""
 
     def __init__(self, *args: Any, keepalive: Keepalive = None, **kw: Any) -> None:
-        """As pexpect.pxssh.pxssh; `keepalive` as for `spawn`."""
+        """As pexpect.pxssh.pxssh; `keepalive` as for `spawn`, config.toml is read by `login`."""
         self._keepalive = _as_policy(keepalive)
         super().__init__(*args, **kw)
 
 
-def _as_policy(keepalive: Keepalive) -> Policy:
-    policy = keepalive if isinstance(keepalive, Policy) else Policy(**(keepalive or {}))
+def _as_policy(keepalive: object) -> Policy | None:
+    if keepalive is None:
+        return None
+    if isinstance(keepalive, Policy):
+        keepalive = {name: getattr(keepalive, name) for name in KEYS}
+    if not isinstance(keepalive, Mapping):
+        expected = "a Policy or a dict of its arguments"
+        raise ValueError(f"keepalive: expected {expected}, found {found(keepalive)}")
+    policy = Policy(**{name: _read(name, value) for name, value in keepalive.items()})
     asked = [name for name in ("xon", "empty_line") if getattr(policy, name)]
     if policy.no_op == "always":
         asked.append("no_op='always'")
@@ -131,11 +142,33 @@ def _as_policy(keepalive: Keepalive) -> Policy:
     return policy
 
 
-def _server_alive(argv: list[str], policy: Policy) -> list[str]:
-    """The options that `keepshell ssh` would add; none where the user has set them."""
-    call = Call(argv[1:], {}, {**os.environ, "KEEPSHELL_SSH": argv[0]}, policy=policy)
+def _read(name: str, value: object) -> Any:
+    """One argument of Policy, from what config.toml takes for it too. Raises ValueError."""
+    if name not in KEYS:
+        raise ValueError(
+            f"keepalive: {printable(str(name))}: unknown key; {suggest(str(name), KEYS)}"
+        )
+    if value is None and getattr(_DEFAULT, name) is None:
+        return None
+    try:
+        return KEYS[name].read(value)
+    except ValueError as error:
+        raise ValueError(f"keepalive: {name}: {error}") from None
+
+
+def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, list[str]]:
+    """What the session gets, and the options that `keepshell ssh` would add to its command line.
+
+    Raises UsageError for a config.toml that can't be read.
+    """
+    if os.environ.get("KEEPSHELL") == "0":
+        return Policy(rung=Rung.OFF), []
+    if os.path.basename(argv[0]) != "ssh":
+        return asked or config.load(os.environ).policy([], {}).policy, []
+    call = Call(argv[1:], {}, {**os.environ, "KEEPSHELL_SSH": argv[0]}, policy=asked)
     call.decide()
-    return [word for name, value, _ in call.added for word in ("-o", f"{name}={value}")]
+    added = [word for name, value, _ in call.added for word in ("-o", f"{name}={value}")]
+    return call.policy, added
 
 
 class _Nudging:

@@ -62,7 +62,7 @@ class _RungName:
 
     def read(self, value: object) -> Rung:
         for rung in RUNGS:
-            if rung.label == value:
+            if rung.label == value or rung is value:
                 return rung
         raise ValueError
 
@@ -123,6 +123,8 @@ class _Rules:
 
         if isinstance(value, str):
             value = [text for text in value.split(",") if text.strip()]
+        if isinstance(value, tuple) and all(isinstance(rule, rules.Rule) for rule in value):
+            return value
         texts = value
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise ValueError
@@ -181,7 +183,10 @@ class Key:
         return _option(self.name)
 
     def read(self, value: object) -> Any:
-        """What `Policy` takes, from a TOML value or from text; ValueError says what is wrong."""
+        """What `Policy` takes, as it is, from a TOML value or from text.
+
+        ValueError says what is wrong.
+        """
         try:
             return self.kind.read(value)
         except _ExplainedError:
@@ -314,18 +319,17 @@ def suggest(word: str, known: Collection[str]) -> str:
 
 
 def found(value: object) -> str:
-    """A TOML value as an error names it: short, on one line, and safe to print on a terminal."""
+    """A value as an error names it: short, on one line, and safe to print on a terminal."""
     if isinstance(value, str):
         return f'"{printable(value)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) >= 10**15:
         return "a number out of all bounds"  # more than 4300 digits, str() would refuse it
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, dict):
-        return "a table"
-    return "a list" if isinstance(value, list) else "a date or a time"
+    if type(value).__module__ == "datetime":
+        return "a date or a time"
+    names: dict[type, str] = {dict: "a table", list: "a list"}
+    return names.get(type(value)) or printable(repr(value))  # from a script, whatever there is
 
 
 def visible(text: str) -> str:

@@ -6,17 +6,22 @@ import asyncio
 import gc
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pexpect
+import psutil
 import pytest
 
 import keepshell
+from keepshell.core.rules import CONFIG, KINDS, Rule
 from keepshell.core.sshargs import Unparsed
+from keepshell.errors import KeepshellError
 from tests.support.processes import is_gone
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
@@ -159,6 +164,71 @@ def test_options_of_the_scripts_own_stay_alone(fake_ssh: Path) -> None:
         assert child.before == "<-o><ServerAliveInterval=5><host>"
 
 
+def options_of(ssh: Path, host: str = "host", **given: Any) -> list[int]:
+    """The interval and the count that a session gets."""
+    with keepshell.spawn(str(ssh), [host], encoding="utf-8", **given) as child:
+        child.expect(pexpect.EOF)
+        return [int(number) for number in re.findall(r"<ServerAlive\w+=(\d+)>", child.before)]
+
+
+def test_switched_off_nothing_is_done(
+    fake_ssh: Path, monkeypatch: pytest.MonkeyPatch, config_toml: Path
+) -> None:
+    monkeypatch.setenv("KEEPSHELL", "0")
+    config_toml.write_text("broken [")
+    assert options_of(fake_ssh) == options_of(fake_ssh, keepalive=OFTEN) == []
+    with keepshell.spawn("cat", keepalive=OFTEN):
+        assert not keepshell_threads()
+
+
+CONFIGURED = """
+[default]
+window_change_interval = "10m"
+server_alive_interval = 45
+no_op = "always"
+empty_line = true
+
+[host.quiet]
+rung = "off"
+
+[host.host]
+server_alive_interval = 30
+"""
+
+
+def test_the_policy_is_the_hosts_as_config_toml_has_it(fake_ssh: Path, config_toml: Path) -> None:
+    """Rungs that type are for the command line: nothing is typed here, and nothing is wrong."""
+    config_toml.write_text(CONFIGURED)
+    assert options_of(fake_ssh) == [30, 40]
+    assert options_of(fake_ssh, "other") == [45, 27]
+    assert options_of(fake_ssh, "quiet") == []
+    with keepshell.spawn("cat") as child:
+        assert child._nudging._interval == 600
+    config_toml.write_text('[default]\nrung = "off"\n')
+    with keepshell.spawn("cat"):
+        assert not keepshell_threads()
+
+
+def test_what_the_script_asks_for_takes_the_place_of_the_configuration(
+    fake_ssh: Path, config_toml: Path
+) -> None:
+    config_toml.write_text('[default]\nrung = "off"\n')
+    assert options_of(fake_ssh, keepalive={}) == [60, 20]
+    with keepshell.spawn("cat", keepalive={}):
+        assert len(keepshell_threads()) == 1
+
+
+@pytest.mark.parametrize("program", ["cat", "ssh"])
+def test_a_broken_configuration_is_an_error_before_anything_is_spawned(
+    program: str, fake_ssh: Path, config_toml: Path
+) -> None:
+    config_toml.write_text("[default]\nrung = 5\n")
+    command = {"cat": ("cat", []), "ssh": (str(fake_ssh), ["host"])}[program]
+    with pytest.raises(KeepshellError, match=r"config.toml:2: \[default\] rung: expected one of"):
+        keepshell.spawn(*command)
+    assert psutil.Process().children() == []
+
+
 def test_a_session_with_a_real_sshd(sshd: Sshd) -> None:
     with keepshell.spawn(
         "ssh", sshd.access.ssh_args(), encoding="utf-8", keepalive=OFTEN, timeout=30
@@ -204,6 +274,77 @@ def test_importing_keepshell_loads_nothing() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) <= 2  # keepshell and its version
+
+
+NOTHING_TO_WAIT_FOR = ("0", "-1", "nan", "inf", "1e12")
+BAD_VALUES = [
+    *(
+        ("window_change_interval", float(text), "a duration from 0.1s")
+        for text in NOTHING_TO_WAIT_FOR
+    ),
+    ("window_change_interval", "30 parsecs", "a duration from 0.1s"),
+    ("window_change_interval", None, "a duration from 0.1s"),
+    ("window_change_interval", True, "a duration from 0.1s"),
+    ("server_alive_interval", 0.5, "whole seconds from 1s"),
+    ("outage_tolerance", 0, "a duration from 1s"),
+    ("rung", "of", 'one of "off", "server-alive"'),
+    ("rung", 2, 'one of "off", "server-alive"'),
+    ("no_op", "sometimes", 'one of "auto"'),
+    ("warn", "perhaps", "true or false"),
+    ("rules", [5], "a list such as"),
+]
+
+
+@pytest.mark.parametrize("kind", [dict, keepshell.Policy])
+@pytest.mark.parametrize(("name", "value", "expected"), BAD_VALUES, ids=str)
+@pytest.mark.parametrize("made", [lambda **kw: keepshell.spawn("true", **kw), keepshell.pxssh])
+def test_a_value_that_config_toml_would_refuse(
+    made: Callable[..., object], name: str, value: object, expected: str, kind: Callable[..., Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"^keepalive: {name}: expected {expected}.*, found "):
+        made(keepalive=kind(**{name: value}))
+    assert psutil.Process().children() == []
+    assert not keepshell_threads()
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "complaint"),
+    [
+        ({"foo": 1}, "keepalive: foo: unknown key; known: rung, "),
+        ({"window_change": 1}, "unknown key; did you mean window_change_interval\\?"),
+        ({"server-alive-interval": 1}, "unknown key; did you mean server_alive_interval\\?"),
+        ({5: 1}, "keepalive: 5: unknown key"),
+        ({"rules": ["nonsense=5m"]}, "keepalive: rules: .*nonsense"),
+        (30, "keepalive: expected a Policy or a dict of its arguments, found 30"),
+        ("off", 'keepalive: expected a Policy or a dict of its arguments, found "off"'),
+    ],
+    ids=str,
+)
+def test_what_is_no_policy(keepalive: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        keepshell.spawn("true", keepalive=keepalive)
+    assert psutil.Process().children() == []
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "shown"),
+    [
+        ({"server_alive_interval": "30s", "outage_tolerance": "5m"}, (30, 10)),
+        ({"server_alive_interval": 30.0}, (30, 40)),
+        (keepshell.Policy(server_alive_interval=30), (30, 40)),
+        ({"rung": "server-alive"}, (60, 20)),
+        (
+            {"rung": keepshell.Rung.SERVER_ALIVE, "idle_limit": None, "rules": ["tmout=5m"]},
+            (60, 20),
+        ),
+        (keepshell.Policy(rules=(Rule(KINDS["tmout"], 5, CONFIG),)), (60, 20)),
+        ({}, (60, 20)),
+    ],
+)
+def test_what_config_toml_takes_is_taken(
+    fake_ssh: Path, keepalive: Any, shown: tuple[int, int]
+) -> None:
+    assert options_of(fake_ssh, keepalive=keepalive) == list(shown)
 
 
 @pytest.mark.parametrize("asked", [{"no_op": "always"}, {"xon": True}, {"empty_line": True}])
