@@ -460,7 +460,7 @@ def test_fifty_sessions_that_end_at_once(state: State) -> None:
 
 
 IN_MID_WRITE = """
-    import os, signal, time
+    import os, signal
     from keepshell.core.idle import Stretch
     from keepshell.state import State
     from tests.test_state import session
@@ -468,6 +468,7 @@ IN_MID_WRITE = """
         for number in range(1_000_000):  # far more than SQLite's cache holds
             if number == 200_000:
                 open(os.environ["MARK"], "w").close()
+                signal.pause()
             yield (1, float(number), 60.0, 1)
     import sqlite3
     class Slow(sqlite3.Connection):

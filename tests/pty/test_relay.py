@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import random
 import re
 import signal
+import struct
 import sys
+import termios
 import textwrap
 import time
 from collections.abc import Callable
@@ -16,7 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import is_gone
+from keepshell.loop import LINGER_QUIET
+from tests.support.processes import is_gone, is_running
 from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
 
@@ -173,11 +177,12 @@ def test_a_terminal_stalled_over_the_childs_end_still_gets_all(run: Start, tmp_p
     """As after ^S: what the child left in its pty waits until the terminal goes on."""
     written = tmp_path / "written"
     terminal = run(FILL + f"open({str(written)!r}, 'w').write(str(total))")
-    terminal.expect("READY")
+    pid = int(terminal.expect(re.compile(rb"<(\d+)>"))[1])
     terminal.pause()
     terminal.send("g")
-    eventually(lambda: written.exists() and written.read_text(), "the child is full")
-    time.sleep(1)  # longer than the end waits for a pty that another program holds open
+    eventually(lambda: not psutil.pid_exists(pid), "keepshell has reaped the child")
+    # Time is what is tested: this much of it is the end, but not of a terminal that is stalled.
+    time.sleep(4 * LINGER_QUIET)
     terminal.resume()
     assert terminal.read_to_end().count(b"x") == int(written.read_text())
 
@@ -231,7 +236,6 @@ def test_the_child_sees_the_terminal_it_would_have_had(
     start_terminal: Start, keepshell_exe: Path
 ) -> None:
     """The inner pty is born with the outer settings and size."""
-    import termios
 
     def unusual(fd: int) -> None:
         attributes = termios.tcgetattr(fd)
@@ -251,10 +255,6 @@ def test_the_child_sees_the_terminal_it_would_have_had(
 
 
 def test_pixel_sizes_are_passed_on(start_terminal: Start, keepshell_exe: Path) -> None:
-    import fcntl
-    import struct
-    import termios
-
     size = struct.pack("HHHH", 40, 100, 1000, 800)
     show = "import fcntl; print(fcntl.ioctl(0, 0x5413, bytes(8)).hex())"
     terminal = start_terminal(
@@ -371,6 +371,15 @@ def test_a_background_process_that_keeps_the_pty_does_not_keep_us(
     os.kill(pid, signal.SIGKILL)
 
 
+def unread(pid: int) -> int:
+    """How many bytes of what was typed wait on the terminal of this process."""
+    slave = os.open(f"/proc/{pid}/fd/0", os.O_RDONLY | os.O_NOCTTY)
+    try:
+        return int.from_bytes(fcntl.ioctl(slave, termios.FIONREAD, bytes(4)), sys.byteorder)
+    finally:
+        os.close(slave)
+
+
 def test_what_is_typed_after_the_end_is_left_for_the_next_reader(
     start_terminal: Start, keepshell_exe: Path, tmp_path: Path
 ) -> None:
@@ -380,11 +389,15 @@ def test_what_is_typed_after_the_end_is_left_for_the_next_reader(
     run = f"{keepshell_exe} run -- {sys.executable} -S {child}"
     terminal = start_terminal(["sh", "-c", f"{run}; read line; echo got-$line"])
     pid = int(terminal.expect(re.compile(rb"<(\d+)>"))[1])
+    (keepshell,) = psutil.Process(terminal.pid).children()
     terminal.pause()
     terminal.send("g")
     eventually(lambda: not psutil.pid_exists(pid), "keepshell has reaped the child")
     terminal.send("late\n")
-    time.sleep(0.2)  # in which it would be read, wrongly
+    eventually(lambda: unread(keepshell.pid) == len("late\n"), "the line waits for a reader")
+    # The line would have woken it, if it listened.
+    eventually(lambda: not is_running(keepshell), "keepshell sleeps")
+    assert unread(keepshell.pid) == len("late\n")
     terminal.resume()
     terminal.expect("got-late")
     assert terminal.wait() == 0

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from tests.support.access import Access
 from tests.support.remoteshell import PROMPT
+from tests.support.screen import Screen
 from tests.support.terminal import Terminal
 from tests.support.trace import Trace
 from tests.support.waiting import eventually
@@ -24,6 +25,9 @@ that leaves 1.5 s to a loaded machine."""
 
 TURNS = 10
 """Half limits in five limits."""
+
+PRINTING = "the host is printing"
+"""A hold just after a prompt has come."""
 
 NO_WINDOW_CHANGE = "--window-change-interval=1d"
 """Only what is typed can have kept a session."""
@@ -59,14 +63,16 @@ class Kept:
 
     terminal: Terminal
     trace: Trace
+    holds_of_login: int = 0
+    """Limits run from the spawn: while a slow host logs in, something may be due."""
 
     def typed(self) -> list[str]:
         """The rows of the table that were sent, in order."""
         return [event["detail"] for event in self.trace.named("noop-sent")]
 
     def holds(self) -> list[str]:
-        """The reasons for which nothing was sent, in order."""
-        return [event["detail"] for event in self.trace.named("hold")]
+        """The reasons for which nothing was sent since the first prompt came, in order."""
+        return [event["detail"] for event in self.trace.named("hold")][self.holds_of_login :]
 
     def wait_for_turns(self, row: str, count: int = TURNS, *, limit: float = LIMIT) -> None:
         """Return when this row was sent `count` times, and no other was, ever.
@@ -85,25 +91,26 @@ class Kept:
             lambda: len(self.redraws()) == self.typed().count("empty-line"),
             lambda: f"the answers\n{self.trace.events}\n{self.terminal.describe()}",
         )
-        visible = self.redraws().count("visible")
-        self.terminal.wait_for_screen(
-            lambda screen: screen.lines[visible] == prompt.rstrip() and screen.cursor[0] == visible,
-            f"{1 + visible} prompts",
-        )
+
+        def shown(screen: Screen) -> bool:
+            visible = self.redraws().count("visible")
+            return screen.lines[visible] == prompt.rstrip() and screen.cursor[0] == visible
+
+        self.terminal.wait_for_screen(shown, "a prompt for each redraw that is visible, and one")
 
     def redraws(self) -> list[str]:
         """What became of the answers to the Enters so far: `hidden` or `visible`."""
         names = [event["event"] for event in self.trace.events]
         return [name.partition("-")[2] for name in names if name.startswith("redraw-")]
 
-    def wait_for_hold(self, reason: str) -> None:
-        """Return when a no-op that was due has been held for this reason.
+    def wait_for_hold(self, *reasons: str) -> None:
+        """Return when a no-op that was due has been held for one of these reasons.
 
         There may have been another before, while a slow host was still printing.
         """
         eventually(
-            lambda: self.holds()[-1:] == [reason],
-            lambda: f"a hold: {reason}\n{self.trace.events}\n{self.terminal.describe()}",
+            lambda: self.holds()[-1:] in [[reason] for reason in reasons],
+            lambda: f"a hold: {reasons}\n{self.trace.events}\n{self.terminal.describe()}",
         )
 
 
@@ -143,7 +150,7 @@ class Logins:
             env={**os.environ, "KEEPSHELL_TRACE": str(trace.path)},
             job=job,
         )
-        return Kept(self._opened(terminal), trace)
+        return Kept(self._opened(terminal), trace, len(trace.named("hold")))
 
     def _opened(self, terminal: Terminal) -> Terminal:
         terminal.expect(self._prompt)

@@ -361,7 +361,7 @@ def test_autossh(caller: Caller, sshd: Sshd, closing: ExitStack, tmp_path: Path)
 
     eventually(forwards, "a tunnel")
     before = len(caller.check_calls(forward))
-    end({psutil.Process(pid) for pid in sshd.sessions()})
+    end({process for process in tree(sshd.pid) if process.pid != sshd.pid})
     eventually(lambda: len(caller.check_calls(forward)) > before, "another ssh")
     eventually(forwards, "the tunnel again")
 

@@ -137,6 +137,7 @@ class TestPlink:
         self, firewalled: Firewalled, plink: list[str], keepshell_exe: Path
     ) -> None:
         session = firewalled.open(str(keepshell_exe), "--rung", "off", "run", "--", *plink)
+        session.answers()  # a slow login is no idle time
         assert session.terminal.wait() == 1
         assert_explained(session.terminal, r"the (?:server closed the )?connection .*after \d+ s ")
 
