@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,14 @@ import pytest
 from pexpect.replwrap import REPLWrapper
 
 import keepshell
+from keepshell import api
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE, eventually
 
 Spawn = Callable[..., Any]
 
-# Nudged all the time, the child is to show nothing of it either.
-KINDS: dict[str, Spawn] = {
-    "as it is": keepshell.spawn,
-    "nudged": partial(keepshell.spawn, keepalive={"window_change_interval": 0.02}),
-}
+EVERY = 0.02
+"""Seconds: nudged all the time, and oftener than is allowed, the child is to show nothing of it."""
 
 ASKS = """\
 stty -echo; printf 'Password: '; read secret; stty echo; printf '\\r\\n'
@@ -223,10 +220,15 @@ def _a_directory_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("nudged", [False, True], ids=["as it is", "nudged"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.__name__)
-def test_an_example_shows_the_same(example: Callable[[Spawn], object], kind: str) -> None:
-    assert example(KINDS[kind]) == example(pexpect.spawn)
+def test_an_example_shows_the_same(
+    example: Callable[[Spawn], object], nudged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if nudged:
+        nudging = api._Nudging
+        monkeypatch.setattr(api, "_Nudging", lambda pid, _: nudging(pid, EVERY))
+    assert example(keepshell.spawn) == example(pexpect.spawn)
 
 
 INTERACTS = """\

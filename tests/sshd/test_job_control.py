@@ -189,6 +189,7 @@ def test_what_the_host_printed_meanwhile_is_shown_afterwards(
         "(until [ -e go ]; do sleep 0.05; done; echo la$((1))te; >printed) & echo back$((1))ground"
     )
     terminal.expect("back1ground\r\n")
+    terminal.expect(PROMPT)
     suspend(terminal)
     (home / "go").touch()
     eventually((home / "printed").exists, "the host has printed")

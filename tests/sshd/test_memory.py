@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 
 from keepshell.core.noop import NOTHING_HARMLESS
 from keepshell.core.policy import Rung
 from keepshell.core.rules import CONFIG, DROP, KINDS, PROBE, Rule
 from keepshell.state import PastSession, State
+from tests.sshd.sides import ssh_of
 from tests.support.access import ALIAS, Access
 from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Action, Counts, Middlebox
@@ -369,8 +369,9 @@ def test_a_silent_session_is_one_from_its_first_keepalive(
 
 def test_an_ssh_that_was_killed_here(sshd: Sshd, keep: Start, state: State) -> None:
     terminal = keep(sshd.access)
-    (ssh,) = psutil.Process(terminal.pid).children()
-    ssh.terminate()
+    live = Path(os.environ["XDG_RUNTIME_DIR"], "keepshell")
+    eventually(lambda: list(live.glob("*.json")), "keepshell to have seen the session begin")
+    ssh_of(terminal).terminate()
     assert terminal.wait() == 255
     assert "a signal ended it here, or -q" in said_by_keepshell(terminal)[0]
     assert one(state.sessions()).ending == "killed-here"
