@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pexpect.pxssh
 
-from keepshell import config
+from keepshell import config, realssh
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.sshargs import SshCommand, parse
 from keepshell.launch import Call
@@ -73,8 +73,9 @@ class _Kept(_Base):
     """What the script asks for."""
 
     def _spawnpty(self, args: list[Any], **options: Any) -> Any:
-        policy, added = _decided([os.fsdecode(word) for word in args], self._keepalive)
-        args = [*args[:1], *map(self._encoded, added), *args[1:]]
+        policy, ssh, added = _decided([os.fsdecode(word) for word in args], self._keepalive)
+        program = args[:1] if ssh is None else [self._encoded(ssh)]
+        args = [*program, *map(self._encoded, added), *args[1:]]
         pty = super()._spawnpty(args, **options)  # type: ignore[misc] # left out by the stubs
         if policy.rung >= Rung.WINDOW_CHANGE:
             self._nudging = _Nudging(pty.pid, policy.window_change_interval)
@@ -156,19 +157,23 @@ def _read(name: str, value: object) -> Any:
         raise ValueError(f"keepalive: {name}: {error}") from None
 
 
-def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, list[str]]:
-    """What the session gets, and the options that `keepshell ssh` would add to its command line.
+def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, str | None, list[str]]:
+    """What the session gets: the policy, the ssh in place of a shim, and the options to add.
 
     Raises UsageError for a config.toml that can't be read.
     """
-    if os.environ.get("KEEPSHELL") == "0":
-        return Policy(rung=Rung.OFF), []
+    environ = dict(os.environ)
+    if environ.get("KEEPSHELL") == "0":
+        return Policy(rung=Rung.OFF), None, []
     if os.path.basename(argv[0]) != "ssh":
-        return asked or config.load(os.environ).policy([], {}).policy, []
-    call = Call(argv[1:], {}, {**os.environ, "KEEPSHELL_SSH": argv[0]}, policy=asked)
+        return asked or config.load(environ).policy([], {}).policy, None, []
+    in_place = realssh.is_shim(argv[0])  # below `keepshell exec`, say
+    if not in_place:
+        environ["KEEPSHELL_SSH"] = argv[0]
+    call = Call(argv[1:], {}, environ, policy=asked)
     call.decide()
     added = [word for name, value, _ in call.added for word in ("-o", f"{name}={value}")]
-    return call.policy, added
+    return call.policy, call.path if in_place else None, added
 
 
 class _Nudging:

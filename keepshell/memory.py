@@ -66,8 +66,15 @@ class Memory:
         return State.of(self._job.env).rules(self.host)
 
     def note_holds(self, held: Mapping[noop.Rule, ladder.Held], now: float) -> None:
-        """What the typist holds at `now`; ssh's own last words will have it forget."""
-        self._held.update((rule.value, (hold.reason, now)) for rule, hold in held.items())
+        """What the typist holds at `now`; ssh's own last words will have it forget.
+
+        At its end ssh has the terminal as if it prompted: that was not what held all the time.
+        """
+        from keepshell.core.noop import SSH_PROMPTS
+
+        for rule, hold in held.items():
+            if hold.reason != SSH_PROMPTS or rule.value not in self._held:
+                self._held[rule.value] = hold.reason, now
 
     def remember(self, session: Session, ending: Ending, *, status: int, now: float) -> str:
         """Record the session and what it has taught; answers the sentence to be said of it.

@@ -172,6 +172,29 @@ def test_options_of_the_scripts_own_stay_alone(fake_ssh: Path) -> None:
         assert child.before == "<-o><ServerAliveInterval=5><host>"
 
 
+@pytest.mark.parametrize("keepalive", [None, {}])
+@pytest.mark.parametrize("encoding", [None, "utf-8"])
+def test_below_a_shim_the_real_ssh_is_spawned(
+    fake_ssh: Path,
+    keepshell_exe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str | None,
+    keepalive: Any,
+) -> None:
+    """As `keepshell exec` sets it up: one keepshell is enough, and it is the script's."""
+    shim = tmp_path / "shims" / "ssh"
+    shim.parent.mkdir()
+    shim.symlink_to(keepshell_exe)
+    path = (shim.parent, fake_ssh.parent, Path("/usr/bin"), Path("/bin"))
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, path)))
+    with keepshell.spawn("ssh", ["host"], encoding=encoding, keepalive=keepalive) as child:
+        child.expect(pexpect.EOF)
+        told = child.before
+    expected = "<-o><ServerAliveInterval=60><-o><ServerAliveCountMax=20><host>"
+    assert told == (expected if encoding else expected.encode())
+
+
 def options_of(ssh: Path, host: str = "host", **given: Any) -> list[int]:
     """The interval and the count that a session gets."""
     with keepshell.spawn(str(ssh), [host], encoding="utf-8", **given) as child:

@@ -187,11 +187,13 @@ def _paste_as_at_login(s: Situation) -> bool:
     return not on or _fresh_prompt(s)
 
 
+SSH_PROMPTS = "ssh itself prompts"
+
 _FULL_SCREEN = State("?1049", lambda s: s.modes.alternate_screen)
 _FOCUS = State("?1004", lambda s: s.modes[1004].on)
 
 _READY = (
-    Requirement("in session", lambda s: not s.prompting, "ssh itself prompts"),
+    Requirement("in session", lambda s: not s.prompting, SSH_PROMPTS),
     Requirement("child runs", lambda s: not s.child_stopped, "ssh is stopped"),
     Requirement("no paste open", lambda s: not s.keys.paste_open, "the user is pasting"),
     Requirement(
