@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from tests.support.access import Access
+from tests.support.processes import is_running, tree
 from tests.support.remoteshell import PROMPT
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal
@@ -42,6 +43,23 @@ class Look(NamedTuple):
     bells: int
     title: str
     modes: frozenset[int]
+
+
+def settled(terminal: Terminal) -> Look:
+    """What the user has before the eyes once nothing of the session is on its way.
+
+    A prompt may be there before the line editor's modes are.
+    """
+    seen: list[int | None] = [None]
+
+    def rests() -> bool:
+        before, seen[0] = seen[0], len(terminal.output)
+        if any(is_running(process) for process in tree(os.getpid()) if process.pid != os.getpid()):
+            seen[0] = None
+        return seen[0] is not None and seen[0] == before
+
+    eventually(rests, lambda: f"a session at rest\n{terminal.describe()}")
+    return look(terminal)
 
 
 def look(terminal: Terminal) -> Look:

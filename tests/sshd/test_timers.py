@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd.kept import LIMIT, PRINTING, TURNS, Logins, Open, answers, cut, look
+from tests.sshd.kept import LIMIT, PRINTING, TURNS, Logins, Open, answers, cut, look, settled
 from tests.support.processes import end, reap, tree
 from tests.support.programs import path_of, require
 from tests.support.remoteshell import PROMPT
@@ -79,7 +79,9 @@ def _vim(terminal: Terminal) -> None:
         lambda screen: {1049, 1004} <= screen.modes and "~" in screen.text, "vim"
     )
     terminal.send("ihello")
-    terminal.wait_for_screen(lambda screen: "hello" in screen.lines[0], "text in vim")
+    terminal.wait_for_screen(
+        lambda screen: "hello" in screen.lines[0] and "INSERT" in screen.text, "text in vim"
+    )
 
 
 def _leave_vim(terminal: Terminal) -> None:
@@ -143,7 +145,7 @@ def test_channel_timeout_is_beaten(open_logins: Open, state: State) -> None:
     logins = open_logins(CHANNEL_TIMEOUT)
     kept = logins.kept(CHANNEL_RULE, *state.options)
     state.enter(kept.terminal)
-    before = look(kept.terminal)
+    before = settled(kept.terminal)
     bare = logins.bare()
     state.enter(bare)
     cut(bare)
@@ -228,7 +230,7 @@ def test_channel_timeout_is_beaten_in_tmux(open_logins: Open, tmux_sockets: Path
     logins = _logins_with_tmux(open_logins, tmux_sockets, CHANNEL_TIMEOUT, lock=False)
     kept = logins.kept(CHANNEL_RULE)
     _tmux(kept.terminal)
-    before = look(kept.terminal)
+    before = settled(kept.terminal)
     bare = logins.bare()
     _tmux(bare)
     cut(bare)
@@ -242,7 +244,7 @@ def test_the_lock_of_tmux_is_beaten(open_logins: Open, tmux_sockets: Path) -> No
     logins = _logins_with_tmux(open_logins, tmux_sockets, lock=True)
     kept = logins.kept(f"--rules=tmux-lock={LIMIT}s")
     _tmux(kept.terminal)
-    before = look(kept.terminal)
+    before = settled(kept.terminal)
     bare = logins.bare()
     _tmux(bare)
     bare.expect("LOCKED")
@@ -277,7 +279,7 @@ def test_the_atime_of_the_remote_terminal_is_reset(open_logins: Open, state: Sta
     for terminal, tty in zip((kept.terminal, bare), ttys, strict=True):
         state.enter(terminal)
         _set_back(tty)
-    before = look(kept.terminal)
+    before = settled(kept.terminal)
     for _ in range(2):
         eventually(lambda: ttys[0].stat().st_atime > LONG_AGO, kept.terminal.describe)
         _set_back(ttys[0])
@@ -381,7 +383,7 @@ def test_the_timer_of_a_shell_is_beaten(open_logins: Open, shell: ShellTimer) ->
         (logins.home / name).write_text(text)
     options = ("--empty-line=true",) if shell.row == "empty-line" else ()
     kept = logins.kept(f"--rules={shell.rule}={shell.limit}s", *options)
-    before = look(kept.terminal)
+    before = settled(kept.terminal)
     bare = logins.bare()
     bare.expect(shell.says, deadline=30 + shell.limit)
     bare.read_to_end(deadline=30 + shell.grace)
