@@ -343,6 +343,10 @@ def test_a_client_of_a_shared_connection_cannot_suspend(
     for prefix in ([], keepshell):
         terminal = start_terminal([*prefix, "ssh", *shared], job=True)
         terminal.expect(PROMPT)
+        # It is the master who shows the prompt, perhaps before its client has made its tty raw.
+        wait_raw(terminal)
+        if prefix:
+            trace.wait_for("nudge-sent")
         terminal.send(SUSPEND)
         terminal.expect("not available to multiplexed sessions")
         if prefix:
