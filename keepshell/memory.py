@@ -16,7 +16,7 @@ from keepshell.core import learning
 from keepshell.core.keystrokes import Line
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.rules import Rule
-from keepshell.core.session import Session
+from keepshell.core.session import SSH_PROMPTS, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +70,6 @@ class Memory:
 
         At its end ssh has the terminal as if it prompted: that was not what held all the time.
         """
-        from keepshell.core.noop import SSH_PROMPTS
-
         for rule, hold in held.items():
             if hold.reason != SSH_PROMPTS or rule.value not in self._held:
                 self._held[rule.value] = hold.reason, now

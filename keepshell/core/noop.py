@@ -21,6 +21,7 @@ from typing import NamedTuple
 from keepshell.core.keystrokes import Keystrokes, Line
 from keepshell.core.modes import Modes
 from keepshell.core.prompt import Place, Sight
+from keepshell.core.session import SSH_PROMPTS
 
 FOCUS_IN, FOCUS_OUT = b"\x1b[I", b"\x1b[O"
 EMPTY_PASTE = b"\x1b[200~\x1b[201~"
@@ -186,8 +187,6 @@ def _paste_as_at_login(s: Situation) -> bool:
         return False
     return not on or _fresh_prompt(s)
 
-
-SSH_PROMPTS = "ssh itself prompts"
 
 _FULL_SCREEN = State("?1049", lambda s: s.modes.alternate_screen)
 _FOCUS = State("?1004", lambda s: s.modes[1004].on)

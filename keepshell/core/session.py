@@ -44,7 +44,10 @@ class Phase(Enum):
     IN_SESSION = "in-session"
 
 
-_HELD_IN = {Phase.PROMPTING: "ssh itself prompts"}
+SSH_PROMPTS = "ssh itself prompts"
+"""Why nothing is sent while ssh asks something."""
+
+_HELD_IN = {Phase.PROMPTING: SSH_PROMPTS}
 
 
 class ToHost(NamedTuple):

@@ -25,7 +25,7 @@ from keepshell.core.policy import Policy, Rung
 from keepshell.core.session import Effect, Note, Phase, Session, ToHost, ToUser
 from keepshell.core.typist import Allowed, Typist
 from tests.harmless.case import CURSOR, EDITS, END, Case, Step
-from tests.support.processes import end, is_running, reap, with_home
+from tests.support.processes import Rest, end, reap, with_home
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
@@ -75,7 +75,7 @@ class Run:
         self._ahead = 0.0
         self._fed = 0  # bytes of output
         self._pressed_after = 0
-        self._rested_after: int | None = None
+        self._rest = Rest()
         self.screen = Screen(ROWS_OF_SCREEN, COLUMNS)
         self.session = Session(_NO_TYPING, self._now(), escape_char=None, typist=typist)
         self.notes: Counter[Note] = Counter()
@@ -121,7 +121,7 @@ class Run:
     def press(self, keys: str) -> None:
         """A step's keys; what the screen shows before any reply to them is not waited for."""
         self._pressed_after = self._fed
-        self._rested_after = None
+        self._rest = Rest()
         self.type(keys.encode())
 
     def force(self) -> None:
@@ -156,15 +156,9 @@ class Run:
         return text in self.picture()
 
     def rests(self) -> bool:
-        """Whether twice in a row nothing of it was running and nothing had been written.
-
-        Keys that come while a shell is on its way to its prompt are shown by the kernel too.
-        """
+        """Keys that come while a shell is on its way to its prompt are shown by the kernel too."""
         self.follow()
-        before, self._rested_after = self._rested_after, self._fed
-        if any(map(is_running, with_home(self.home))):
-            self._rested_after = None
-        return self._rested_after is not None and self._rested_after == before
+        return self._rest.reached(with_home(self.home), self._fed)
 
     def _ended(self) -> bool:
         if not self.terminal.running:

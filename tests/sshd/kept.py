@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import psutil
+
 from tests.support.access import Access
-from tests.support.processes import is_running, tree
+from tests.support.processes import Rest, tree
 from tests.support.remoteshell import PROMPT
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal
@@ -50,15 +52,11 @@ def settled(terminal: Terminal) -> Look:
 
     A prompt may be there before the line editor's modes are.
     """
-    seen: list[int | None] = [None]
-
-    def rests() -> bool:
-        before, seen[0] = seen[0], len(terminal.output)
-        if any(is_running(process) for process in tree(os.getpid()) if process.pid != os.getpid()):
-            seen[0] = None
-        return seen[0] is not None and seen[0] == before
-
-    eventually(rests, lambda: f"a session at rest\n{terminal.describe()}")
+    rest, us = Rest(), psutil.Process()
+    eventually(
+        lambda: rest.reached(tree(us.pid) - {us}, len(terminal.output)),
+        lambda: f"a session at rest\n{terminal.describe()}",
+    )
     return look(terminal)
 
 

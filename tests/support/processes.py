@@ -60,6 +60,20 @@ def is_running(process: psutil.Process) -> bool:
     return False
 
 
+class Rest:
+    """Whether a program has come to where it waits: keys that come earlier may be shown twice."""
+
+    def __init__(self) -> None:
+        self._written: int | None = None
+
+    def reached(self, processes: Iterable[psutil.Process], written: int) -> bool:
+        """Whether twice in a row none of them ran, and nothing more had been `written` (bytes)."""
+        before, self._written = self._written, written
+        if any(map(is_running, processes)):
+            self._written = None
+        return self._written is not None and self._written == before
+
+
 def tree(pid: int) -> set[psutil.Process]:
     """The living process `pid` and all its descendants."""
     try:
