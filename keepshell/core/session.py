@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 TAIL_SIZE = 1024
 """Bytes of the last output kept to tell what ended the session."""
 
-# clientloop.c and mux.c, at the end of a session with a terminal.
-_CLOSED_BY_SSH = re.compile(rb"(?:Shared c|C)onnection to [^\r\n]* closed\.\r+\n\Z")
+# clientloop.c and mux.c, at the end of a session with a terminal. Compiled only there.
+_CLOSED_BY_SSH = rb"(?:Shared c|C)onnection to [^\r\n]* closed\.\r+\n\Z"
 
 SUSPEND_NOTICE = b"^Z [suspend ssh]"
 SUSPEND_WITHIN = 2.0
@@ -215,7 +215,7 @@ class Session:
 
     def conclude(self) -> None:
         """The child has ended: ssh's closing words prove a session in which nothing was shown."""
-        if not self.begun and _CLOSED_BY_SSH.search(self._tail):
+        if not self.begun and re.search(_CLOSED_BY_SSH, self._tail):
             self.begin(self.idle.started_at)
 
     def child_stopped(self, stopped: bool) -> None:
