@@ -18,17 +18,8 @@ import signal
 from typing import Final
 
 from keepshell import wakeups
-from keepshell.core.session import (
-    Disconnect,
-    Effect,
-    Note,
-    Nudge,
-    Phase,
-    Session,
-    Suspend,
-    ToHost,
-    ToUser,
-)
+from keepshell.core.effects import Disconnect, Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
+from keepshell.core.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

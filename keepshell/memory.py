@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 
 from keepshell import places
 from keepshell.core import learning
+from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.keystrokes import Line
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.rules import Rule
-from keepshell.core.session import SSH_PROMPTS, Session
+from keepshell.core.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ import pytest
 from keepshell import memory
 from keepshell.attach import Job
 from keepshell.core import ladder, noop
+from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.endings import Ending, Kind
 from keepshell.core.policy import Policy
 from keepshell.core.rules import DROP, KINDS, PROBE, Rule
-from keepshell.core.session import SSH_PROMPTS, Session
+from keepshell.core.session import Session
 from keepshell.errors import UsageError
 from keepshell.hosts import Naming
 from keepshell.state import State

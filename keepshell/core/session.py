@@ -13,9 +13,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from keepshell.core.effects import (
+    SSH_PROMPTS,
+    Disconnect,
+    Effect,
+    Note,
+    Nudge,
+    Phase,
+    Suspend,
+    ToHost,
+    ToUser,
+)
 from keepshell.core.evidence import Evidence
 from keepshell.core.idle import IdleClock
 from keepshell.core.keystrokes import Keystrokes
@@ -37,61 +47,7 @@ SUSPEND_WITHIN = 2.0
 SUSPEND_UNSEEN_AFTER = 0.05
 
 
-class Phase(Enum):
-    """Whom the child is talking to; the edge reads it from the pty's ICANON flag."""
-
-    PROMPTING = "prompting"
-    IN_SESSION = "in-session"
-
-
-SSH_PROMPTS = "ssh itself prompts"
-"""Why nothing is sent while ssh asks something."""
-
 _HELD_IN = {Phase.PROMPTING: SSH_PROMPTS}
-
-
-class ToHost(NamedTuple):
-    """Bytes for the child's pty."""
-
-    data: bytes
-
-
-class ToUser(NamedTuple):
-    """Bytes for the user's terminal."""
-
-    data: bytes
-
-
-class Nudge(NamedTuple):
-    """Send SIGWINCH to the child with the size unchanged: one `window-change` packet."""
-
-
-class Suspend(NamedTuple):
-    """Stop keepshell as a job; the child keeps running."""
-
-
-class Disconnect(NamedTuple):
-    """End the child: the user typed `~.` where ssh, because of us, could not see it."""
-
-
-class Note(NamedTuple):
-    """Something worth a line in the trace."""
-
-    event: str
-    detail: str = ""
-
-
-Effect = ToHost | ToUser | Nudge | Suspend | Disconnect | Note
-
-
-class Seen(NamedTuple):
-    """What the typist asks the session for."""
-
-    modes: ModeTracker
-    keystrokes: Keystrokes
-    idle: IdleClock
-    prompting: bool
-    child_stopped: bool
 
 
 class Session:
@@ -326,6 +282,8 @@ class Session:
         return [*_to_user(data), *([Note(f"redraw-{outcome}")] if outcome else [])]
 
     def _type(self, now: float, phase: Phase) -> list[Effect]:
+        from keepshell.core.typist import Seen  # loaded already: whoever types has it
+
         assert self._typist is not None
         seen = Seen(
             modes=self.modes,

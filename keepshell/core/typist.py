@@ -11,16 +11,17 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from keepshell.core import noop
 from keepshell.core.echo import Outcome, Withholding, window
 from keepshell.core.idle import IdleClock
 from keepshell.core.keystrokes import Keystrokes, Line
 from keepshell.core.ladder import Held, Ladder, NearLimit
+from keepshell.core.modes import ModeTracker
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.prompt import PromptMemory
 from keepshell.core.rules import Rule
-from keepshell.core.session import Seen
 
 ECHOES_KEPT = 8
 
@@ -42,6 +43,16 @@ class Allowed:
 
     xon: bool = False
     empty_line: bool = False
+
+
+class Seen(NamedTuple):
+    """What the typist asks the session for."""
+
+    modes: ModeTracker
+    keystrokes: Keystrokes
+    idle: IdleClock
+    prompting: bool
+    child_stopped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

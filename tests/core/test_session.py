@@ -6,20 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepshell.core.effects import Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
 from keepshell.core.policy import Policy, Rung
 from keepshell.core.session import (
     SUSPEND_NOTICE,
     SUSPEND_UNSEEN_AFTER,
     SUSPEND_WITHIN,
     TAIL_SIZE,
-    Effect,
-    Note,
-    Nudge,
-    Phase,
     Session,
-    Suspend,
-    ToHost,
-    ToUser,
 )
 
 START = 1000.0

@@ -7,18 +7,10 @@ from typing import Any
 import pytest
 
 from keepshell.core import noop, rules, typist
+from keepshell.core.effects import Disconnect, Effect, Note, Phase, Suspend, ToHost, ToUser
 from keepshell.core.noop import EMPTY_PASTE, ENTER, FOCUS_IN
 from keepshell.core.policy import Policy, Rung
-from keepshell.core.session import (
-    Disconnect,
-    Effect,
-    Note,
-    Phase,
-    Session,
-    Suspend,
-    ToHost,
-    ToUser,
-)
+from keepshell.core.session import Session
 from keepshell.core.typist import Allowed, Typist
 
 START = 1000.0

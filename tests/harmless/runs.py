@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from keepshell.core.effects import Effect, Note, Phase, ToHost, ToUser
 from keepshell.core.noop import ROWS, Row, Rule
 from keepshell.core.policy import Policy, Rung
-from keepshell.core.session import Effect, Note, Phase, Session, ToHost, ToUser
+from keepshell.core.session import Session
 from keepshell.core.typist import Allowed, Typist
 from tests.harmless.case import CURSOR, EDITS, END, Case, Step
 from tests.support.processes import Rest, end, reap, with_home

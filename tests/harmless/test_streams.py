@@ -12,9 +12,10 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from keepshell.core.effects import Phase, ToHost
 from keepshell.core.noop import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON, Rule
 from keepshell.core.policy import Policy, Rung
-from keepshell.core.session import Phase, Session, ToHost
+from keepshell.core.session import Session
 from keepshell.core.typist import Allowed, Typist
 from tests.harmless.record import sessions
 

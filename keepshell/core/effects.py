@@ -1,0 +1,51 @@
+"""What the session answers with: plain data, performed by the edge, one performer for each kind."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Phase(Enum):
+    """Whom the child is talking to; the edge reads it from the pty's ICANON flag."""
+
+    PROMPTING = "prompting"
+    IN_SESSION = "in-session"
+
+
+SSH_PROMPTS = "ssh itself prompts"
+"""Why nothing is sent while ssh asks something."""
+
+
+class ToHost(NamedTuple):
+    """Bytes for the child's pty."""
+
+    data: bytes
+
+
+class ToUser(NamedTuple):
+    """Bytes for the user's terminal."""
+
+    data: bytes
+
+
+class Nudge(NamedTuple):
+    """Send SIGWINCH to the child with the size unchanged: one `window-change` packet."""
+
+
+class Suspend(NamedTuple):
+    """Stop keepshell as a job; the child keeps running."""
+
+
+class Disconnect(NamedTuple):
+    """End the child: the user typed `~.` where ssh, because of us, could not see it."""
+
+
+class Note(NamedTuple):
+    """Something worth a line in the trace."""
+
+    event: str
+    detail: str = ""
+
+
+Effect = ToHost | ToUser | Nudge | Suspend | Disconnect | Note
