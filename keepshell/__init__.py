@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keepshell.api import pxssh as pxssh
     from keepshell.api import spawn as spawn
     from keepshell.core.policy import Policy as Policy
-    from keepshell.core.policy import Rung as Rung
+    from keepshell.core.rung import Rung as Rung
 
 _HOMES = {
     "Policy": "keepshell.core.policy",

@@ -29,7 +29,8 @@ import pexpect
 import pexpect.pxssh
 
 from keepshell import config, realssh
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
+from keepshell.core.rung import Rung
 from keepshell.core.sshargs import SshCommand, parse
 from keepshell.launch import Call
 from keepshell.settings import KEYS, found, printable, suggest

@@ -5,7 +5,7 @@ Only these need it, so nothing here is loaded before ssh starts.
 
 from __future__ import annotations
 
-from keepshell.core.policy import RUNGS
+from keepshell.core.rung import RUNGS
 from keepshell.settings import option_rows
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ import sys
 
 from keepshell import completiontext, realssh
 from keepshell.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
-from keepshell.core.policy import RUNGS
+from keepshell.core.rung import RUNGS
 from keepshell.errors import UsageError
 from keepshell.settings import KEYS, option_rows
 from keepshell.template import filled, quoted

@@ -14,7 +14,7 @@ from keepshell import hosts, tables
 from keepshell.arguments import Arguments
 from keepshell.core import durations, timeline
 from keepshell.core.endings import Kind
-from keepshell.core.policy import Rung
+from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.settings import visible
 from keepshell.state import PastSession, State

@@ -10,7 +10,8 @@ import os
 from keepshell import config, realssh, sshconfig
 from keepshell.become import become
 from keepshell.core import sshargs
-from keepshell.core.policy import Policy, Rung, count_max
+from keepshell.core.policy import Policy, count_max
+from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.settings import printable
 

@@ -25,7 +25,7 @@ from keepshell import realssh
 from keepshell.core.answers import first_words
 from keepshell.core.measuring import Search
 from keepshell.core.noop import EMPTY_PASTE, ENTER
-from keepshell.core.policy import RUNGS, Rung
+from keepshell.core.rung import RUNGS, Rung
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from keepshell import tables
 from keepshell.core.durations import describe
 from keepshell.core.measuring import Search
-from keepshell.core.policy import RUNGS, Rung
+from keepshell.core.rung import RUNGS, Rung
 from keepshell.settings import visible
 
 TYPE_CHECKING = False

@@ -15,8 +15,9 @@ from keepshell import places
 from keepshell.core import learning
 from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.keystrokes import Line
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
+from keepshell.core.rung import Rung
 from keepshell.core.session import Session
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ that only reads durations or words an error is imported when it is needed.
 
 from __future__ import annotations
 
-from keepshell.core.policy import NO_OP_WHEN, RUNGS, Policy, Rung
+from keepshell.core.policy import NO_OP_WHEN, Policy
+from keepshell.core.rung import RUNGS, Rung
 from keepshell.errors import UsageError
 
 TYPE_CHECKING = False

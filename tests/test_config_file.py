@@ -14,7 +14,7 @@ import pytest
 
 import keepshell
 from keepshell.config import config_path, load
-from keepshell.core.policy import Rung
+from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
 
 NOBODY = 65534

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from keepshell.core.idle import Stretch
-from keepshell.core.policy import Rung
 from keepshell.core.rules import DROP, KINDS, PROBE, Rule
+from keepshell.core.rung import Rung
 from keepshell.state import PastSession, State
 from tests.support.cli import keepshell
 from tests.support.terminal import Terminal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepshell.core.policy import Rung
+from keepshell.core.rung import Rung
 from keepshell.measureview import filled
 
 

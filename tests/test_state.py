@@ -16,8 +16,8 @@ import pytest
 
 from keepshell import state as state_module
 from keepshell.core.idle import Stretch
-from keepshell.core.policy import Rung
 from keepshell.core.rules import CONFIG, DROP, KINDS, MEASURED, PROBE, Rule
+from keepshell.core.rung import Rung
 from keepshell.state import KEPT_FOR, PastSession, State, StateError
 from tests.support.waiting import DEADLINE, eventually
 

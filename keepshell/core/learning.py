@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from keepshell.core.durations import describe, exact
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
 from keepshell.core.rules import DROP, KINDS, Rule, RuleKind, of_ending
+from keepshell.core.rung import Rung
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from keepshell.core.learning import rounded
-from keepshell.core.policy import RUNGS, Rung
 from keepshell.core.rules import KINDS, LEAST, MEASURED, MOST, Rule
+from keepshell.core.rung import RUNGS, Rung
 
 _CLOSE_ENOUGH = 0.05
 """Bisecting ends where the two bounds differ by this part, or by a second."""

@@ -6,34 +6,11 @@ No dataclass, NamedTuple or enum here: this module is imported before ssh starts
 
 from __future__ import annotations
 
+from keepshell.core.rung import Rung
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import ClassVar
-
     from keepshell.core.rules import Rule
-
-
-class Rung(int):
-    """One step of the ladder; a higher one beats more idle rules than the ones below."""
-
-    OFF: ClassVar[Rung]
-    SERVER_ALIVE: ClassVar[Rung]
-    WINDOW_CHANGE: ClassVar[Rung]
-    NO_OP: ClassVar[Rung]
-    EMPTY_LINE: ClassVar[Rung]
-
-    @property
-    def label(self) -> str:
-        """The name as it stands in the configuration: `window-change`."""
-        return _LABELS[self]
-
-    def __repr__(self) -> str:
-        return f"Rung({self.label!r})"
-
-
-_LABELS = ("off", "server-alive", "window-change", "no-op", "empty-line")
-RUNGS = (Rung(0), Rung(1), Rung(2), Rung(3), Rung(4))
-Rung.OFF, Rung.SERVER_ALIVE, Rung.WINDOW_CHANGE, Rung.NO_OP, Rung.EMPTY_LINE = RUNGS
 
 NO_OP_WHEN = ("auto", "always", "never")
 """When the rungs that type are used: where a rule needs them, everywhere, nowhere."""

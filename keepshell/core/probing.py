@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from keepshell.core import hosttimers, learning, servertimers
 from keepshell.core.answers import Finding, Report
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
 from keepshell.core.rules import LEAST, MOST, PROBE, Rule
+from keepshell.core.rung import Rung
 
 _ON_THE_WAY = Finding(
     name="the kernel, a firewall, NAT or bastion",

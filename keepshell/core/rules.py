@@ -7,7 +7,7 @@ how it is known. Loaded before ssh starts where config.toml states rules, so no 
 from __future__ import annotations
 
 from keepshell.core import durations
-from keepshell.core.policy import Rung
+from keepshell.core.rung import Rung
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ from keepshell.core.evidence import Evidence
 from keepshell.core.idle import IdleClock
 from keepshell.core.keystrokes import Keystrokes
 from keepshell.core.modes import ModeTracker
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
+from keepshell.core.rung import Rung
 
 if TYPE_CHECKING:
     from keepshell.core.ladder import NearLimit

@@ -19,9 +19,10 @@ from keepshell.core.idle import IdleClock
 from keepshell.core.keystrokes import Keystrokes, Line
 from keepshell.core.ladder import Held, Ladder, NearLimit
 from keepshell.core.modes import ModeTracker
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
 from keepshell.core.prompt import PromptMemory
 from keepshell.core.rules import Rule
+from keepshell.core.rung import Rung
 
 ECHOES_KEPT = 8
 

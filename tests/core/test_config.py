@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from keepshell import config, settings
 from keepshell.config import parse_toml, take_options
-from keepshell.core.policy import RUNGS, Policy, Rung
+from keepshell.core.policy import Policy
+from keepshell.core.rung import RUNGS, Rung
 from keepshell.errors import UsageError
 
 RUNG_NAMES = '"off", "server-alive", "window-change", "no-op", "empty-line"'

@@ -29,8 +29,9 @@ from keepshell.core.learning import (
     to_tell,
     told,
 )
-from keepshell.core.policy import RUNGS, Policy, Rung
+from keepshell.core.policy import Policy
 from keepshell.core.rules import DROP, KINDS, PROBE, Rule
+from keepshell.core.rung import RUNGS, Rung
 
 NOW = 1.7e9
 

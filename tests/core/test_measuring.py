@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.measuring import Search, rules
-from keepshell.core.policy import Rung
 from keepshell.core.rules import MEASURED
+from keepshell.core.rung import Rung
 
 
 def test_what_lives_to_the_limit_is_asked_once() -> None:

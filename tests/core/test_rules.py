@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.noop import Rule as Timer
-from keepshell.core.policy import Rung
 from keepshell.core.rules import (
     CONFIG,
     DROP,
@@ -22,6 +21,7 @@ from keepshell.core.rules import (
     parse,
     parse_all,
 )
+from keepshell.core.rung import Rung
 
 # idle-rules.md: the lowest rung whose column says "lives" in every row of the kind.
 NEEDS = {

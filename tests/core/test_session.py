@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.effects import Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
+from keepshell.core.rung import Rung
 from keepshell.core.session import (
     SUSPEND_NOTICE,
     SUSPEND_UNSEEN_AFTER,

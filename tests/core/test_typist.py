@@ -9,7 +9,8 @@ import pytest
 from keepshell.core import noop, rules, typist
 from keepshell.core.effects import Disconnect, Effect, Note, Phase, Suspend, ToHost, ToUser
 from keepshell.core.noop import EMPTY_PASTE, ENTER, FOCUS_IN
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
+from keepshell.core.rung import Rung
 from keepshell.core.session import Session
 from keepshell.core.typist import Allowed, Typist
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from keepshell.core.effects import Effect, Note, Phase, ToHost, ToUser
 from keepshell.core.noop import ROWS, Row, Rule
-from keepshell.core.policy import Policy, Rung
+from keepshell.core.policy import Policy
+from keepshell.core.rung import Rung
 from keepshell.core.session import Session
 from keepshell.core.typist import Allowed, Typist
 from tests.harmless.case import CURSOR, EDITS, END, Case, Step

@@ -18,7 +18,7 @@ import pytest
 import keepshell
 from keepshell.commands import COMMANDS
 from keepshell.config import parse_toml
-from keepshell.core.policy import RUNGS
+from keepshell.core.rung import RUNGS
 from keepshell.settings import option_rows
 from tests.sshd import test_exec_callers
 from tests.support.access import ALIAS, Access
