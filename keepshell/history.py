@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keepshell import hosts, tables
+from keepshell import hosts, launch, tables
 from keepshell.arguments import Arguments
 from keepshell.core import durations, timeline
 from keepshell.core.endings import Kind
@@ -62,7 +62,7 @@ def _meant(
     word: str, state: State, environ: Mapping[str, str], *, any_user: bool = False
 ) -> list[str]:
     known = state.hosts()
-    reached = word if word in known else hosts.reached(word, environ)
+    reached = word if word in known else launch.reached(word, environ)
     names = [] if any_user and reached != word else [name for name in known if name == reached]
     names = names or hosts.on_host(word, reached, known)
     if not names:

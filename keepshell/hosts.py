@@ -66,15 +66,3 @@ def host_part(name: str) -> str:
 def on_host(word: str, reached: str, known: Sequence[str]) -> list[str]:
     """Those of the `known` names that are on the host called `word`, or on that of `reached`."""
     return [name for name in known if host_part(name) in (word.lower(), host_part(reached))]
-
-
-def reached(word: str, environ: Mapping[str, str]) -> str:
-    """The name of the host that `ssh WORD` would reach, by our configuration and ssh's own.
-
-    Raises UsageError.
-    """
-    from keepshell import launch
-
-    call = launch.Call(["--", word], {}, environ)
-    call.decide()
-    return call.naming().name()

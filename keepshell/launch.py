@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
-    from keepshell.attach import Attached, Job
+    from keepshell.attach import Attached
     from keepshell.hosts import Naming
+    from keepshell.job import Job
 
 _INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
 _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
@@ -189,7 +190,7 @@ class Call:
 
     def job(self) -> Job:
         """The call as something to run in a pty."""
-        from keepshell.attach import Job
+        from keepshell.job import Job
 
         assert self._command is not None
         job = Job(self.argv, realssh.deeper(self._environ), self.policy, is_ssh=True)
@@ -291,6 +292,17 @@ def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
     if environ.get("KEEPSHELL") == "0" or not _on_terminal():
         become(argv[0], argv, env)
     effective = config.load(environ).policy([], options)
-    from keepshell.attach import Attached, Job
+    from keepshell.attach import Attached
+    from keepshell.job import Job
 
     return Attached(Job(argv, env, effective.policy, is_ssh=False))
+
+
+def reached(word: str, environ: Mapping[str, str]) -> str:
+    """The name of the host that `ssh WORD` would reach, by our configuration and ssh's own.
+
+    Raises UsageError.
+    """
+    call = Call(["--", word], {}, environ)
+    call.decide()
+    return call.naming().name()

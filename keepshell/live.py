@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keepshell.attach import Job
+    from keepshell.job import Job
 
 _START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted behind the name
 

@@ -22,10 +22,10 @@ from keepshell.core.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.attach import Job
     from keepshell.core import ladder, noop
     from keepshell.core.endings import Ending
     from keepshell.hosts import Naming
+    from keepshell.job import Job
 
 
 class Memory:

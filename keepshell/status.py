@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from keepshell import hosts, places, tables
+from keepshell import hosts, launch, places, tables
 from keepshell.arguments import Arguments
 from keepshell.core.durations import describe
 from keepshell.errors import InternalError, UsageError
@@ -140,7 +140,7 @@ def _meant(word: str, found: Sequence[Entry], environ: Mapping[str, str]) -> lis
     if same:
         return same
     names = [entry["host"] for entry in found if entry["host"]]
-    chosen = hosts.on_host(word, hosts.reached(word, environ), names) if names else []
+    chosen = hosts.on_host(word, launch.reached(word, environ), names) if names else []
     return [entry for entry in found if entry["host"] in chosen]
 
 

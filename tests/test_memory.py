@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from keepshell import memory
-from keepshell.attach import Job
 from keepshell.core import ladder, noop
 from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.endings import Ending, Kind
@@ -19,6 +18,7 @@ from keepshell.core.rules import DROP, KINDS, PROBE, Rule
 from keepshell.core.session import Session
 from keepshell.errors import UsageError
 from keepshell.hosts import Naming
+from keepshell.job import Job
 from keepshell.state import State
 
 HOST = "me@web:22"

@@ -1,0 +1,53 @@
+"""What is to run in the pty, and how it is to be kept alive."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from keepshell.core.policy import Policy
+    from keepshell.hosts import Naming
+
+
+_EXPLAINED = frozenset(("ssh", "plink"))
+"""The programs whose last words `endings.classify` knows."""
+
+
+class Job:
+    """What is to run in the pty, and how it is to be kept alive."""
+
+    __slots__ = (
+        "argv",
+        "env",
+        "escape_char",
+        "explains",
+        "is_ssh",
+        "name",
+        "naming",
+        "policy",
+        "program",
+        "says_closed",
+    )
+
+    def __init__(
+        self, argv: Sequence[str], env: dict[str, str], policy: Policy, *, is_ssh: bool
+    ) -> None:
+        """`argv[0]` is a path; `env` is the whole environment of the child."""
+        self.argv = argv
+        self.env = env
+        self.policy = policy
+        self.is_ssh = is_ssh
+        self.program = "ssh" if is_ssh else os.path.basename(argv[0])
+        self.escape_char: int | None = 0x7E if is_ssh else None
+        """ssh's EscapeChar as a byte, None for `none` or where the child is not ssh."""
+        self.explains = self.program in _EXPLAINED
+        """Whether a drop is explained on stderr, if that is a terminal."""
+        self.says_closed = is_ssh
+        """Whether ssh, left with `~.`, says that the connection is closed (LogLevel)."""
+        self.name = self.program
+        """What the user calls it: the host as typed, or the program."""
+        self.naming: Callable[[], Naming] | None = None
+        """Begins to find out under which name the host is remembered; None for no host."""
