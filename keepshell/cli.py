@@ -126,9 +126,9 @@ def _init(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 
 
 def _explain(arguments: Sequence[str], options: Mapping[str, str]) -> int:
-    from keepshell import explained
+    from keepshell import explaincommand
 
-    return _show(explained.command(arguments, options, os.environ))
+    return _show(explaincommand.command(arguments, options, os.environ))
 
 
 def _probe(arguments: Sequence[str], options: Mapping[str, str]) -> int:

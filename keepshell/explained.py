@@ -1,24 +1,23 @@
-"""`keepshell explain HOST`: what a session would do, each value with its source, and why.
+"""What a session with a host would do, as data: each value with its source, and why.
 
 Nothing is run but `ssh -G`, and nothing is sent to the host.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keepshell import launch, tables
+from keepshell import launch
 from keepshell.core import learning, sshargs
 from keepshell.core.durations import show
 from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
 from keepshell.errors import UsageError
-from keepshell.settings import KEYS, visible
+from keepshell.settings import KEYS
 from keepshell.state import State
 
-_NEEDS_A_HOST = "explain needs a host: keepshell explain HOST"
+NEEDS_A_HOST = "explain needs a host: keepshell explain HOST"
 _INTERVAL = "window_change_interval"
 
 
@@ -34,7 +33,7 @@ def explain(
     except sshargs.Unparsed as reason:
         raise UsageError(f"explain expects ssh's arguments, a host at least: {reason}") from None
     if host is None:  # -V, -Q
-        raise UsageError(_NEEDS_A_HOST)
+        raise UsageError(NEEDS_A_HOST)
     call = launch.Call(typed, options, environ)
     call.on_terminal = True
     call.decide()
@@ -132,36 +131,3 @@ def _idle_limit(call: launch.Call) -> dict[str, Any] | None:
         "every": {rung.label: seconds for rung, seconds in every.items()},
         "says": learning.idle_limit_says(limit, call.policy),
     }
-
-
-def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> str:
-    """`explain [--json] [SSH OPTIONS] HOST`: the text to print. Raises KeepshellError."""
-    rest = list(typed)
-    as_json = "--json" in (*rest[:1], *rest[-1:])  # what stands in between is ssh's
-    if as_json:
-        rest.remove("--json")
-    if not rest:
-        raise UsageError(_NEEDS_A_HOST)
-    found = explain(rest, options, environ)
-    return json.dumps(found) if as_json else _text(found)
-
-
-def _text(found: Mapping[str, Any]) -> str:
-    settings = [(row["name"], row["text"], row["source"]) for row in found["settings"]]
-    options = [(row["name"], row["value"], row["source"]) for row in found["ssh_options"]]
-    rules = [
-        (row["stated"], row["known_from"], row["owner"], row["reset_by"], row["says"])
-        for row in found["rules"]
-    ]
-    if limit := found["idle_limit"]:
-        stated = f"idle_limit={show(limit['limit'])}"
-        whose = "whatever ends idle sessions"
-        rules.insert(0, (stated, limit["source"], whose, limit["reset_by"], limit["says"]))
-    parts = [
-        f"{visible(found['host'])}: {found['why']}",
-        tables.table(("setting", "value", "source"), [*settings, *options]),
-        "no idle rule of this host is known"
-        if not rules
-        else tables.table(("rule", "known from", "whose", "reset by", "what is done"), rules),
-    ]
-    return "\n\n".join(parts)

@@ -1,0 +1,45 @@
+"""`keepshell explain HOST`: what a session would do, each value with its source, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keepshell import explained, tables
+from keepshell.core.durations import show
+from keepshell.errors import UsageError
+from keepshell.settings import visible
+
+
+def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """`explain [--json] [SSH OPTIONS] HOST`: the text to print. Raises KeepshellError."""
+    rest = list(typed)
+    as_json = "--json" in (*rest[:1], *rest[-1:])  # what stands in between is ssh's
+    if as_json:
+        rest.remove("--json")
+    if not rest:
+        raise UsageError(explained.NEEDS_A_HOST)
+    found = explained.explain(rest, options, environ)
+    return json.dumps(found) if as_json else _text(found)
+
+
+def _text(found: Mapping[str, Any]) -> str:
+    settings = [(row["name"], row["text"], row["source"]) for row in found["settings"]]
+    options = [(row["name"], row["value"], row["source"]) for row in found["ssh_options"]]
+    rules = [
+        (row["stated"], row["known_from"], row["owner"], row["reset_by"], row["says"])
+        for row in found["rules"]
+    ]
+    if limit := found["idle_limit"]:
+        stated = f"idle_limit={show(limit['limit'])}"
+        whose = "whatever ends idle sessions"
+        rules.insert(0, (stated, limit["source"], whose, limit["reset_by"], limit["says"]))
+    parts = [
+        f"{visible(found['host'])}: {found['why']}",
+        tables.table(("setting", "value", "source"), [*settings, *options]),
+        "no idle rule of this host is known"
+        if not rules
+        else tables.table(("rule", "known from", "whose", "reset by", "what is done"), rules),
+    ]
+    return "\n\n".join(parts)
