@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell import config
+from keepshell import settings
 from keepshell.become import become
 from keepshell.errors import InternalError, KeepshellError, UsageError
-from keepshell.settings import printable
+from keepshell.wording import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(name: str, arguments: Sequence[str]) -> int:
     if name == "ssh":
         return _ssh(arguments, {})
-    options, rest = config.take_options(arguments)
+    options, rest = settings.take_options(arguments)
     if "help" in options:
         return _help()
     if "version" in options:

@@ -11,17 +11,9 @@ import stat
 
 from keepshell.core.policy import Policy
 from keepshell.errors import UsageError
-from keepshell.settings import (
-    FLAGS,
-    KEYS,
-    Key,
-    contradictions,
-    found,
-    option_rows,
-    printable,
-    suggest,
-    take_options,
-)
+from keepshell.paths import config_path
+from keepshell.settings import KEYS, Key, contradictions
+from keepshell.wording import found, printable, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,34 +22,7 @@ if TYPE_CHECKING:
 
     from keepshell.tomltext import TomlText
 
-__all__ = [
-    "FLAGS",
-    "KEYS",
-    "Config",
-    "EffectivePolicy",
-    "config_path",
-    "load",
-    "option_rows",
-    "parse_toml",
-    "take_options",
-]
-
 _MOST_BYTES = 1 << 20
-
-
-def config_path(environ: Mapping[str, str]) -> str | None:
-    """Where config.toml is looked for, or None where the environment names no directory.
-
-    A relative XDG_CONFIG_HOME is ignored, as the XDG Base Directory Specification demands; so is a
-    relative HOME, which would make the configuration depend on the current directory.
-    """
-    base = environ.get("XDG_CONFIG_HOME", "")
-    if not base.startswith("/"):
-        home = environ.get("HOME", "")
-        if not home.startswith("/"):
-            return None
-        base = home + "/.config"
-    return base.rstrip("/") + "/keepshell/config.toml"
 
 
 def load(environ: Mapping[str, str]) -> Config:

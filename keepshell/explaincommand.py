@@ -1,4 +1,4 @@
-"""`keepshell explain HOST`: what a session would do, each value with its source, as text or JSON."""
+"""`keepshell explain HOST`: what a session would do, each value with its source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from keepshell import explained, tables
 from keepshell.core.durations import show
 from keepshell.errors import UsageError
-from keepshell.settings import visible
+from keepshell.wording import visible
 
 
 def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> str:

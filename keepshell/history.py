@@ -16,8 +16,8 @@ from keepshell.core import durations, timeline
 from keepshell.core.endings import Kind
 from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
-from keepshell.settings import visible
 from keepshell.state import PastSession, State
+from keepshell.wording import visible
 
 _SINCE = "7d"
 _INDENT = 2

@@ -11,7 +11,7 @@ import json
 import os
 import time
 
-from keepshell import places
+from keepshell import paths
 from keepshell.core.policy import Policy
 from keepshell.core.session import Session
 
@@ -29,7 +29,7 @@ class LiveFile:
 
     def __init__(self, job: Job, host: str, policy: Policy, session: Session) -> None:
         """Nothing is written before the first `write`."""
-        directory = places.live_dir(job.env)
+        directory = paths.live_dir(job.env)
         self._path = None if directory is None else f"{directory}/{os.getpid()}.json"
         self._job = job
         self._host = host
@@ -44,7 +44,7 @@ class LiveFile:
             return
         with contextlib.suppress(OSError):
             if not self._constant:
-                places.make_private(os.path.dirname(self._path))
+                paths.make_private(os.path.dirname(self._path))
             text = json.dumps(self._fields(now)).encode()
             draft = f"{self._path}.new"
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

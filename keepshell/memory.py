@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 
-from keepshell import places
+from keepshell import paths
 from keepshell.core import learning
 from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.keystrokes import Line
@@ -59,7 +59,7 @@ class Memory:
         return learning.adjusted(self._policy, self.plan)
 
     def _read(self) -> list[Rule]:
-        directory = places.state_dir(self._job.env)
+        directory = paths.state_dir(self._job.env)
         # sqlite3 takes 5 ms to import: not for somebody of whose hosts nothing is known.
         if directory is None or not os.path.isdir(directory):
             return []

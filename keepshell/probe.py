@@ -28,8 +28,8 @@ from keepshell.core.durations import exact, parse, show
 from keepshell.core.policy import Policy
 from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
-from keepshell.settings import visible
 from keepshell.state import State, StateError
+from keepshell.wording import visible
 
 LIMIT = 20.0
 """Seconds that the host gets, from the moment when ssh has let us in."""

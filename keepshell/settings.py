@@ -9,10 +9,11 @@ from __future__ import annotations
 from keepshell.core.policy import NO_OP_WHEN, Policy
 from keepshell.core.rung import RUNGS, Rung
 from keepshell.errors import UsageError
+from keepshell.wording import found, printable, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from keepshell.core.rules import Rule
@@ -303,44 +304,6 @@ def contradictions(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value, other, excluded in CONTRADICTIONS:
         if values.get(name) == value and values.get(other) in excluded:
             yield name, other
-
-
-def suggest(word: str, known: Collection[str]) -> str:
-    """`did you mean rung?`, or all that is known where nothing is near."""
-    from difflib import get_close_matches
-
-    def spelled(name: str) -> str:
-        return name.lower().replace("-", "").replace("_", "")
-
-    near = get_close_matches(spelled(word), map(spelled, known), n=1)
-    for name in known:
-        if spelled(name) in near:
-            return f"did you mean {name}?"
-    return "known: " + ", ".join(known)
-
-
-def found(value: object) -> str:
-    """A value as an error names it: short, on one line, and safe to print on a terminal."""
-    if isinstance(value, str):
-        return f'"{printable(value)}"'
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) and abs(value) >= 10**15:
-        return "a number out of all bounds"  # more than 4300 digits, str() would refuse it
-    if type(value).__module__ == "datetime":
-        return "a date or a time"
-    names: dict[type, str] = {dict: "a table", list: "a list"}
-    return names.get(type(value)) or printable(repr(value))  # from a script, whatever there is
-
-
-def visible(text: str) -> str:
-    """`text` without anything that a terminal would obey."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def printable(text: str) -> str:
-    """The same, cut at 60 characters."""
-    return visible(text[:60]) + "…" * (len(text) > 60)
 
 
 def _option(name: str) -> str:

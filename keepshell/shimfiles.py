@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 
-from keepshell import places, shimtext
+from keepshell import paths, shimtext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def prepare(environ: Mapping[str, str]) -> tuple[str, str]:
     Raises OSError where no directory can be used, and UsageError for a bad configuration.
     """
     reasons = []
-    for root in _roots(environ):
+    for root in paths.exec_dirs(environ):
         try:
             return _prepare_in(root, environ)
         except OSError as error:
@@ -92,16 +92,6 @@ def _holds(path: str, text: bytes) -> bool:
             return file.read() == text and os.access(path, os.X_OK)
     except OSError:
         return False
-
-
-def _roots(environ: Mapping[str, str]) -> Iterator[str]:
-    """Directories of ours, best first; the last is for daemons and cron, without a home."""
-    roots = (
-        f"{places.state_dir(environ) or '.'}/exec",
-        f"{environ.get('XDG_RUNTIME_DIR') or '.'}/keepshell-exec",
-        f"{environ.get('TMPDIR') or '/tmp'}/keepshell-exec-{os.geteuid()}",  # noqa: S108 - checked
-    )
-    return (root for root in roots if root.startswith("/") and os.pathsep not in root)
 
 
 def _make_private(folder: str) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 
-from keepshell import places, realssh, shimfiles, shimtext
+from keepshell import paths, realssh, shimfiles, shimtext
 from keepshell.errors import UsageError
 
 TYPE_CHECKING = False
@@ -42,7 +42,10 @@ def command(arguments: Sequence[str], environ: Mapping[str, str]) -> Answer:
 def _chosen(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
     """The directory to install into. Raises UsageError."""
     if not arguments:
-        return _usual(environ)
+        usual = paths.shim_dir(environ)
+        if usual is None:
+            raise UsageError("HOME is not set: name a directory with shim install --dir DIR")
+        return usual
     option, given, folder = arguments[0].partition("=")
     rest = list(arguments[1:])
     if option != "--dir":
@@ -54,16 +57,6 @@ def _chosen(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
     if os.pathsep in folder:
         raise UsageError(f"{folder}: a directory with a colon can't stand on PATH")
     return os.path.abspath(folder)
-
-
-def _usual(environ: Mapping[str, str]) -> str:
-    """Where the shim goes unless told otherwise. Raises UsageError."""
-    base, home = environ.get("XDG_DATA_HOME", ""), environ.get("HOME", "")
-    if not base.startswith("/"):  # a relative one is ignored, as in places.py
-        if not home.startswith("/"):
-            raise UsageError("HOME is not set: name a directory with shim install --dir DIR")
-        base = os.path.join(home, ".local", "share")
-    return os.path.join(base, "keepshell", "bin")
 
 
 def _install(folder: str, environ: Mapping[str, str]) -> Answer:
@@ -170,7 +163,7 @@ class _Notes:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Read them. Raises KeepshellError if they can't be read, or kept anywhere."""
-        self.folder = places.required(places.state_dir(environ))
+        self.folder = paths.required(paths.state_dir(environ))
         self._path = os.path.join(self.folder, "shims.json")
         try:
             with open(self._path, "rb") as file:
@@ -188,7 +181,7 @@ class _Notes:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
             return
-        places.make_private(self.folder)
+        paths.make_private(self.folder)
         shimfiles.replace(self._path, json.dumps(self.made, indent=1).encode(), 0o644)
 
 

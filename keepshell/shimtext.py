@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell import config, launch, realssh, sshconfig
+from keepshell import config, launch, paths, realssh, settings, sshconfig
 from keepshell._version import VERSION
 from keepshell.errors import UsageError
 from keepshell.template import filled, quoted
@@ -243,7 +243,7 @@ def _shims_before(real: str, own: str, environ: Mapping[str, str]) -> list[str]:
 
 def _same_variables(environ: Mapping[str, str]) -> str:
     """The test that the variables which choose configuration and ssh are as they are now."""
-    names = ["HOME", "XDG_CONFIG_HOME", *(key.variable for key in config.KEYS.values())]
+    names = ["HOME", "XDG_CONFIG_HOME", *(key.variable for key in settings.KEYS.values())]
     tests = [f'[ "${{{name}-}}" = {quoted(environ.get(name, ""))} ]' for name in names if name]
     return " &&\n        ".join(tests)
 
@@ -271,7 +271,7 @@ def _files_read(environ: Mapping[str, str]) -> list[str]:
     walk = _Walk()
     for path, folder in sshconfig._files(None):
         walk.read(path, folder)
-    own = config.config_path(environ)
+    own = paths.config_path(environ)
     return [__file__, *([own] if own else []), *walk.paths]
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keepshell import places
+from keepshell import paths
 from keepshell.core.idle import Stretch
 from keepshell.core.rules import KINDS, Rule
 from keepshell.core.rung import RUNGS
@@ -118,7 +118,7 @@ class State:
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> State:
         """The user's own. Raises StateError where the environment names no directory."""
-        directory = places.state_dir(environ)
+        directory = paths.state_dir(environ)
         if directory is None:
             raise StateError("nothing is remembered: neither XDG_STATE_HOME nor HOME is a path")
         return cls(f"{directory}/{NAME}")
@@ -241,7 +241,7 @@ class State:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, committed at the end of the block."""
         with self._errors():
-            places.make_private(os.path.dirname(self._path))
+            paths.make_private(os.path.dirname(self._path))
             # Not left to SQLite, which would go by the umask; its journal takes the file's mode.
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:

@@ -13,11 +13,11 @@ from typing import Any
 
 import psutil
 
-from keepshell import hosts, launch, places, tables
+from keepshell import hosts, launch, paths, tables
 from keepshell.arguments import Arguments
 from keepshell.core.durations import describe
 from keepshell.errors import InternalError, UsageError
-from keepshell.settings import visible
+from keepshell.wording import visible
 
 _WATCH_EVERY = 2.0
 """Seconds between two looks of --watch."""
@@ -66,7 +66,7 @@ def switch(typed: Sequence[str], environ: Mapping[str, str], *, on: bool) -> str
 
 def entries(environ: Mapping[str, str]) -> list[Entry]:
     """The sessions that run now, the oldest first; files that others left behind are deleted."""
-    directory = places.required(places.live_dir(environ))
+    directory = paths.required(paths.live_dir(environ))
     found = [entry for entry in _read_all(directory) if entry is not None]
     return sorted(found, key=lambda entry: (entry["since"], entry["pid"]))
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 from keepshell.errors import InternalError
-from keepshell.settings import visible
+from keepshell.wording import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

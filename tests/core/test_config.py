@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell import config, settings
-from keepshell.config import parse_toml, take_options
+from keepshell.config import parse_toml
 from keepshell.core.policy import Policy
 from keepshell.core.rung import RUNGS, Rung
 from keepshell.errors import UsageError
+from keepshell.settings import take_options
 
 RUNG_NAMES = '"off", "server-alive", "window-change", "no-op", "empty-line"'
 EXAMPLES = 'such as "90s", "15m" or 90'
@@ -45,7 +46,7 @@ def refusal(text: str | bytes) -> str:
 class TestValues:
     def test_an_empty_file_leaves_the_defaults(self) -> None:
         effective = parse_toml(b"", "config.toml").policy(["web"], {})
-        for name in config.KEYS:
+        for name in settings.KEYS:
             assert getattr(effective.policy, name) == getattr(Policy(), name)
             assert effective.sources[name] == "default"
 
@@ -87,7 +88,7 @@ class TestValues:
         assert f"{key}: expected" in refusal(f"[default]\n{key} = {24 * 86400 + 1}")
 
     def test_no_program_is_named_by_default_and_any_can_be(self) -> None:
-        key = config.KEYS["ssh"]
+        key = settings.KEYS["ssh"]
         assert Policy().ssh is None
         assert key.read(key.kind.show("/usr/bin/ssh")) == "/usr/bin/ssh"
 
@@ -456,7 +457,7 @@ class TestOptions:
                 config.Config((), environ).policy([], options)
 
     def test_the_help_shows_every_option_with_its_default(self) -> None:
-        rows = dict(config.option_rows())
+        rows = dict(settings.option_rows())
         assert list(rows) == [
             "--rung RUNG",
             "--server-alive-interval DURATION",
@@ -479,8 +480,8 @@ class TestOptions:
         assert "default" not in rows["--ssh PATH"]
 
     def test_every_key_is_an_argument_of_policy_with_a_default_that_it_takes(self) -> None:
-        assert set(config.KEYS) == set(Policy.__slots__)
-        for name, key in config.KEYS.items():
+        assert set(settings.KEYS) == set(Policy.__slots__)
+        for name, key in settings.KEYS.items():
             default = getattr(Policy(), name)
             if default is not None:
                 assert key.read(key.kind.show(default)) == default

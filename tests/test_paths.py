@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keepshell import places
+from keepshell import paths
 from keepshell.errors import InternalError
 
 
@@ -23,32 +23,32 @@ from keepshell.errors import InternalError
     ],
 )
 def test_the_state(environ: dict[str, str], directory: str | None) -> None:
-    assert places.state_dir(environ) == directory
+    assert paths.state_dir(environ) == directory
 
 
 def test_what_runs_now(tmp_path: Path) -> None:
     runtime = str(tmp_path)
-    assert places.live_dir({"XDG_RUNTIME_DIR": runtime, "HOME": "/h"}) == f"{runtime}/keepshell"
+    assert paths.live_dir({"XDG_RUNTIME_DIR": runtime, "HOME": "/h"}) == f"{runtime}/keepshell"
     fallback = "/h/.local/state/keepshell/live"
-    assert places.live_dir({"XDG_RUNTIME_DIR": f"{runtime}/gone", "HOME": "/h"}) == fallback
-    assert places.live_dir({"HOME": "/h"}) == fallback
-    assert places.live_dir({}) is None
+    assert paths.live_dir({"XDG_RUNTIME_DIR": f"{runtime}/gone", "HOME": "/h"}) == fallback
+    assert paths.live_dir({"HOME": "/h"}) == fallback
+    assert paths.live_dir({}) is None
 
 
 def test_a_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     old = os.umask(0)
     try:
-        places.make_private(str(path))
+        paths.make_private(str(path))
     finally:
         os.umask(old)
     assert path.stat().st_mode & 0o777 == 0o700
     path.chmod(0o755)
-    places.make_private(str(path))
+    paths.make_private(str(path))
     assert path.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_command_that_needs_a_directory_says_so() -> None:
-    assert places.required("/s") == "/s"
+    assert paths.required("/s") == "/s"
     with pytest.raises(InternalError, match="neither XDG_STATE_HOME nor HOME"):
-        places.required(None)
+        paths.required(None)
