@@ -9,8 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keepshell import launch
-from keepshell.core import learning, sshargs
+from keepshell.core import sshargs
 from keepshell.core.durations import show
+from keepshell.core.plan import (
+    Measure,
+    Plan,
+    adjusted,
+    against_idle_limit,
+    idle_limit_says,
+    next_time,
+    plan_for,
+)
 from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
 from keepshell.errors import UsageError
@@ -38,7 +47,7 @@ def explain(
     call.on_terminal = True
     call.decide()
     name = call.naming().name()
-    plan = learning.plan_for(State.of(environ).rules(name), call.policy)
+    plan = plan_for(State.of(environ).rules(name), call.policy)
     return {
         "host": name,
         "name": host,
@@ -54,8 +63,8 @@ def explain(
     }
 
 
-def _settings(call: launch.Call, plan: learning.Plan) -> list[dict[str, Any]]:
-    policy = learning.adjusted(call.policy, plan)
+def _settings(call: launch.Call, plan: Plan) -> list[dict[str, Any]]:
+    policy = adjusted(call.policy, plan)
     rows = []
     for name in KEYS:
         value, source = getattr(policy, name), call.sources[name]
@@ -66,7 +75,7 @@ def _settings(call: launch.Call, plan: learning.Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def _reason(policy: Policy, plan: learning.Plan, interval: float) -> str:
+def _reason(policy: Policy, plan: Plan, interval: float) -> str:
     """What makes the interval shorter than the policy has it."""
     for measure in plan.measures:
         if measure.acts and measure.every == interval:
@@ -98,7 +107,7 @@ def _source(rule: Rule) -> str:
     return "drop, suspected" if rule.source == "drop" else rule.source
 
 
-def _rule(measure: learning.Measure) -> dict[str, Any]:
+def _rule(measure: Measure) -> dict[str, Any]:
     rule = measure.rule
     return {
         "kind": rule.kind.name,
@@ -115,7 +124,7 @@ def _rule(measure: learning.Measure) -> dict[str, Any]:
         "rung": None if measure.rung is None else measure.rung.label,
         "every": measure.every if measure.acts else None,
         "setting": measure.setting or None,
-        "says": learning.next_time(measure),
+        "says": next_time(measure),
     }
 
 
@@ -123,11 +132,11 @@ def _idle_limit(call: launch.Call) -> dict[str, Any] | None:
     limit = call.policy.idle_limit
     if limit is None:
         return None
-    every = learning.against_idle_limit(limit, call.policy)
+    every = against_idle_limit(limit, call.policy)
     return {
         "limit": limit,
         "source": call.sources["idle_limit"],
         "reset_by": "packets or input, nobody knows which",
         "every": {rung.label: seconds for rung, seconds in every.items()},
-        "says": learning.idle_limit_says(limit, call.policy),
+        "says": idle_limit_says(limit, call.policy),
     }

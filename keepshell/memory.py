@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from keepshell import paths
-from keepshell.core import learning
+from keepshell.core import learning, plan
 from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.keystrokes import Line
 from keepshell.core.policy import Policy
@@ -34,7 +34,7 @@ class Memory:
     def __init__(self, job: Job) -> None:
         """Begins to find out the host's name, if the job has one."""
         self.host = ""
-        self.plan = learning.Plan()
+        self.plan = plan.Plan()
         self._job = job
         self._policy = job.policy
         self._known: list[Rule] = []
@@ -52,11 +52,11 @@ class Memory:
             if self._naming is not None:
                 self.host = self._naming.name()
                 self._known = self._read()
-        self.plan = learning.plan_for(self._known, self._policy)
-        for measure in learning.to_tell(self.plan):
-            if self._say(learning.told(self.host, measure)):
+        self.plan = plan.plan_for(self._known, self._policy)
+        for measure in plan.to_tell(self.plan):
+            if self._say(plan.told(self.host, measure)):
                 self._told.append(measure.rule.with_changes(told=measure.mark))
-        return learning.adjusted(self._policy, self.plan)
+        return plan.adjusted(self._policy, self.plan)
 
     def _read(self) -> list[Rule]:
         directory = paths.state_dir(self._job.env)
@@ -91,7 +91,7 @@ class Memory:
         held_back = learning.held_back(ending, self.plan, efforts)
         if held_back or learned is None:
             return held_back
-        return f"Next time: {learning.next_time(learning.measure(learned, self._policy))}."
+        return f"Next time: {plan.next_time(plan.measure(learned, self._policy))}."
 
     def _record(
         self,

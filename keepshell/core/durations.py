@@ -1,4 +1,4 @@
-"""Durations as people write them, `90s`, `15m`, `1h30m`, to and from seconds."""
+"""Durations as people write them, `90s`, `15m`, `1h30m`, to and from seconds; limits rounded so."""
 
 from __future__ import annotations
 
@@ -60,3 +60,32 @@ def exact(seconds: float) -> str:
     if seconds or not members:
         members.append(f"{seconds:.9g} s")
     return " ".join(members)
+
+
+_MINUTE, _HOUR = 60, 3600
+_WRITTEN = (
+    *range(1, 11),
+    *(12, 15, 20, 25, 30, 40, 45, 50, 60, 75, 90, 100, 120, 150, 180, 200, 240, 250, 300),
+    *(400, 450, 500, 600, 720, 750, 900, 1000, 1200, 1500, 1800, 2000, 2400, 2700, 3000),
+    *(45 * _MINUTE, 50 * _MINUTE, 90 * _MINUTE, 150 * _MINUTE),
+    *(hours * _HOUR for hours in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 18, 24, 36, 48, 72)),
+)
+"""Limits in seconds as administrators write them."""
+
+
+def rounded(idle: float) -> float:
+    """The limit in seconds that an administrator would have written, given when it fired.
+
+    Whole seconds, rounded down, where no usual limit is near.
+    """
+    nearest = min(_WRITTEN, key=lambda limit: abs(limit - idle))
+    return float(nearest if same_time(idle, nearest) else max(1, int(idle)))
+
+
+def same_time(idle: float, limit: float) -> bool:
+    """Whether a rule with this limit may have fired after this silence.
+
+    Servers reckon in whole seconds, and look now and then: 1 s early was measured, and late by what
+    a loaded machine takes.
+    """
+    return abs(idle - limit) <= max(1.0, 0.03 * limit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from keepshell.core.learning import rounded
+from keepshell.core.durations import rounded
 from keepshell.core.rules import KINDS, LEAST, MEASURED, MOST, Rule
 from keepshell.core.rung import RUNGS, Rung
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from keepshell.core import hosttimers, learning, servertimers
+from keepshell.core import hosttimers, plan, servertimers
 from keepshell.core.answers import Finding, Report
 from keepshell.core.policy import Policy
 from keepshell.core.rules import LEAST, MOST, PROBE, Rule
@@ -66,7 +66,7 @@ def judged(finding: Finding, policy: Policy) -> Row:
     """The finding's row for a user with this policy."""
     rung, verdict = None, finding.verdict
     for rule in rules([finding], 0.0):
-        measure = learning.measure(rule, policy)
+        measure = plan.measure(rule, policy)
         rung = measure.rung if measure.acts else None
         verdict = _VERDICTS[measure.verdict](measure)
     words = "; ".join(word for word in (verdict, finding.note) if word)
@@ -74,11 +74,11 @@ def judged(finding: Finding, policy: Policy) -> Row:
     return Row(finding.name, finding.limit, finding.where, resets, rung, words)
 
 
-def _beaten(measure: learning.Measure) -> str:
-    return f"beaten: {learning.next_time(measure)}"
+def _beaten(measure: plan.Measure) -> str:
+    return f"beaten: {plan.next_time(measure)}"
 
 
-def _not_allowed(measure: learning.Measure) -> str:
+def _not_allowed(measure: plan.Measure) -> str:
     what = _WITH_ARTICLE[measure.rung or measure.rule.kind.needs or Rung.EMPTY_LINE]
     return f"only {what} beats it: `{measure.setting}`"
 
@@ -88,9 +88,9 @@ _WITH_ARTICLE = {
     Rung.NO_OP: "a no-op",
     Rung.EMPTY_LINE: "an empty line",
 }
-_VERDICTS: dict[learning.Verdict, Callable[[learning.Measure], str]] = {
-    learning.Verdict.BEATEN: _beaten,
-    learning.Verdict.NOT_ALLOWED: _not_allowed,
+_VERDICTS: dict[plan.Verdict, Callable[[plan.Measure], str]] = {
+    plan.Verdict.BEATEN: _beaten,
+    plan.Verdict.NOT_ALLOWED: _not_allowed,
 }
 """What was read on the host has struck nobody, so it can't be doubted, nor have outlasted a rung;
 and what nothing beats is no rule of a session."""

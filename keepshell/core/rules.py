@@ -203,7 +203,7 @@ class Rule:
         self.outlasted = outlasted
         """The highest rung that it struck in spite of; OFF for none."""
         self.told = told
-        """What the user was last told about it, as `learning.Measure.mark`; or nothing."""
+        """What the user was last told about it, as `plan.Measure.mark`; or nothing."""
 
     @property
     def believed(self) -> bool:

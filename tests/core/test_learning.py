@@ -9,23 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core import learning, noop
+from keepshell.core.durations import rounded
 from keepshell.core.endings import Ending, Kind
-from keepshell.core.learning import (
+from keepshell.core.learning import Efforts, Held, held_back, learn
+from keepshell.core.plan import (
     SHORTEST,
-    Efforts,
-    Held,
     Plan,
     Verdict,
     adjusted,
     against_idle_limit,
-    held_back,
     idle_limit_says,
-    learn,
     measure,
     missing,
     next_time,
     plan_for,
-    rounded,
     to_tell,
     told,
 )

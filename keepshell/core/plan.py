@@ -1,0 +1,231 @@
+"""What known rules ask of a session: what is sent against each and when, or why nothing is.
+
+The rules it keeps:
+
+- a rule is acted on at half its limit or sooner (ChannelTimeout and sshd 8.0 can fire a second
+  early, idle-rules.md), and only by a rung that the user allows;
+- what nothing beats, or nothing allowed, is said, with the setting that would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from keepshell.core.durations import describe, exact
+from keepshell.core.policy import Policy
+from keepshell.core.rules import DROP, KINDS, Rule
+from keepshell.core.rung import Rung
+
+ACT_AT = 0.5
+"""The part of a limit after which a rule is acted on."""
+
+
+SHORTEST = 1.0
+"""Seconds; nothing is sent more often than that, whatever a rule would need."""
+
+
+SENT = {
+    Rung.WINDOW_CHANGE: "a window-change",
+    Rung.NO_OP: "a no-op",
+    Rung.EMPTY_LINE: "an empty line",
+}
+
+
+_DEMANDS: tuple[tuple[Rung, Callable[[Policy, Rung], bool], str], ...] = (
+    (Rung.WINDOW_CHANGE, lambda policy, rung: policy.rung >= rung, 'rung = "{rung}"'),
+    (Rung.NO_OP, lambda policy, _rung: policy.no_op != "never", 'no_op = "auto"'),
+    (Rung.EMPTY_LINE, lambda policy, _rung: policy.empty_line, "empty_line = true"),
+)
+"""What a rung demands of the policy, and of the rungs above it: the setting that allows it."""
+
+
+class Verdict(Enum):
+    """Whether a rule is beaten, and if not, why."""
+
+    BEATEN = "beaten"
+    NOT_ALLOWED = "not-allowed"
+    OUTLASTED = "outlasted"  # it struck in spite of the rung, and no higher one may be used
+    DOUBTED = "doubted"  # a short silence and a single drop: too little to act on
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is done about one rule.
+
+    `rung` is the lowest that beats it, None where nothing does. Where the measure `acts`, it is
+    used after `every` seconds of silence. `setting` is what would allow a rung that is not.
+    """
+
+    rule: Rule
+    verdict: Verdict
+    rung: Rung | None
+    every: float
+    setting: str = ""
+
+    @property
+    def acts(self) -> bool:
+        """Whether something is sent because of it: what failed once may do the next time."""
+        return self.verdict in (Verdict.BEATEN, Verdict.OUTLASTED)
+
+    @property
+    def mark(self) -> str:
+        """What `Rule.told` has when the user was told of this: `beaten no-op`."""
+        return f"{self.verdict.value} {self.rung.label if self.rung else 'nothing'}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a session does about the rules of its host."""
+
+    measures: tuple[Measure, ...] = ()
+
+    @property
+    def window_change_every(self) -> float | None:
+        """Seconds of the user's silence until a window-change is due; None: no rule asks for it."""
+        acting = (measure for measure in self.measures if measure.acts)
+        return min((m.every for m in acting if m.rung == Rung.WINDOW_CHANGE), default=None)
+
+    @property
+    def to_type_for(self) -> tuple[Rule, ...]:
+        """The rules that the rungs which type are to act on, at half of what is the limit here."""
+        return tuple(for_typist(measure) for measure in self.measures if measure.acts)
+
+
+def for_typist(measure: Measure) -> Rule:
+    rule = measure.rule.with_changes(limit=measure.every / ACT_AT)
+    # What a no-op does not beat is left to the timer of the next rung, whoever enforces it.
+    return rule.with_changes(kind=KINDS["tmout"]) if measure.rung == Rung.EMPTY_LINE else rule
+
+
+def plan_for(rules: Iterable[Rule], policy: Policy) -> Plan:
+    """What a session with this policy does about these rules, and about those the user states."""
+    return Plan(tuple(measure(rule, policy) for rule in (*policy.rules, *rules)))
+
+
+def measure(rule: Rule, policy: Policy) -> Measure:
+    """What a session with this policy does about one rule."""
+    needs, every = rule.kind.needs, _every(rule)
+    if needs is None:
+        return Measure(rule, Verdict.NOTHING, None, every)
+    rung = needs if rule.outlasted < needs else _above(rule.outlasted)
+    setting = "" if rung is None else missing(rung, policy)
+    if rung == Rung.WINDOW_CHANGE:
+        every = min(every, policy.window_change_interval)
+    if rung is None or (setting and rule.outlasted):
+        return Measure(rule, Verdict.OUTLASTED, rule.outlasted, every, setting)
+    if setting:
+        return Measure(rule, Verdict.NOT_ALLOWED, rung, every, setting)
+    return Measure(rule, Verdict.BEATEN if rule.believed else Verdict.DOUBTED, rung, every)
+
+
+def _above(rung: Rung) -> Rung | None:
+    return next((higher for higher in SENT if higher > rung), None)
+
+
+def missing(rung: Rung, policy: Policy) -> str:
+    """The settings that would allow this rung, as they stand in config.toml; empty if it is."""
+    lacking = [
+        setting.format(rung=rung.label)
+        for lowest, allows, setting in _DEMANDS
+        if rung >= lowest and not allows(policy, rung)
+    ]
+    return ", ".join(lacking)
+
+
+def adjusted(policy: Policy, plan: Plan) -> Policy:
+    """The policy with window-changes as often as the plan and the user's idle limit ask for."""
+    asked = [policy.window_change_interval]
+    if plan.window_change_every is not None:
+        asked.append(plan.window_change_every)
+    if policy.idle_limit is not None:
+        asked.append(policy.idle_limit * ACT_AT)
+    values = {name: getattr(policy, name) for name in Policy.__slots__}
+    return Policy(**{**values, "window_change_interval": min(asked)})
+
+
+def against_idle_limit(limit: float, policy: Policy) -> dict[Rung, float]:
+    """After how many seconds of silence each rung acts on `Policy.idle_limit`, in seconds.
+
+    Nobody knows what resets it, so all is sent that may: packets and input.
+    """
+    half = limit * ACT_AT
+    every = {Rung.WINDOW_CHANGE: min(half, policy.window_change_interval), Rung.NO_OP: half}
+    return {rung: seconds for rung, seconds in every.items() if not missing(rung, policy)}
+
+
+def _every(rule: Rule) -> float:
+    limit = rule.limit
+    return max(SHORTEST, min(limit * ACT_AT, limit - rule.kind.lag))
+
+
+def next_time(measure: Measure) -> str:
+    """What keepshell will do about it, as the second half of a sentence."""
+    return _WORDS[measure.verdict](measure)
+
+
+def _sent(measure: Measure) -> str:
+    return SENT[measure.rung or Rung.WINDOW_CHANGE]
+
+
+def _beaten(measure: Measure) -> str:
+    return f"{_sent(measure)} goes out after {exact(measure.every)} of silence"
+
+
+def _not_allowed(measure: Measure) -> str:
+    return f"only {_sent(measure)} beats it, to be allowed by {measure.setting}"
+
+
+def _outlasted(measure: Measure) -> str:
+    spite = f"it struck in spite of {SENT[measure.rule.outlasted]}"
+    if measure.setting:
+        return f"{spite}; what may beat it is to be allowed by {measure.setting}"
+    return f"{spite}, and nothing else may beat it"
+
+
+def _doubted(measure: Measure) -> str:
+    sent = f"{_sent(measure)} goes out after {exact(measure.every)}"
+    return f"if it happens again after the same time, {sent}"
+
+
+def _nothing(_measure: Measure) -> str:
+    return "nothing that keepshell sends beats it"
+
+
+def idle_limit_says(limit: float, policy: Policy) -> str:
+    """What keepshell will do about it."""
+    every = against_idle_limit(limit, policy)
+    sent = ", ".join(f"{SENT[rung]} after {exact(seconds)}" for rung, seconds in every.items())
+    lacking = missing(Rung.NO_OP, policy)
+    allowed = f"a no-op is to be allowed by {lacking}" if lacking else ""
+    return "; ".join(filter(None, (f"{sent} of silence" if sent else "", allowed)))
+
+
+_WORDS: dict[Verdict, Callable[[Measure], str]] = {
+    Verdict.BEATEN: _beaten,
+    Verdict.NOT_ALLOWED: _not_allowed,
+    Verdict.OUTLASTED: _outlasted,
+    Verdict.DOUBTED: _doubted,
+    Verdict.NOTHING: _nothing,
+}
+
+
+def to_tell(plan: Plan) -> list[Measure]:
+    """What the user is to be told about at the start of a session: drops, and each once."""
+    return [
+        measure
+        for measure in plan.measures
+        if measure.rule.source == DROP
+        and measure.verdict is not Verdict.DOUBTED
+        and measure.rule.told != measure.mark
+    ]
+
+
+def told(host: str, measure: Measure) -> str:
+    """The line for it, with how to undo what was learned."""
+    rule = measure.rule
+    owner = rule.kind.owner if rule.confirmed else f"by its looks {rule.kind.owner}"
+    happened = f"a session was dropped after {describe(rule.limit)} {rule.kind.quiet} ({owner})"
+    return f"{host}: {happened}; {next_time(measure)}. To undo: keepshell forget {host}"
