@@ -34,7 +34,7 @@ from keepshell.core.rung import Rung
 from keepshell.core.sshargs import SshCommand, parse
 from keepshell.launch import Call
 from keepshell.settings import KEYS
-from keepshell.wording import found, printable, suggest
+from keepshell.text.wording import found, printable, suggest
 
 if TYPE_CHECKING:
     _Base = pexpect.spawn[Any]

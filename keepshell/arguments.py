@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keepshell.errors import UsageError
-from keepshell.wording import printable, suggest
+from keepshell.text.wording import printable, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

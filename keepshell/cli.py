@@ -8,7 +8,7 @@ import sys
 from keepshell import settings
 from keepshell.become import become
 from keepshell.errors import InternalError, KeepshellError, UsageError
-from keepshell.wording import printable
+from keepshell.text.wording import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from keepshell.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
 from keepshell.core.rung import RUNGS
 from keepshell.errors import UsageError
 from keepshell.settings import KEYS, option_rows
-from keepshell.template import filled, quoted
+from keepshell.text.template import filled, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

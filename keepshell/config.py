@@ -13,7 +13,7 @@ from keepshell.core.policy import Policy
 from keepshell.errors import UsageError
 from keepshell.paths import config_path
 from keepshell.settings import KEYS, Key, contradictions
-from keepshell.wording import found, printable, suggest
+from keepshell.text.wording import found, printable, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 from keepshell import explained, tables
 from keepshell.core.durations import show
 from keepshell.errors import UsageError
-from keepshell.wording import visible
+from keepshell.text.wording import visible
 
 
 def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> str:

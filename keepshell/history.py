@@ -17,7 +17,7 @@ from keepshell.core.endings import Kind
 from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.state import PastSession, State
-from keepshell.wording import visible
+from keepshell.text.wording import visible
 
 _SINCE = "7d"
 _INDENT = 2

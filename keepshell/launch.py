@@ -13,7 +13,7 @@ from keepshell.core import sshargs
 from keepshell.core.policy import Policy, count_max
 from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
-from keepshell.wording import printable
+from keepshell.text.wording import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

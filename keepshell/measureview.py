@@ -12,7 +12,7 @@ from keepshell import tables
 from keepshell.core.durations import describe
 from keepshell.core.measuring import Search
 from keepshell.core.rung import RUNGS, Rung
-from keepshell.wording import visible
+from keepshell.text.wording import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
 from keepshell.probeask import Answer, Target, ask, find
 from keepshell.state import State, StateError
-from keepshell.wording import visible
+from keepshell.text.wording import visible
 
 _VALUED = {"floor": "30s", "limit": "20m"}
 """Options of --measure, with their defaults: the idle times between which a limit is searched."""

@@ -22,7 +22,7 @@ from keepshell import hosts, launch, realssh
 from keepshell.core import answers, sshargs
 from keepshell.core.policy import Policy
 from keepshell.errors import UsageError
-from keepshell.wording import visible
+from keepshell.text.wording import visible
 
 LIMIT = 20.0
 """Seconds that the host gets, from the moment when ssh has let us in."""

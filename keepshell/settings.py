@@ -9,7 +9,7 @@ from __future__ import annotations
 from keepshell.core.policy import NO_OP_WHEN, Policy
 from keepshell.core.rung import RUNGS, Rung
 from keepshell.errors import UsageError
-from keepshell.wording import found, printable, suggest
+from keepshell.text.wording import found, printable, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

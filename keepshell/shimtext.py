@@ -15,7 +15,7 @@ import sys
 from keepshell import config, launch, paths, realssh, settings, sshconfig
 from keepshell._version import VERSION
 from keepshell.errors import UsageError
-from keepshell.template import filled, quoted
+from keepshell.text.template import filled, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

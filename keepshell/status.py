@@ -17,7 +17,7 @@ from keepshell import hosts, launch, paths, tables
 from keepshell.arguments import Arguments
 from keepshell.core.durations import describe
 from keepshell.errors import InternalError, UsageError
-from keepshell.wording import visible
+from keepshell.text.wording import visible
 
 _WATCH_EVERY = 2.0
 """Seconds between two looks of --watch."""

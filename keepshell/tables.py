@@ -7,7 +7,7 @@ import sys
 import time
 
 from keepshell.errors import InternalError
-from keepshell.wording import visible
+from keepshell.text.wording import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Words and templates: how text gets into a message or a script."""
