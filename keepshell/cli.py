@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell import settings
 from keepshell.become import become
+from keepshell.config import settings
 from keepshell.errors import InternalError, KeepshellError, UsageError
 from keepshell.text.wording import printable
 

@@ -11,9 +11,9 @@ import sys
 
 from keepshell import completiontext, realssh
 from keepshell.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
+from keepshell.config.settings import KEYS, option_rows
 from keepshell.core.rung import RUNGS
 from keepshell.errors import UsageError
-from keepshell.settings import KEYS, option_rows
 from keepshell.text.template import filled, quoted
 
 TYPE_CHECKING = False

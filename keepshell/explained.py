@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keepshell import launch
+from keepshell.config.settings import KEYS
 from keepshell.core import sshargs
 from keepshell.core.durations import show
 from keepshell.core.plan import (
@@ -23,7 +24,6 @@ from keepshell.core.plan import (
 from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
 from keepshell.errors import UsageError
-from keepshell.settings import KEYS
 from keepshell.state import State
 
 NEEDS_A_HOST = "explain needs a host: keepshell explain HOST"

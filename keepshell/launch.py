@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
-from keepshell import config, realssh, sshconfig
+from keepshell import realssh, sshconfig
 from keepshell.become import become
+from keepshell.config.load import Config, load
 from keepshell.core import sshargs
 from keepshell.core.policy import Policy, count_max
 from keepshell.core.rung import Rung
@@ -80,7 +81,7 @@ class Call:
             self._find_named()
             self.why = "KEEPSHELL=0"
             return
-        settings = config.load(self._environ)
+        settings = load(self._environ)
         self._decide_policy(settings, [])
         try:
             command = sshargs.parse(self.arguments)
@@ -100,7 +101,7 @@ class Call:
         self._decide_route(command)
         self.added = self._server_alive(command)
 
-    def _decide_policy(self, settings: config.Config, names: Sequence[str]) -> None:
+    def _decide_policy(self, settings: Config, names: Sequence[str]) -> None:
         effective = settings.policy([name for name in names if name], self._options)
         if self._fixed is not None:
             self.policy, self.sources = self._fixed, effective.sources
@@ -115,7 +116,7 @@ class Call:
         named = self._environ.get("KEEPSHELL_SSH")
         self.path = realssh.find(self._environ, named, "KEEPSHELL_SSH")
 
-    def _resolve(self, command: sshargs.SshCommand, settings: config.Config) -> None:
+    def _resolve(self, command: sshargs.SshCommand, settings: Config) -> None:
         """What ssh_config says, asked of ssh itself where it can matter."""
         assert self.path is not None
         keywords = sshconfig.SERVER_ALIVE
@@ -291,7 +292,7 @@ def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
     env = realssh.deeper(environ)
     if environ.get("KEEPSHELL") == "0" or not _on_terminal():
         become(argv[0], argv, env)
-    effective = config.load(environ).policy([], options)
+    effective = load(environ).policy([], options)
     from keepshell.attach import Attached
     from keepshell.job import Job
 

@@ -6,7 +6,7 @@ import textwrap
 
 from keepshell import commands
 from keepshell._version import VERSION
-from keepshell.settings import KEYS, option_rows
+from keepshell.config.settings import KEYS, option_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

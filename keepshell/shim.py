@@ -7,8 +7,8 @@ import os
 
 from keepshell import realssh, shimfiles, shimtext
 from keepshell.become import become
+from keepshell.config.settings import FLAGS, KEYS
 from keepshell.errors import KeepshellError, UsageError
-from keepshell.settings import FLAGS, KEYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell import config, launch, paths, realssh, settings, sshconfig
+from keepshell import launch, paths, realssh, sshconfig
 from keepshell._version import VERSION
+from keepshell.config import settings
+from keepshell.config.load import load
 from keepshell.errors import UsageError
 from keepshell.text.template import filled, quoted
 
@@ -144,7 +146,7 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
     files = _files_read(environ)
     stat = _Stat()
     then = stat.of(files)  # before they are read: a change in between is seen as one
-    loaded = config.load(environ)
+    loaded = load(environ)
     call = launch.Call(_PLAINEST, {}, environ)
     try:
         call.decide()

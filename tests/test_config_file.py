@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import keepshell
-from keepshell.config import load
+from keepshell.config.load import load
 from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.paths import config_path
@@ -165,8 +165,8 @@ def test_what_delays_ssh_is_not_imported(place: Path, text: str | None, loads: s
         place.write_text(text)
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from keepshell.config import load\n"
-        "from keepshell.settings import take_options\n"
+        "from keepshell.config.load import load\n"
+        "from keepshell.config.load.settings import take_options\n"
         "options, _ = take_options(['--outage-tolerance', '1h', 'ssh', 'web1'])\n"
         "load({'XDG_CONFIG_HOME': sys.argv[2]}).policy(['web1'], options).sources\n"
         "print(*sys.modules)\n"

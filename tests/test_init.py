@@ -14,8 +14,8 @@ import pytest
 
 import keepshell
 from keepshell import cli, commands, completion, share
+from keepshell.config.settings import option_rows
 from keepshell.errors import UsageError
-from keepshell.settings import option_rows
 from tests.support.programs import STRICT, path_of
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE

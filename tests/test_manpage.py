@@ -11,7 +11,7 @@ import pytest
 
 import keepshell
 from keepshell import commands, manpage, share
-from keepshell.settings import KEYS, option_rows
+from keepshell.config.settings import KEYS, option_rows
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE
 

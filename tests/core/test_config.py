@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell import config, settings
-from keepshell.config import parse_toml
+from keepshell.config import load, settings
+from keepshell.config.load import parse_toml
+from keepshell.config.settings import take_options
 from keepshell.core.policy import Policy
 from keepshell.core.rung import RUNGS, Rung
 from keepshell.errors import UsageError
-from keepshell.settings import take_options
 
 RUNG_NAMES = '"off", "server-alive", "window-change", "no-op", "empty-line"'
 EXAMPLES = 'such as "90s", "15m" or 90'
@@ -153,7 +153,7 @@ class TestHosts:
     def test_has_hosts(self) -> None:
         assert parse_toml(self.TEXT.encode(), "config.toml").has_hosts
         assert not parse_toml(b"[default]\nrung = 'off'", "config.toml").has_hosts
-        assert not config.Config().has_hosts
+        assert not load.Config().has_hosts
 
 
 class TestSources:
@@ -177,7 +177,7 @@ class TestSources:
 
     def test_a_variable_without_a_name_is_no_setting(self) -> None:
         """`env =v program` makes one."""
-        assert config.Config((), {"": "v"}).policy([], {}).policy.ssh is None
+        assert load.Config((), {"": "v"}).policy([], {}).policy.ssh is None
 
     def test_an_option_beats_the_environment_beats_the_file(self) -> None:
         data = b'[default]\nssh = "/file"'
@@ -454,7 +454,7 @@ class TestOptions:
             ({"KEEPSHELL_SSH": "ssh"}, {}, "KEEPSHELL_SSH"),
         ]:
             with pytest.raises(UsageError, match=f"^{where}: expected .* found "):
-                config.Config((), environ).policy([], options)
+                load.Config((), environ).policy([], options)
 
     def test_the_help_shows_every_option_with_its_default(self) -> None:
         rows = dict(settings.option_rows())

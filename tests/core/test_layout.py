@@ -32,7 +32,7 @@ BANNED_WORDS = {"data2", "handler", "helper", "manager", "misc", "util"}
 
 BEFORE_THE_SPAWN = [
     "keepshell.cli",
-    "keepshell.config",
+    "keepshell.config.load",
     "keepshell.core.policy",
     "keepshell.become",
     "keepshell.core.sshargs",

@@ -17,9 +17,9 @@ import pytest
 
 import keepshell
 from keepshell.commands import COMMANDS
-from keepshell.config import parse_toml
+from keepshell.config.load import parse_toml
+from keepshell.config.settings import option_rows
 from keepshell.core.rung import RUNGS
-from keepshell.settings import option_rows
 from tests.sshd import test_exec_callers
 from tests.support.access import ALIAS, Access
 from tests.support.programs import path_of, require

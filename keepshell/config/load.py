@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import stat
 
+from keepshell.config.settings import KEYS, Key, contradictions
 from keepshell.core.policy import Policy
 from keepshell.errors import UsageError
 from keepshell.paths import config_path
-from keepshell.settings import KEYS, Key, contradictions
 from keepshell.text.wording import found, printable, suggest
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from keepshell.tomltext import TomlText
+    from keepshell.config.toml_lines import TomlText
 
 _MOST_BYTES = 1 << 20
 
@@ -39,7 +39,7 @@ def load(environ: Mapping[str, str]) -> Config:
 
 def parse_toml(data: bytes, path: str, environ: Mapping[str, str] | None = None) -> Config:
     """The configuration in `data`; messages and sources call it `path`. Raises UsageError."""
-    from keepshell.tomltext import TomlText
+    from keepshell.config.toml_lines import TomlText
 
     source = TomlText(data, path)
     sections: list[_Section] = []

@@ -1,0 +1,1 @@
+"""config.toml: the settings there are, reading them, and where each stands."""
