@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pexpect.pxssh
 
-from keepshell import realssh
 from keepshell.config.load import load
 from keepshell.config.settings import KEYS
 from keepshell.core.policy import Policy
 from keepshell.core.rung import Rung
 from keepshell.core.sshargs import SshCommand, parse
 from keepshell.launch import Call
+from keepshell.ssh import client
 from keepshell.text.wording import found, printable, suggest
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, str | None,
         return Policy(rung=Rung.OFF), None, []
     if os.path.basename(argv[0]) != "ssh":
         return asked or load(environ).policy([], {}).policy, None, []
-    in_place = realssh.is_shim(argv[0])  # below `keepshell exec`, say
+    in_place = client.is_shim(argv[0])  # below `keepshell exec`, say
     if not in_place:
         environ["KEEPSHELL_SSH"] = argv[0]
     call = Call(argv[1:], {}, environ, policy=asked)

@@ -144,10 +144,10 @@ def _say_closed(host: str, typed: str) -> None:
 
     `host` is as remembered; where it is not known, the name as `typed` must do.
     """
-    from keepshell import hosts
+    from keepshell.ssh import host_name
 
     with contextlib.suppress(OSError):
-        os.write(2, os.fsencode(f"Connection to {hosts.host_part(host) or typed} closed.\r\n"))
+        os.write(2, os.fsencode(f"Connection to {host_name.host_part(host) or typed} closed.\r\n"))
 
 
 def _copy_of_stderr() -> int | None:

@@ -9,8 +9,8 @@ import signal
 import termios
 
 from keepshell import tty
-from keepshell.become import restore_signals
 from keepshell.lightpexpect import PtyProcess, pexpect
+from keepshell.ssh.become import restore_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

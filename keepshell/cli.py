@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell.become import become
 from keepshell.config import settings
 from keepshell.errors import InternalError, KeepshellError, UsageError
+from keepshell.ssh.become import become
 from keepshell.text.wording import printable
 
 TYPE_CHECKING = False

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell import completiontext, realssh
+from keepshell import completiontext
 from keepshell.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
 from keepshell.config.settings import KEYS, option_rows
 from keepshell.core.rung import RUNGS
 from keepshell.errors import UsageError
+from keepshell.ssh import client
 from keepshell.text.template import filled, quoted
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ def for_startup(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
     if len(arguments) != 1:
         raise UsageError(f"init takes one of {', '.join(SHELLS)}: keepshell init bash")
     name = "keepshell"
-    if realssh.on_path(name, environ) is None:
+    if client.on_path(name, environ) is None:
         name = os.path.abspath(sys.argv[0])
     return init(arguments[0], name)
 

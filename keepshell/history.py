@@ -10,12 +10,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keepshell import hosts, launch, tables
+from keepshell import launch, tables
 from keepshell.arguments import Arguments
 from keepshell.core import durations, timeline
 from keepshell.core.endings import Kind
 from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
+from keepshell.ssh import host_name
 from keepshell.state import PastSession, State
 from keepshell.text.wording import visible
 
@@ -64,7 +65,7 @@ def _meant(
     known = state.hosts()
     reached = word if word in known else launch.reached(word, environ)
     names = [] if any_user and reached != word else [name for name in known if name == reached]
-    names = names or hosts.on_host(word, reached, known)
+    names = names or host_name.on_host(word, reached, known)
     if not names:
         raise UsageError(
             f"nothing is known of {visible(word)}; known: {', '.join(known) or 'no host'}"

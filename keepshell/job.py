@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keepshell.core.policy import Policy
-    from keepshell.hosts import Naming
+    from keepshell.ssh.host_name import Naming
 
 
 _EXPLAINED = frozenset(("ssh", "plink"))

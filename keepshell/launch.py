@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 
-from keepshell import realssh, sshconfig
-from keepshell.become import become
 from keepshell.config.load import Config, load
 from keepshell.core import sshargs
 from keepshell.core.policy import Policy, count_max
 from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
+from keepshell.ssh import client, config_scan
+from keepshell.ssh.become import become
 from keepshell.text.wording import printable
 
 TYPE_CHECKING = False
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from keepshell.attach import Attached
-    from keepshell.hosts import Naming
     from keepshell.job import Job
+    from keepshell.ssh.host_name import Naming
 
 _INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
 _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
@@ -109,30 +109,30 @@ class Call:
         self.policy, self.sources = effective.policy, effective.sources
 
     def _find_ssh(self) -> None:
-        self.path = realssh.find(self._environ, self.policy.ssh, self.sources["ssh"])
+        self.path = client.find(self._environ, self.policy.ssh, self.sources["ssh"])
 
     def _find_named(self) -> None:
         """Without a configuration."""
         named = self._environ.get("KEEPSHELL_SSH")
-        self.path = realssh.find(self._environ, named, "KEEPSHELL_SSH")
+        self.path = client.find(self._environ, named, "KEEPSHELL_SSH")
 
     def _resolve(self, command: sshargs.SshCommand, settings: Config) -> None:
         """What ssh_config says, asked of ssh itself where it can matter."""
         assert self.path is not None
-        keywords = sshconfig.SERVER_ALIVE
+        keywords = config_scan.SERVER_ALIVE
         interactive = self.on_terminal and sshargs.route(command, {}) == sshargs.Route.PTY
         if interactive:
-            keywords |= sshconfig.SESSION
+            keywords |= config_scan.SESSION
         elif self.on_terminal:
-            keywords |= sshconfig.TERMINAL
+            keywords |= config_scan.TERMINAL
         if settings.has_hosts:
-            keywords |= sshconfig.NAMING
-        found = sshconfig.look(self.path, command.value("F"), keywords)
+            keywords |= config_scan.NAMING
+        found = config_scan.look(self.path, command.value("F"), keywords)
         self._restated = found.restated
         if not found.ask:
             return
         self._asked = True
-        with realssh.Resolving(self.path, sshargs.probe_argv(command)) as resolving:
+        with client.Resolving(self.path, sshargs.probe_argv(command)) as resolving:
             if interactive:
                 _import_early()
             self._resolved = resolving.answer()
@@ -194,7 +194,7 @@ class Call:
         from keepshell.job import Job
 
         assert self._command is not None
-        job = Job(self.argv, realssh.deeper(self._environ), self.policy, is_ssh=True)
+        job = Job(self.argv, client.deeper(self._environ), self.policy, is_ssh=True)
         job.escape_char = _escape_char(self._setting("EscapeChar", "~"))
         level = self._setting("LogLevel", "info").lower()
         job.explains = level not in _QUIET_LEVELS
@@ -205,7 +205,7 @@ class Call:
 
     def naming(self) -> Naming:
         """Begins to find out under which name the host is remembered. Raises OSError."""
-        from keepshell.hosts import Naming
+        from keepshell.ssh.host_name import Naming
 
         assert self.path is not None
         assert self._command is not None
@@ -229,7 +229,7 @@ class Call:
         """Replace this process by ssh; whatever is decided so far is used."""
         if self.path is None:
             self._find_named()
-        become(self.argv[0], self.argv, realssh.deeper(self._environ))
+        become(self.argv[0], self.argv, client.deeper(self._environ))
 
     def describe(self) -> str:
         """What would be run, and where each added option came from."""
@@ -278,7 +278,7 @@ def _escape_char(value: str) -> int | None:
 
 def program(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """The command line of any program, with its path. Raises UsageError where there is none."""
-    path = realssh.on_path(words[0], environ)
+    path = client.on_path(words[0], environ)
     if path is None:
         raise UsageError(f"{printable(words[0])}: no such program on PATH")
     return [path, *words[1:]]
@@ -289,7 +289,7 @@ def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
 
     Raises what stands in the way.
     """
-    env = realssh.deeper(environ)
+    env = client.deeper(environ)
     if environ.get("KEEPSHELL") == "0" or not _on_terminal():
         become(argv[0], argv, env)
     effective = load(environ).policy([], options)

@@ -21,11 +21,11 @@ from typing import Any
 
 import pexpect
 
-from keepshell import realssh
 from keepshell.core.answers import first_words
 from keepshell.core.measuring import Search
 from keepshell.core.noop import EMPTY_PASTE, ENTER
 from keepshell.core.rung import RUNGS, Rung
+from keepshell.ssh import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class _Session:
     """One session on one rung, silent but for it, for `quiet` seconds, and then spoken to."""
 
     def __init__(self, argv: Sequence[str], rung: Rung, quiet: float, every: float) -> None:
-        env = {**realssh.deeper(os.environ), "TERM": "xterm"}
+        env = {**client.deeper(os.environ), "TERM": "xterm"}
         spawn: Any = pexpect.spawn  # its stubs leave `ptyproc` out
         self._spawn = spawn(argv[0], list(argv[1:]), env=env, dimensions=_SIZE)
         self.fd: int = self._spawn.child_fd

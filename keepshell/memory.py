@@ -24,8 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from keepshell.core import ladder, noop
     from keepshell.core.endings import Ending
-    from keepshell.hosts import Naming
     from keepshell.job import Job
+    from keepshell.ssh.host_name import Naming
 
 
 class Memory:

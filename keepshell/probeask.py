@@ -18,10 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from keepshell import hosts, launch, realssh
+from keepshell import launch
 from keepshell.core import answers, sshargs
 from keepshell.core.policy import Policy
 from keepshell.errors import UsageError
+from keepshell.ssh import client, host_name
 from keepshell.text.wording import visible
 
 LIMIT = 20.0
@@ -98,7 +99,7 @@ class Target:
         """Whether ssh says in this line, which -v has it say, that the host has let us in."""
         proxies = (self.resolved.get(keyword, "none") for keyword in _PROXIES)
         proxied = any(proxy.lower() != "none" for proxy in proxies)
-        return answers.lets_in(os.fsdecode(line), hosts.host_part(self.name), proxied=proxied)
+        return answers.lets_in(os.fsdecode(line), host_name.host_part(self.name), proxied=proxied)
 
     def argv(self, words: Sequence[str]) -> list[str]:
         """ssh's command line for running `words` on the host."""
@@ -133,9 +134,9 @@ def find(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
     call = launch.Call(typed, options, environ)
     call.decide()
     assert call.path is not None
-    with realssh.Resolving(call.path, sshargs.probe_argv(parsed)) as resolving:
+    with client.Resolving(call.path, sshargs.probe_argv(parsed)) as resolving:
         resolved = resolving.answer()
-    name = hosts.name_of(parsed, resolved)
+    name = host_name.name_of(parsed, resolved)
     return Target(name, call.path, parsed, resolved, call.policy)
 
 
@@ -146,7 +147,7 @@ def ask(target: Target, script: str, nonce: str, environ: Mapping[str, str]) -> 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=realssh.deeper(environ),
+        env=client.deeper(environ),
     ) as child:
         assert child.stdin is not None
         with contextlib.suppress(BrokenPipeError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 
-from keepshell import realssh, shimfiles, shimtext
-from keepshell.become import become
+from keepshell import shimfiles, shimtext
 from keepshell.config.settings import FLAGS, KEYS
 from keepshell.errors import KeepshellError, UsageError
+from keepshell.ssh import client
+from keepshell.ssh.become import become
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Execution:
         self.words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
         if not self.words:
             raise UsageError("exec needs a command: keepshell exec -- COMMAND [ARG...]")
-        self.env = realssh.deeper({**environ, **_variables(options)})
+        self.env = client.deeper({**environ, **_variables(options)})
         if environ.get("KEEPSHELL") != "0":
             self._put_first()
         self.path = _found(self.words[0], self.env)
@@ -71,10 +72,10 @@ def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     path, *rest = arguments
     name = os.path.basename(path)
     if name in shimfiles.COPIERS:
-        real = realssh.on_path(name, environ, skip_shims=True)
+        real = client.on_path(name, environ, skip_shims=True)
         if real is None:
             raise UsageError(f"no {name} found on PATH besides keepshell's own")
-        become(real, [real, *rest], realssh.deeper(environ), as_a_shell=True)
+        become(real, [real, *rest], client.deeper(environ), as_a_shell=True)
     if name == "ssh" and shimtext.is_ours(path):
         with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
             shimfiles.write(path, shimtext.ssh_shim(path, environ))
@@ -98,7 +99,7 @@ def _variables(options: Mapping[str, str]) -> dict[str, str]:
 
 def _found(word: str, environ: Mapping[str, str]) -> str:
     """The path of a command, as a shell finds it. Raises UsageError."""
-    path = realssh.on_path(word, environ)
+    path = client.on_path(word, environ)
     if path is not None:
         return path
     here = os.path.join(os.curdir, word)

@@ -10,8 +10,9 @@ import contextlib
 import json
 import os
 
-from keepshell import paths, realssh, shimfiles, shimtext
+from keepshell import paths, shimfiles, shimtext
 from keepshell.errors import UsageError
+from keepshell.ssh import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _status(environ: Mapping[str, str]) -> Answer:
 
 def _on_path(folder: str, environ: Mapping[str, str]) -> tuple[list[str], bool]:
     """What to say of the directory's place on PATH, and whether its `ssh` is found."""
-    first = realssh.on_path("ssh", environ)
+    first = client.on_path("ssh", environ)
     if first == os.path.join(folder, "ssh"):
         return ["in use: `ssh` is found there"], True
     is_behind = folder in environ.get("PATH", "").split(os.pathsep)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell import launch, paths, realssh, sshconfig
+from keepshell import launch, paths
 from keepshell._version import VERSION
 from keepshell.config import settings
 from keepshell.config.load import load
 from keepshell.errors import UsageError
+from keepshell.ssh import client, config_scan
 from keepshell.text.template import filled, quoted
 
 TYPE_CHECKING = False
@@ -166,7 +167,7 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
         environment=_same_variables(environ),
         path_counts=":" if named else "keepshell_on_path",
         sections="yes" if loaded.has_hosts else "no",
-        silent="no" if sshconfig.look(real, None, sshconfig.SERVER_ALIVE).ask else "yes",
+        silent="no" if config_scan.look(real, None, config_scan.SERVER_ALIVE).ask else "yes",
         stat=_words(stat.argv),
         then=quoted("".join(then).rstrip("\n")),
         watched=_words([*files, real, *skipped]),
@@ -178,7 +179,7 @@ def copier(path: str, shim: str, environ: Mapping[str, str]) -> bytes | None:
 
     None where there is no such program.
     """
-    real = realssh.on_path(os.path.basename(path), environ, skip_shims=True)
+    real = client.on_path(os.path.basename(path), environ, skip_shims=True)
     if real is None or not real.startswith("/"):
         return None
     skipped = _shims_before(real, path, environ)
@@ -238,7 +239,7 @@ def _shims_before(real: str, own: str, environ: Mapping[str, str]) -> list[str]:
         if path == real:
             break
         is_program = folder.startswith("/") and os.access(path, os.X_OK)
-        if path != own and is_program and realssh.is_shim(path):
+        if path != own and is_program and client.is_shim(path):
             shims.append(path)
     return shims
 
@@ -250,7 +251,7 @@ def _same_variables(environ: Mapping[str, str]) -> str:
     return " &&\n        ".join(tests)
 
 
-class _Walk(sshconfig._Walk):
+class _Walk(config_scan._Walk):
     """A walk over ssh_config files that remembers where it has been."""
 
     def __init__(self) -> None:
@@ -271,7 +272,7 @@ class _Walk(sshconfig._Walk):
 def _files_read(environ: Mapping[str, str]) -> list[str]:
     """All that decides what is added, there or not: configuration, and keepshell itself."""
     walk = _Walk()
-    for path, folder in sshconfig._files(None):
+    for path, folder in config_scan._files(None):
         walk.read(path, folder)
     own = paths.config_path(environ)
     return [__file__, *([own] if own else []), *walk.paths]
@@ -282,7 +283,7 @@ class _Stat:
 
     def __init__(self) -> None:
         place = {"PATH": os.confstr("CS_PATH") or os.defpath}
-        self.argv = [realssh.on_path("stat", place) or "stat", "-L", "-c", "%i %.9Z %s %n", "--"]
+        self.argv = [client.on_path("stat", place) or "stat", "-L", "-c", "%i %.9Z %s %n", "--"]
         self.is_exact = False
         """Whether the changes' times have parts of seconds: busybox has none."""
 

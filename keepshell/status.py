@@ -13,10 +13,11 @@ from typing import Any
 
 import psutil
 
-from keepshell import hosts, launch, paths, tables
+from keepshell import launch, paths, tables
 from keepshell.arguments import Arguments
 from keepshell.core.durations import describe
 from keepshell.errors import InternalError, UsageError
+from keepshell.ssh import host_name
 from keepshell.text.wording import visible
 
 _WATCH_EVERY = 2.0
@@ -140,7 +141,7 @@ def _meant(word: str, found: Sequence[Entry], environ: Mapping[str, str]) -> lis
     if same:
         return same
     names = [entry["host"] for entry in found if entry["host"]]
-    chosen = hosts.on_host(word, launch.reached(word, environ), names) if names else []
+    chosen = host_name.on_host(word, launch.reached(word, environ), names) if names else []
     return [entry for entry in found if entry["host"] in chosen]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from keepshell import hosts, realssh
 from keepshell.core import sshargs
+from keepshell.ssh import client, host_name
 from tests.support.programs import path_of
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -31,22 +31,22 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 )
 def test_the_command_line_says_what_ssh_would_say(words: list[str], name: str) -> None:
     command = sshargs.parse(["-F", "none", *words])
-    assert hosts.name_of(command, {}) == name
-    with realssh.Resolving(path_of("ssh"), sshargs.probe_argv(command)) as resolving:
+    assert host_name.name_of(command, {}) == name
+    with client.Resolving(path_of("ssh"), sshargs.probe_argv(command)) as resolving:
         resolved = resolving.answer()
     assert resolved
-    assert hosts.name_of(command, resolved) == name
+    assert host_name.name_of(command, resolved) == name
 
 
 def test_ssh_is_asked_where_its_configuration_names_hosts(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Host web\n  HostName 192.0.2.7\n  User bob\n  Port 2200\n")
     command = sshargs.parse(["-F", str(config), "web"])
-    naming = hosts.Naming(path_of("ssh"), command, None)
+    naming = host_name.Naming(path_of("ssh"), command, None)
     assert naming.name() == "bob@192.0.2.7:2200"
     assert naming.name() == "bob@192.0.2.7:2200"
-    assert hosts.Naming(path_of("ssh"), command, {"hostname": "x"}).name() == f"{ME}@x:22"
-    assert hosts.Naming(path_of("ssh"), command, {}).name() == f"{ME}@web:22"  # it has failed
+    assert host_name.Naming(path_of("ssh"), command, {"hostname": "x"}).name() == f"{ME}@x:22"
+    assert host_name.Naming(path_of("ssh"), command, {}).name() == f"{ME}@web:22"  # it has failed
 
 
 def test_ssh_is_not_asked_where_it_could_only_say_the_same(
@@ -54,9 +54,9 @@ def test_ssh_is_not_asked_where_it_could_only_say_the_same(
 ) -> None:
     config = tmp_path / "config"
     config.write_text("Host web\n  ForwardAgent yes\n")
-    monkeypatch.delattr(realssh, "Resolving")
+    monkeypatch.delattr(client, "Resolving")
     command = sshargs.parse(["-F", str(config), "web"])
-    assert hosts.Naming(path_of("ssh"), command, None).name() == f"{ME}@web:22"
+    assert host_name.Naming(path_of("ssh"), command, None).name() == f"{ME}@web:22"
 
 
 def test_an_ssh_that_does_not_answer_leaves_the_command_line(tmp_path: Path) -> None:
@@ -66,13 +66,13 @@ def test_an_ssh_that_does_not_answer_leaves_the_command_line(tmp_path: Path) -> 
     config = tmp_path / "config"
     config.write_text("Host web\n  User bob\n")
     command = sshargs.parse(["-F", str(config), "-p", "2200", "web"])
-    assert hosts.Naming(str(broken), command, None).name() == f"{ME}@web:2200"
+    assert host_name.Naming(str(broken), command, None).name() == f"{ME}@web:2200"
 
 
 def test_the_hosts_that_a_word_means() -> None:
     known = ["bob@web:22", "eve@web:2200", "bob@192.0.2.7:22", "bob@::1:22"]
-    assert hosts.on_host("web", "me@web:22", known) == known[:2]
-    assert hosts.on_host("WEB", "me@web:22", known) == known[:2]
-    assert hosts.on_host("db", "me@192.0.2.7:22", known) == known[2:3]
-    assert hosts.on_host("::1", "me@::1:22", known) == known[3:]
-    assert hosts.on_host("we", "me@we:22", known) == []
+    assert host_name.on_host("web", "me@web:22", known) == known[:2]
+    assert host_name.on_host("WEB", "me@web:22", known) == known[:2]
+    assert host_name.on_host("db", "me@192.0.2.7:22", known) == known[2:3]
+    assert host_name.on_host("::1", "me@::1:22", known) == known[3:]
+    assert host_name.on_host("we", "me@we:22", known) == []

@@ -17,8 +17,8 @@ from keepshell.core.policy import Policy
 from keepshell.core.rules import DROP, KINDS, PROBE, Rule
 from keepshell.core.session import Session
 from keepshell.errors import UsageError
-from keepshell.hosts import Naming
 from keepshell.job import Job
+from keepshell.ssh.host_name import Naming
 from keepshell.state import State
 
 HOST = "me@web:22"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keepshell.realssh import DEPTH
+from keepshell.ssh.client import DEPTH
 from tests.support.processes import is_gone
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE, eventually

@@ -17,10 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from keepshell import launch, realssh, shimfiles, shiminstall, shimtext, sshconfig
+from keepshell import launch, shimfiles, shiminstall, shimtext
 from keepshell.core import sshargs
 from keepshell.errors import UsageError
-from keepshell.realssh import DEPTH
+from keepshell.ssh import client, config_scan
+from keepshell.ssh.client import DEPTH
 from tests.support.programs import path_of
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE, eventually
@@ -60,8 +61,8 @@ def env(real: Path) -> dict[str, str]:
 def _silent_files(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process: that ssh is the system's, and reads a user's file that a test may write."""
     files = [(str(tmp_path / "ssh_config"), str(tmp_path))]
-    monkeypatch.setattr(sshconfig, "_SYSTEM_SSH", str(real))
-    monkeypatch.setattr(sshconfig, "_files", lambda chosen: [] if chosen else files)
+    monkeypatch.setattr(config_scan, "_SYSTEM_SSH", str(real))
+    monkeypatch.setattr(config_scan, "_files", lambda chosen: [] if chosen else files)
 
 
 @pytest.fixture
@@ -616,7 +617,7 @@ class TestRecursion:
     def test_the_shims_are_known_as_such(self, keepshell: Run) -> None:
         line = "for name in ssh scp sftp; do command -v $name; done"
         for path in output(keepshell("exec", "sh", "-c", line)).split():
-            assert realssh.is_shim(path)
+            assert client.is_shim(path)
             assert shimtext.is_ours(path)
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from keepshell.sshconfig import NAMING, SERVER_ALIVE, SESSION, look
+from keepshell.ssh.config_scan import NAMING, SERVER_ALIVE, SESSION, look
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE
 
@@ -349,7 +349,7 @@ def test_an_ssh_from_elsewhere_is_always_asked(tmp_path: Path, config: Path) -> 
 def test_the_system_ssh_is_the_same_by_another_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keepshell.sshconfig.SYSTEM_FILE", str(tmp_path / "system"))
+    monkeypatch.setattr("keepshell.ssh.config_scan.SYSTEM_FILE", str(tmp_path / "system"))
     monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_dir=str(tmp_path)))
     link = tmp_path / "ssh"
     link.symlink_to(SSH)
@@ -367,6 +367,6 @@ def test_the_users_file_stands_in_the_accounts_home(
 ) -> None:
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("ServerAliveInterval 7\n")
-    monkeypatch.setattr("keepshell.sshconfig.SYSTEM_FILE", os.devnull)
+    monkeypatch.setattr("keepshell.ssh.config_scan.SYSTEM_FILE", os.devnull)
     monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_dir=str(tmp_path)))
     assert look(SSH, None, SERVER_ALIVE).ask

@@ -34,7 +34,7 @@ BEFORE_THE_SPAWN = [
     "keepshell.cli",
     "keepshell.config.load",
     "keepshell.core.policy",
-    "keepshell.become",
+    "keepshell.ssh.become",
     "keepshell.core.sshargs",
     "keepshell.core.sshwords",
     "keepshell.errors",

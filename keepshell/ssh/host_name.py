@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from keepshell import realssh, sshconfig
 from keepshell.core import sshargs
+from keepshell.ssh import client, config_scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ class Naming:
         """`resolved` is what `ssh -G` has said, or None if it was not asked. Raises OSError."""
         self._command = command
         self._resolved = resolved or {}
-        self._resolving: realssh.Resolving | None = None
-        names_hosts = sshconfig.NAMING
-        if resolved is None and sshconfig.look(ssh, command.value("F"), names_hosts).ask:
-            self._resolving = realssh.Resolving(ssh, sshargs.probe_argv(command))
+        self._resolving: client.Resolving | None = None
+        names_hosts = config_scan.NAMING
+        if resolved is None and config_scan.look(ssh, command.value("F"), names_hosts).ask:
+            self._resolving = client.Resolving(ssh, sshargs.probe_argv(command))
 
     def name(self) -> str:
         """The name, as soon as it is known; that of the command line if ssh does not answer."""
