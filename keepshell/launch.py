@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
-    from keepshell.attach import Attached
     from keepshell.job import Job
+    from keepshell.relay.attach import Attached
     from keepshell.ssh.host_name import Naming
 
 _INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
@@ -221,7 +221,7 @@ class Call:
         """Become ssh, or spawn it in a pty and return it. Raises what stands in the way."""
         if not self.in_pty:
             self.become()
-        from keepshell.attach import Attached
+        from keepshell.relay.attach import Attached
 
         return Attached(self.job())
 
@@ -244,7 +244,7 @@ class Call:
 def _import_early() -> None:
     """Import what a pty needs while `ssh -G` works; what fails now fails again when needed."""
     try:
-        from keepshell import attach  # noqa: F401
+        from keepshell.relay import attach  # noqa: F401
     except ImportError:
         return
 
@@ -293,8 +293,8 @@ def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
     if environ.get("KEEPSHELL") == "0" or not _on_terminal():
         become(argv[0], argv, env)
     effective = load(environ).policy([], options)
-    from keepshell.attach import Attached
     from keepshell.job import Job
+    from keepshell.relay.attach import Attached
 
     return Attached(Job(argv, env, effective.policy, is_ssh=False))
 

@@ -18,7 +18,7 @@ def python(script: str, *path: Path) -> list[str]:
 
 
 def test_neither_module_is_loaded_for_a_session() -> None:
-    script = "import keepshell.attach\nfor name in sys.modules: print(name)"
+    script = "import keepshell.relay.attach\nfor name in sys.modules: print(name)"
     loaded = set(python(script))
     assert {"pexpect", "ptyprocess"} <= loaded
     assert not {"shutil", "traceback", "tokenize", "lzma"} & loaded
@@ -26,7 +26,7 @@ def test_neither_module_is_loaded_for_a_session() -> None:
 
 def test_who_imports_them_later_gets_the_real_ones() -> None:
     script = (
-        "import keepshell.child, shutil, traceback\n"
+        "import keepshell.relay.child, shutil, traceback\n"
         "print(shutil.get_terminal_size.__module__, traceback.format_exc.__module__)"
     )
     assert python(script) == ["shutil traceback"]
@@ -34,7 +34,7 @@ def test_who_imports_them_later_gets_the_real_ones() -> None:
 
 def test_an_error_of_pexpect_can_still_tell_where_it_was_raised() -> None:
     script = (
-        "from keepshell.child import pexpect\n"
+        "from keepshell.relay.child import pexpect\n"
         "try: raise pexpect.TIMEOUT('late')\n"
         "except pexpect.TIMEOUT as error: trace = error.get_trace()\n"
         "print(trace != '', 'traceback' in sys.modules)"
@@ -45,7 +45,7 @@ def test_an_error_of_pexpect_can_still_tell_where_it_was_raised() -> None:
 def test_modules_that_are_there_stay() -> None:
     script = (
         "import shutil, traceback; before = shutil, traceback\n"
-        "import keepshell.child\n"
+        "import keepshell.relay.child\n"
         "print(before == (sys.modules['shutil'], sys.modules['traceback']))"
     )
     assert python(script) == ["True"]
@@ -56,7 +56,7 @@ def test_a_pexpect_that_needs_them_gets_them(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("import shutil, traceback\nclass spawn: pass\n")
     script = (
-        "from keepshell.lightpexpect import pexpect\n"
+        "from keepshell.relay.lightpexpect import pexpect\n"
         "print(pexpect.__file__, pexpect.shutil is sys.modules['shutil'], pexpect.spawn.__name__)"
     )
     assert python(script, tmp_path) == [f"{package / '__init__.py'} True spawn"]

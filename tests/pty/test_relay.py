@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from keepshell.loop import LINGER_QUIET
+from keepshell.relay.loop import LINGER_QUIET
 from tests.support.processes import is_gone, is_running
 from tests.support.terminal import Terminal
 from tests.support.waiting import eventually

@@ -14,7 +14,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from keepshell.wakeups import clock
+from keepshell.relay.wakeups import clock
 from tests.support.access import Access, Keys, public_half
 from tests.support.programs import path_of
 from tests.support.remoteshell import PROMPT

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 
-from keepshell import child, tty
+from keepshell.relay import child, tty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class Attached:
     def finish(self) -> int:
         """Relay to the end; returns the exit status, or dies by the child's signal."""
         # Imported while ssh connects, so that it delays nothing.
-        from keepshell import live, memory, wakeups
+        from keepshell import live, memory
         from keepshell.core.session import Session
+        from keepshell.relay import wakeups
 
         job = self._job
         known = memory.Memory(job)
@@ -75,8 +76,8 @@ class Attached:
 
     def _relay(self, session: Session, watch: Callable[[float], None]) -> tuple[Ending, int, float]:
         """Relay until the child has ended; what ended it, its status, and the time."""
-        from keepshell import loop, wakeups
-        from keepshell.trace import Trace
+        from keepshell.relay import loop, wakeups
+        from keepshell.relay.trace import Trace
 
         with contextlib.ExitStack() as stack:
             signals = stack.enter_context(contextlib.closing(wakeups.Signals()))

@@ -8,8 +8,8 @@ import resource
 import signal
 import termios
 
-from keepshell import tty
-from keepshell.lightpexpect import PtyProcess, pexpect
+from keepshell.relay import tty
+from keepshell.relay.lightpexpect import PtyProcess, pexpect
 from keepshell.ssh.become import restore_signals
 
 TYPE_CHECKING = False

@@ -17,17 +17,17 @@ import select
 import signal
 from typing import Final
 
-from keepshell import wakeups
 from keepshell.core.effects import Disconnect, Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
 from keepshell.core.session import Session
+from keepshell.relay import wakeups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keepshell.child import Child
-    from keepshell.trace import Trace
-    from keepshell.tty import Terminal
+    from keepshell.relay.child import Child
+    from keepshell.relay.trace import Trace
+    from keepshell.relay.tty import Terminal
 
 CHUNK: Final = 65536
 """Bytes read at once from the user."""

@@ -88,7 +88,7 @@ class Alarm:
         if not hasattr(time, "CLOCK_BOOTTIME"):
             return None
         try:
-            from keepshell import timerfd
+            from keepshell.relay import timerfd
         except ImportError:  # a Python built without ctypes
             return None
         self._settime = timerfd.settime
