@@ -24,7 +24,7 @@ from keepshell.core.plan import (
 from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
 from keepshell.errors import UsageError
-from keepshell.state import State
+from keepshell.store.database import State
 
 NEEDS_A_HOST = "explain needs a host: keepshell explain HOST"
 _INTERVAL = "window_change_interval"

@@ -17,7 +17,7 @@ from keepshell.core.endings import Kind
 from keepshell.core.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.ssh import host_name
-from keepshell.state import PastSession, State
+from keepshell.store.database import PastSession, State
 from keepshell.text.wording import visible
 
 _SINCE = "7d"

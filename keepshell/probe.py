@@ -21,7 +21,7 @@ from keepshell.core.durations import exact, parse, show
 from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
 from keepshell.probeask import Answer, Target, ask, find
-from keepshell.state import State, StateError
+from keepshell.store.database import State, StateError
 from keepshell.text.wording import visible
 
 _VALUED = {"floor": "30s", "limit": "20m"}

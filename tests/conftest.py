@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from keepshell.state import State
+from keepshell.store.database import State
 from tests.support.access import Keys
 from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Middlebox

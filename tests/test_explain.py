@@ -14,7 +14,7 @@ import pytest
 from keepshell.core.idle import Stretch
 from keepshell.core.rules import DROP, KINDS, PROBE, Rule
 from keepshell.core.rung import Rung
-from keepshell.state import PastSession, State
+from keepshell.store.database import PastSession, State
 from tests.support.cli import keepshell
 from tests.support.terminal import Terminal
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from keepshell import memory
 from keepshell.core import ladder, noop
 from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.endings import Ending, Kind
@@ -19,7 +18,8 @@ from keepshell.core.session import Session
 from keepshell.errors import UsageError
 from keepshell.job import Job
 from keepshell.ssh.host_name import Naming
-from keepshell.state import State
+from keepshell.store import memory
+from keepshell.store.database import State
 
 HOST = "me@web:22"
 DROPPED = Ending(Kind.CHANNEL_TIMEOUT, "dropped.", is_drop=True, rule="channel-timeout", idle=900.0)
@@ -161,7 +161,7 @@ def test_a_fault_can_be_looked_for(said: list[str], monkeypatch: pytest.MonkeyPa
 
 def test_a_python_without_sqlite(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     State.of(os.environ).put_rules(HOST, DROP, [Rule(KINDS["tmout"], 600, DROP)])
-    monkeypatch.delitem(sys.modules, "keepshell.state")
+    monkeypatch.delitem(sys.modules, "keepshell.store.database")
     monkeypatch.setitem(sys.modules, "sqlite3", None)
     known = memory.Memory(job())
     assert known.recall().window_change_interval == 60
@@ -172,9 +172,9 @@ def test_a_python_without_sqlite(said: list[str], monkeypatch: pytest.MonkeyPatc
 def test_sqlite_is_not_loaded_for_hosts_of_which_nothing_is_known(
     said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "keepshell.state")
+    monkeypatch.delitem(sys.modules, "keepshell.store.database")
     memory.Memory(job()).recall()
-    assert "keepshell.state" not in sys.modules
+    assert "keepshell.store.database" not in sys.modules
 
 
 def test_nobody_is_told_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from keepshell import state as state_module
 from keepshell.core.idle import Stretch
 from keepshell.core.rules import CONFIG, DROP, KINDS, MEASURED, PROBE, Rule
 from keepshell.core.rung import Rung
-from keepshell.state import KEPT_FOR, PastSession, State, StateError
+from keepshell.store import database as state_module
+from keepshell.store.database import KEPT_FOR, PastSession, State, StateError
 from tests.support.waiting import DEADLINE, eventually
 
 HOST = "me@web:22"

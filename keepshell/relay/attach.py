@@ -39,9 +39,9 @@ class Attached:
     def finish(self) -> int:
         """Relay to the end; returns the exit status, or dies by the child's signal."""
         # Imported while ssh connects, so that it delays nothing.
-        from keepshell import live, memory
         from keepshell.core.session import Session
         from keepshell.relay import wakeups
+        from keepshell.store import live, memory
 
         job = self._job
         known = memory.Memory(job)

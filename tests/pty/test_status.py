@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from keepshell import live
+from keepshell.store import live
 from tests.support.cli import keepshell
 from tests.support.processes import is_gone
 from tests.support.programs import path_of

@@ -15,7 +15,7 @@ import pytest
 
 from keepshell.core.rules import MEASURED
 from keepshell.core.rung import RUNGS
-from keepshell.state import State
+from keepshell.store.database import State
 from tests.support.access import Access
 from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Action, Counts, Middlebox

@@ -15,7 +15,7 @@ import pytest
 from keepshell.core.noop import NOTHING_HARMLESS
 from keepshell.core.rules import CONFIG, DROP, KINDS, PROBE, Rule
 from keepshell.core.rung import Rung
-from keepshell.state import PastSession, State
+from keepshell.store.database import PastSession, State
 from tests.sshd.sides import ssh_of
 from tests.support.access import ALIAS, Access
 from tests.support.dropbear import Dropbear

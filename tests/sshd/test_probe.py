@@ -17,7 +17,7 @@ import pytest
 
 from keepshell import probescript
 from keepshell.core import answers, probing
-from keepshell.state import State
+from keepshell.store.database import State
 from tests.support.access import ALIAS, Access, Keys
 from tests.support.dropbear import Dropbear
 from tests.support.listening import Listening, free_port

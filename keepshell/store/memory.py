@@ -63,7 +63,7 @@ class Memory:
         # sqlite3 takes 5 ms to import: not for somebody of whose hosts nothing is known.
         if directory is None or not os.path.isdir(directory):
             return []
-        from keepshell.state import State
+        from keepshell.store.database import State
 
         return State.of(self._job.env).rules(self.host)
 
@@ -103,7 +103,7 @@ class Memory:
         now: float,
     ) -> Rule | None:
         """What the session has taught, once it is remembered. Raises StateError."""
-        from keepshell.state import PastSession, State
+        from keepshell.store.database import PastSession, State
 
         idle = session.idle
         ended = self._began + now - idle.started_at

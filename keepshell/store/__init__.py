@@ -1,0 +1,1 @@
+"""What is remembered of hosts and sessions, and what runs now."""
