@@ -2,6 +2,6 @@
 
 import sys
 
-from keepshell.cli import main
+from keepshell.cli.main import main
 
 sys.exit(main())

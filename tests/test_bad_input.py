@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from keepshell.cli import main
+from keepshell.cli.main import main
 from tests.support.programs import path_of, require
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal

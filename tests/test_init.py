@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import keepshell
-from keepshell import cli, commands, completion, share
+from keepshell.cli import commands, completion, main, share
 from keepshell.config.settings import option_rows
 from keepshell.errors import UsageError
 from tests.support.programs import STRICT, path_of
@@ -63,7 +63,7 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> str:
 
 
 def test_every_command_is_in_the_table() -> None:
-    assert {command.name for command in commands.COMMANDS} == set(cli._COMMANDS)
+    assert {command.name for command in commands.COMMANDS} == set(main._COMMANDS)
 
 
 def test_the_help_names_all() -> None:
@@ -126,13 +126,13 @@ class TestFunction:
     def test_it_loads_nothing_slow(self) -> None:
         """A shell evaluates it at every start."""
         program = (
-            "import sys; sys.path.insert(0, sys.argv[1]); from keepshell.cli import main; "
+            "import sys; sys.path.insert(0, sys.argv[1]); from keepshell.cli.main import main; "
             "main(['keepshell', 'init', 'zsh']); print('#', *sys.modules)"
         )
         argv = [sys.executable, "-I", "-S", "-c", program, str(ROOT)]
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
         loaded = set(done.stdout.splitlines()[-1].split())
-        assert "keepshell.completion" in loaded
+        assert "keepshell.cli.completion" in loaded
         assert loaded & SLOW == set()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import keepshell
-from keepshell import commands, manpage, share
+from keepshell.cli import commands, manpage, share
 from keepshell.config.settings import KEYS, option_rows
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE

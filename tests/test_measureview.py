@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from keepshell.cli.measure_view import filled
 from keepshell.core.rung import Rung
-from keepshell.measureview import filled
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import keepshell
-from keepshell import share
+from keepshell.cli import share
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE
 
@@ -115,7 +115,7 @@ def test_the_wheel_holds_all_and_nothing_else(built: Built) -> None:
     assert {name: found[name] for name in found.keys() - about} == package | shared
     licences = [name for name in about if name.endswith("/LICENSE")]
     assert [found[name] for name in licences] == [(built.source / "LICENSE").read_bytes()]
-    assert b"keepshell = keepshell.cli:main" in found[f"{NAME}.dist-info/entry_points.txt"]
+    assert b"keepshell = keepshell.cli.main:main" in found[f"{NAME}.dist-info/entry_points.txt"]
 
 
 def test_the_sdist_makes_the_same_wheel(built: Built) -> None:

@@ -31,7 +31,7 @@ CORE_MAY_IMPORT = {
 BANNED_WORDS = {"data2", "handler", "helper", "manager", "misc", "util"}
 
 BEFORE_THE_SPAWN = [
-    "keepshell.cli",
+    "keepshell.cli.main",
     "keepshell.config.load",
     "keepshell.core.policy",
     "keepshell.ssh.become",

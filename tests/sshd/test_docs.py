@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 import keepshell
-from keepshell.commands import COMMANDS
+from keepshell.cli.commands import COMMANDS
 from keepshell.config.load import parse_toml
 from keepshell.config.settings import option_rows
 from keepshell.core.rung import RUNGS

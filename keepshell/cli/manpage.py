@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from keepshell import commands
 from keepshell._version import VERSION
+from keepshell.cli import commands
 from keepshell.config.settings import KEYS, option_rows
 
 TYPE_CHECKING = False

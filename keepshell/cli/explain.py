@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keepshell import explained, tables
+from keepshell import explained
+from keepshell.cli import tables
 from keepshell.core.durations import show
 from keepshell.errors import UsageError
 from keepshell.text.wording import visible

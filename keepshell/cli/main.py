@@ -120,19 +120,19 @@ def _shim(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 
 def _init(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     _take_no_options("init", options)
-    from keepshell import completion
+    from keepshell.cli import completion
 
     return _show(completion.for_startup(arguments, os.environ))
 
 
 def _explain(arguments: Sequence[str], options: Mapping[str, str]) -> int:
-    from keepshell import explaincommand
+    from keepshell.cli import explain
 
-    return _show(explaincommand.command(arguments, options, os.environ))
+    return _show(explain.command(arguments, options, os.environ))
 
 
 def _probe(arguments: Sequence[str], options: Mapping[str, str]) -> int:
-    from keepshell import probe
+    from keepshell.cli import probe
 
     text, status = probe.command(arguments, options, os.environ)
     return _show(text) or status
@@ -140,21 +140,21 @@ def _probe(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 
 def _forget(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     _take_no_options("forget", options)
-    from keepshell import history
+    from keepshell.cli import history
 
     return _show(history.forget(arguments, os.environ))
 
 
 def _history(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     _take_no_options("history", options)
-    from keepshell import history
+    from keepshell.cli import history
 
     return _show(history.command(arguments, os.environ))
 
 
 def _status(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     _take_no_options("status", options)
-    from keepshell import status
+    from keepshell.cli import status
 
     return _show(status.command(arguments, os.environ))
 
@@ -169,7 +169,7 @@ def _on(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 
 def _switch(command: str, arguments: Sequence[str], options: Mapping[str, str]) -> int:
     _take_no_options(command, options)
-    from keepshell import status
+    from keepshell.cli import status
 
     return _show(status.switch(arguments, os.environ, on=command == "on"))
 
@@ -180,7 +180,7 @@ def _take_no_options(command: str, options: Mapping[str, str]) -> None:
 
 
 def _help() -> int:
-    from keepshell import commands
+    from keepshell.cli import commands
 
     return _show(commands.help_text())
 

@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keepshell import launch, tables
-from keepshell.arguments import Arguments
+from keepshell import launch
+from keepshell.cli import tables
+from keepshell.cli.arguments import Arguments
 from keepshell.core import durations, timeline
 from keepshell.core.endings import Kind
 from keepshell.core.rung import Rung

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from keepshell import completiontext
-from keepshell.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
+from keepshell.cli import completion_scripts
+from keepshell.cli.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
 from keepshell.config.settings import KEYS, option_rows
 from keepshell.core.rung import RUNGS
 from keepshell.errors import UsageError
@@ -115,7 +115,7 @@ def _bash() -> str:
         action = step.value.bash if step.value else f"_keepshell_offer {_pairs(step.rows)}"
         steps.append(f"{step.pattern}) {action} ;;")
     return filled(
-        completiontext.BASH,
+        completion_scripts.BASH,
         {
             **_adopting(" | "),
             "commands": _pairs(_command_rows()),
@@ -135,7 +135,7 @@ def _zsh() -> str:
             action = _ZSH_PATHS.get(step.value.kind, f"_message {quoted(step.value.meaning)}")
         steps.append(f"{step.pattern}) {action} ;;")
     return filled(
-        completiontext.ZSH,
+        completion_scripts.ZSH,
         {
             **_adopting(" | "),
             "commands": _described(_command_rows()),
@@ -163,7 +163,7 @@ def _fish() -> str:
         if command.follows:
             rows.append(_fish_adopting(command))
     return filled(
-        completiontext.FISH,
+        completion_scripts.FISH,
         {
             "rows": "\n".join(f"complete -c keepshell -n '{when}' {what}" for when, what in rows),
             "valued": " ".join(option.name for option in options if option.kind),

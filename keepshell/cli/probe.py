@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keepshell import probescript, tables
-from keepshell.arguments import Arguments
+from keepshell import probescript
+from keepshell.cli import tables
+from keepshell.cli.arguments import Arguments
 from keepshell.core import answers, measuring, probing, servertimers
 from keepshell.core.durations import exact, parse, show
 from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
@@ -87,7 +88,8 @@ def _split(typed: Sequence[str]) -> tuple[Arguments, list[str]]:
 
 def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, int]:
     """Raises UsageError for limits that make no sense."""
-    from keepshell import measure, measureview
+    from keepshell import measure
+    from keepshell.cli import measure_view
 
     floor, limit = (_seconds(name, arguments.values) for name in _VALUED)
     if floor >= limit:
@@ -96,7 +98,7 @@ def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -
     measurement = measure.Measurement(target.session_argv, floor, limit, every)
     notes = []
     try:
-        with measureview.progress(limit) as report:
+        with measure_view.progress(limit) as report:
             measurement.run(report)
     except KeyboardInterrupt:
         notes.append("interrupted: what is found so far is kept")
@@ -106,7 +108,7 @@ def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -
     elif not notes:
         notes.append(_NOT_REMEMBERED)
     as_json = arguments.has("json")
-    text = measureview.told(target.name, measurement, notes, as_json=as_json)
+    text = measure_view.told(target.name, measurement, notes, as_json=as_json)
     return text, 0 if measurement.complete else 1
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from keepshell.completion import completion
-from keepshell.manpage import page
+from keepshell.cli.completion import completion
+from keepshell.cli.manpage import page
 
 COMPLETIONS = {
     "bash": "bash-completion/completions/keepshell",

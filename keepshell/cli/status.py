@@ -13,8 +13,9 @@ from typing import Any
 
 import psutil
 
-from keepshell import launch, paths, tables
-from keepshell.arguments import Arguments
+from keepshell import launch, paths
+from keepshell.cli import tables
+from keepshell.cli.arguments import Arguments
 from keepshell.core.durations import describe
 from keepshell.errors import InternalError, UsageError
 from keepshell.ssh import host_name

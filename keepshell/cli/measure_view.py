@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
-from keepshell import tables
+from keepshell.cli import tables
 from keepshell.core.durations import describe
 from keepshell.core.measuring import Search
 from keepshell.core.rung import RUNGS, Rung
