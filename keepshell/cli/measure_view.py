@@ -16,7 +16,7 @@ from keepshell.text.wording import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.measure import Idle, Measurement, Reports
+    from keepshell.probe.measure import Idle, Measurement, Reports
 
 _ALMOST = 0.99
 

@@ -14,14 +14,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keepshell import probescript
 from keepshell.cli import tables
 from keepshell.cli.arguments import Arguments
 from keepshell.core import answers, measuring, probing, servertimers
 from keepshell.core.durations import exact, parse, show
 from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
-from keepshell.probeask import Answer, Target, ask, find
+from keepshell.probe import script
+from keepshell.probe.ask import Answer, Target, ask, find
 from keepshell.store.database import State, StateError
 from keepshell.text.wording import visible
 
@@ -46,7 +46,7 @@ def command(
     if arguments.has("measure"):
         return _measure(target, arguments, environ)
     nonce = secrets.token_hex(8)
-    answer = ask(target, probescript.script(nonce), nonce, environ)
+    answer = ask(target, script.script(nonce), nonce, environ)
     report = answers.read(answer.output, nonce)
     software = answers.banner(answer.messages, target.name, let_in=answer.let_in)
     found = probing.findings(software, report)
@@ -88,8 +88,8 @@ def _split(typed: Sequence[str]) -> tuple[Arguments, list[str]]:
 
 def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, int]:
     """Raises UsageError for limits that make no sense."""
-    from keepshell import measure
     from keepshell.cli import measure_view
+    from keepshell.probe import measure
 
     floor, limit = (_seconds(name, arguments.values) for name in _VALUED)
     if floor >= limit:

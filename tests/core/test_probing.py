@@ -573,7 +573,7 @@ def test_garbage_around_the_answer_is_not_believed() -> None:
 
 
 def test_the_echo_of_the_script_is_no_answer() -> None:
-    from keepshell.probescript import script
+    from keepshell.probe.script import script
 
     assert read(script(NONCE), NONCE) == Report()
 

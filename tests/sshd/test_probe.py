@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from keepshell import probescript
 from keepshell.core import answers, probing
+from keepshell.probe import script
 from keepshell.store.database import State
 from tests.support.access import ALIAS, Access, Keys
 from tests.support.dropbear import Dropbear
@@ -314,7 +314,7 @@ def _answered(shell: str, root: Path, **env: str) -> answers.Report:
     """What the script answers, run here by `shell`, and with `root` before the paths of files."""
     done = subprocess.run(
         [path_of(shell), *(["ash"] if shell == "busybox" else []), "-s"],
-        input=probescript.script("ab12", root=str(root)),
+        input=script.script("ab12", root=str(root)),
         capture_output=True,
         text=True,
         cwd=env["HOME"],

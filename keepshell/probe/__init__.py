@@ -1,0 +1,1 @@
+"""Asking a host for its idle timers, and trying them out."""
