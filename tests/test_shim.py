@@ -17,9 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from keepshell import launch, shimfiles, shiminstall, shimtext
+from keepshell import launch
 from keepshell.core import sshargs
 from keepshell.errors import UsageError
+from keepshell.shim import files as shimfiles
+from keepshell.shim import install
+from keepshell.shim import script as shimtext
 from keepshell.ssh import client, config_scan
 from keepshell.ssh.client import DEPTH
 from tests.support.programs import path_of
@@ -931,7 +934,7 @@ class TestInstall:
             with without_privilege(state, folder):
                 folder.chmod(0o555)
                 with pytest.raises(UsageError) as caught:
-                    shiminstall.command(["install", "--dir", str(folder)], env)
+                    install.command(["install", "--dir", str(folder)], env)
             assert str(caught.value).startswith(f"{folder}/")
             assert str(caught.value).endswith(
                 f": Permission denied; nothing was installed; {ELSEWHERE}"

@@ -96,9 +96,9 @@ def _run(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 
 
 def _exec(arguments: Sequence[str], options: Mapping[str, str]) -> int:
-    from keepshell import shim
+    from keepshell.shim import execute
 
-    execution = shim.Execution(arguments, options, os.environ)
+    execution = execute.Execution(arguments, options, os.environ)
     if "dry_run" in options:
         return _show(execution.describe())
     if execution.warning:
@@ -109,12 +109,12 @@ def _exec(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 def _shim(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     _take_no_options("shim", options)
     if arguments[:1] == ["call"]:
-        from keepshell import shim
+        from keepshell.shim import execute
 
-        return _ssh(shim.called(arguments[1:], os.environ), {})
-    from keepshell import shiminstall
+        return _ssh(execute.called(arguments[1:], os.environ), {})
+    from keepshell.shim import install
 
-    text, status = shiminstall.command(arguments, os.environ)
+    text, status = install.command(arguments, os.environ)
     return _show(text) or status
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PLAIN = "246ACKMNTXYafgknqstvxy"
 VALUED = "BDEFIJLRSWbceilmopw"
 
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+
 _MARK = "# keepshell-shim"
 _HEAD_BYTES = 256
 
@@ -202,7 +204,7 @@ def is_ours(path: str) -> bool:
 
 def _filled(template: str, path: str, **values: str) -> bytes:
     """The template with these values, and those that every shim has."""
-    interpreter, main = sys.executable, os.path.join(os.path.dirname(__file__), "__main__.py")
+    interpreter, main = sys.executable, os.path.join(_PACKAGE, "__main__.py")
     values |= {
         "interpreter": quoted(interpreter),
         "judged": " | ".join(f"-o*{_any_case(word)}*" for word in _JUDGED),
@@ -222,7 +224,7 @@ def _isolation() -> str:
 
     Unless keepshell itself is found by PYTHONPATH.
     """
-    root = os.path.dirname(os.path.dirname(__file__))
+    root = os.path.dirname(_PACKAGE)
     paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     return "-P" if root in map(os.path.abspath, paths) else "-EP"
 

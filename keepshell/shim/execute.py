@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 
-from keepshell import shimfiles, shimtext
 from keepshell.config.settings import FLAGS, KEYS
 from keepshell.errors import KeepshellError, UsageError
+from keepshell.shim import files, script
 from keepshell.ssh import client
 from keepshell.ssh.become import become
 
@@ -41,7 +41,7 @@ class Execution:
         """Have `ssh` and the copiers be ours in the environment."""
         env = self.env
         try:
-            shims, copiers = shimfiles.prepare(env)
+            shims, copiers = files.prepare(env)
         except OSError as error:
             self.warning = f"no place for the shim ({error}); no call of ssh is kept alive"
             return
@@ -71,14 +71,14 @@ def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
         raise UsageError("shim call is what a shim runs; you want: keepshell ssh HOST")
     path, *rest = arguments
     name = os.path.basename(path)
-    if name in shimfiles.COPIERS:
+    if name in files.COPIERS:
         real = client.on_path(name, environ, skip_shims=True)
         if real is None:
             raise UsageError(f"no {name} found on PATH besides keepshell's own")
         become(real, [real, *rest], client.deeper(environ), as_a_shell=True)
-    if name == "ssh" and shimtext.is_ours(path):
+    if name == "ssh" and script.is_ours(path):
         with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
-            shimfiles.write(path, shimtext.ssh_shim(path, environ))
+            files.write(path, script.ssh_shim(path, environ))
     return rest
 
 

@@ -10,7 +10,8 @@ import contextlib
 import os
 import stat
 
-from keepshell import paths, shimtext
+from keepshell import paths
+from keepshell.shim import script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def files(shims: str, copiers: str, environ: Mapping[str, str]) -> Iterator[tupl
     Raises UsageError for a configuration that can't be read.
     """
     ssh = os.path.join(shims, "ssh")
-    yield ssh, shimtext.ssh_shim(ssh, environ)
+    yield ssh, script.ssh_shim(ssh, environ)
     for name in COPIERS:
         path = os.path.join(copiers, name)
-        text = shimtext.copier(path, ssh, environ)
+        text = script.copier(path, ssh, environ)
         if text is not None:
             yield path, text
 

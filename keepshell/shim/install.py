@@ -10,8 +10,9 @@ import contextlib
 import json
 import os
 
-from keepshell import paths, shimfiles, shimtext
+from keepshell import paths
 from keepshell.errors import UsageError
+from keepshell.shim import files, script
 from keepshell.ssh import client
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Answer = tuple[str, int]
     """What to print, and the exit status."""
 
-_NAMES = ("ssh", *shimfiles.COPIERS)
+_NAMES = ("ssh", *files.COPIERS)
 _VERBS = ("install", "remove", "status")
 _ELSEWHERE = "choose another directory with shim install --dir DIR"
 
@@ -64,9 +65,9 @@ def _install(folder: str, environ: Mapping[str, str]) -> Answer:
     notes = _Notes(environ)
     for name in _NAMES:
         path = os.path.join(folder, name)
-        if os.path.lexists(path) and not shimtext.is_ours(path):
+        if os.path.lexists(path) and not script.is_ours(path):
             raise UsageError(f"{path}: is not keepshell's; move it away, or {_ELSEWHERE}")
-    texts = dict(shimfiles.files(folder, folder, environ))
+    texts = dict(files.files(folder, folder, environ))
     is_new, remedy = folder not in notes.made, ""
     try:
         notes.made.setdefault(folder, _missing(folder) + _missing(notes.folder))
@@ -74,7 +75,7 @@ def _install(folder: str, environ: Mapping[str, str]) -> Answer:
         remedy = f"; {_ELSEWHERE}"  # which would not help the note
         os.makedirs(folder, exist_ok=True)
         for path, text in texts.items():
-            shimfiles.write(path, text)
+            files.write(path, text)
     except OSError as error:
         if is_new:
             _take_away(folder, notes)
@@ -106,7 +107,7 @@ def _remove(environ: Mapping[str, str]) -> Answer:
 def _take_away(folder: str, notes: _Notes) -> list[str]:
     """Undo one installation; returns the files that were ours. Raises UsageError."""
     paths = [os.path.join(folder, name) for name in _NAMES]
-    ours = [path for path in paths if shimtext.is_ours(path)]
+    ours = [path for path in paths if script.is_ours(path)]
     try:
         for path in ours:
             os.unlink(path)
@@ -126,7 +127,7 @@ def _status(environ: Mapping[str, str]) -> Answer:
     is_used = False
     for folder in _Notes(environ).made:
         path = os.path.join(folder, "ssh")
-        if not shimtext.is_ours(path):
+        if not script.is_ours(path):
             is_there = os.path.lexists(path)
             state = "is not keepshell's any more" if is_there else "is missing"
             lines.append(f"{path}: {state}")
@@ -183,7 +184,7 @@ class _Notes:
                 os.unlink(self._path)
             return
         paths.make_private(self.folder)
-        shimfiles.replace(self._path, json.dumps(self.made, indent=1).encode(), 0o644)
+        files.replace(self._path, json.dumps(self.made, indent=1).encode(), 0o644)
 
 
 def _checked(notes: object) -> dict[str, list[str]]:

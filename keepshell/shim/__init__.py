@@ -1,0 +1,1 @@
+"""`exec` and `shim`: calls of ssh by scripts and tools, kept alive."""
