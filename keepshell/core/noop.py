@@ -19,9 +19,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from keepshell.core.effects import SSH_PROMPTS
-from keepshell.core.keystrokes import Keystrokes, Line
-from keepshell.core.modes import Modes
-from keepshell.core.prompt import Place, Sight
+from keepshell.core.terminal.keystrokes import Keystrokes, Line
+from keepshell.core.terminal.modes import Modes
+from keepshell.core.terminal.prompt import Place, Sight
 
 FOCUS_IN, FOCUS_OUT = b"\x1b[I", b"\x1b[O"
 EMPTY_PASTE = b"\x1b[200~\x1b[201~"

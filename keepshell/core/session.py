@@ -28,10 +28,10 @@ from keepshell.core.effects import (
 )
 from keepshell.core.evidence import Evidence
 from keepshell.core.idle import IdleClock
-from keepshell.core.keystrokes import Keystrokes
-from keepshell.core.modes import ModeTracker
 from keepshell.core.policy import Policy
 from keepshell.core.rung import Rung
+from keepshell.core.terminal.keystrokes import Keystrokes
+from keepshell.core.terminal.modes import ModeTracker
 
 if TYPE_CHECKING:
     from keepshell.core.ladder import NearLimit

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from keepshell.core import noop
-from keepshell.core.echo import Outcome, Withholding, window
 from keepshell.core.idle import IdleClock
-from keepshell.core.keystrokes import Keystrokes, Line
 from keepshell.core.ladder import Held, Ladder, NearLimit
-from keepshell.core.modes import ModeTracker
 from keepshell.core.policy import Policy
-from keepshell.core.prompt import PromptMemory
 from keepshell.core.rules import Rule
 from keepshell.core.rung import Rung
+from keepshell.core.terminal.echo import Outcome, Withholding, window
+from keepshell.core.terminal.keystrokes import Keystrokes, Line
+from keepshell.core.terminal.modes import ModeTracker
+from keepshell.core.terminal.prompt import PromptMemory
 
 ECHOES_KEPT = 8
 

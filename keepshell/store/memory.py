@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from keepshell import paths
 from keepshell.core import learning, plan
 from keepshell.core.effects import SSH_PROMPTS
-from keepshell.core.keystrokes import Line
 from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
 from keepshell.core.rung import Rung
 from keepshell.core.session import Session
+from keepshell.core.terminal.keystrokes import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 
-from keepshell.core.modes import ModeTracker
+from keepshell.core.terminal.modes import ModeTracker
 
 STREAM = 4 << 20  # bytes of each stream
 CHUNKS = (4096, 16384)  # bytes; a common read of a pty, and the most that the relay takes at once

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keepshell.core.echo import NEWLINES, QUIET_FOR, Outcome, Withholding, window
-from keepshell.core.modes import Modes, ModeTracker
-from keepshell.core.prompt import KEPT, PromptMemory, normal
+from keepshell.core.terminal.echo import NEWLINES, QUIET_FOR, Outcome, Withholding, window
+from keepshell.core.terminal.modes import Modes, ModeTracker
+from keepshell.core.terminal.prompt import KEPT, PromptMemory, normal
 from tests.core.prompt_shapes import SHAPES, Shape, captured
 from tests.support.screen import Screen
 

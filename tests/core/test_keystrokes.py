@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from keepshell.core.keystrokes import ESCAPE_ALONE_AFTER, LONGEST, Keystrokes, Line
+from keepshell.core.terminal.keystrokes import ESCAPE_ALONE_AFTER, LONGEST, Keystrokes, Line
 
 SOON, LATER = ESCAPE_ALONE_AFTER / 2, ESCAPE_ALONE_AFTER * 2
 

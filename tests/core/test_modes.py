@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from keepshell.core.modes import KEYPAD, LONGEST, Mode, Modes, ModeTracker
+from keepshell.core.terminal.modes import KEYPAD, LONGEST, Mode, Modes, ModeTracker
 
 PRIVATE = (
     *(1, 5, 6, 7, 9, 25, 47, 69, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047),

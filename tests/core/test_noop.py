@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.keystrokes import Keystrokes, Line
-from keepshell.core.modes import ModeTracker
 from keepshell.core.noop import (
     EMPTY_PASTE,
     ENTER,
@@ -30,7 +28,9 @@ from keepshell.core.noop import (
     Situation,
     choose,
 )
-from keepshell.core.prompt import PromptMemory
+from keepshell.core.terminal.keystrokes import Keystrokes, Line
+from keepshell.core.terminal.modes import ModeTracker
+from keepshell.core.terminal.prompt import PromptMemory
 
 TESTS = Path(__file__).parents[1]
 LOGIND = frozenset({Rule.LOGIND})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.prompt import KEPT, Place, PromptMemory, normal
+from keepshell.core.terminal.prompt import KEPT, Place, PromptMemory, normal
 from tests.core.prompt_shapes import SHAPES, Capture, Shape, captured
 
 CAPTURED = captured()

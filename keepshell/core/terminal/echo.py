@@ -13,8 +13,8 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from keepshell.core.modes import KEYPAD, Modes, ModeTracker
-from keepshell.core.prompt import normal
+from keepshell.core.terminal.modes import KEYPAD, Modes, ModeTracker
+from keepshell.core.terminal.prompt import normal
 
 SHORTEST_WINDOW = 0.3  # seconds
 QUIET_FOR = 0.05  # seconds in which nothing may follow the redraw

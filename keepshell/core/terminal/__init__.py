@@ -1,0 +1,1 @@
+"""The two streams: modes and prompts shown, keys typed, echo withheld."""
