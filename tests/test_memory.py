@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from keepshell.core import ladder, noop
 from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.endings import Ending, Kind
+from keepshell.core.noops import ladder, table
 from keepshell.core.policy import Policy
 from keepshell.core.rules import DROP, KINDS, PROBE, Rule
 from keepshell.core.session import Session
@@ -76,11 +76,11 @@ def test_a_no_op_that_was_held_is_not_promised(said: list[str], writable: bool) 
     State.of(os.environ).put_rules(HOST, PROBE, [Rule(KINDS["channel-timeout"], 900, PROBE)])
     known = memory.Memory(job())
     known.recall()
-    known.note_holds({noop.Rule.CHANNEL_TIMEOUT: ladder.Held("some reason", 1500.0)}, 1890.0)
+    known.note_holds({table.Rule.CHANNEL_TIMEOUT: ladder.Held("some reason", 1500.0)}, 1890.0)
     known.note_holds({}, 1895.0)
     # ssh has left raw mode, and not yet ended.
     prompts = ladder.Held(SSH_PROMPTS, 1899.9)
-    known.note_holds({noop.Rule.CHANNEL_TIMEOUT: prompts}, 1899.9)
+    known.note_holds({table.Rule.CHANNEL_TIMEOUT: prompts}, 1899.9)
     if not writable:
         Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db").write_text("damaged")
     assert ended(known) == (
@@ -95,7 +95,7 @@ def test_a_hold_of_nothing_but_sshs_own_prompt_is_told(said: list[str]) -> None:
     known = memory.Memory(job())
     known.recall()
     prompts = ladder.Held(SSH_PROMPTS, 1500.0)
-    known.note_holds({noop.Rule.CHANNEL_TIMEOUT: prompts}, 1890.0)
+    known.note_holds({table.Rule.CHANNEL_TIMEOUT: prompts}, 1890.0)
     assert f"held ({SSH_PROMPTS})" in ended(known)
 
 

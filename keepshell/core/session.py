@@ -34,8 +34,8 @@ from keepshell.core.terminal.keystrokes import Keystrokes
 from keepshell.core.terminal.modes import ModeTracker
 
 if TYPE_CHECKING:
-    from keepshell.core.ladder import NearLimit
-    from keepshell.core.typist import Typist
+    from keepshell.core.noops.ladder import NearLimit
+    from keepshell.core.noops.typist import Typist
 
 TAIL_SIZE = 1024
 """Bytes of the last output kept to tell what ended the session."""
@@ -283,7 +283,7 @@ class Session:
         return [*_to_user(data), *([Note(f"redraw-{outcome}")] if outcome else [])]
 
     def _type(self, now: float, phase: Phase) -> list[Effect]:
-        from keepshell.core.typist import Seen  # loaded already: whoever types has it
+        from keepshell.core.noops.typist import Seen  # loaded already: whoever types has it
 
         assert self._typist is not None
         seen = Seen(

@@ -23,7 +23,7 @@ import pexpect
 
 from keepshell.core.answers import first_words
 from keepshell.core.measuring import Search
-from keepshell.core.noop import EMPTY_PASTE, ENTER
+from keepshell.core.noops.table import EMPTY_PASTE, ENTER
 from keepshell.core.rung import RUNGS, Rung
 from keepshell.ssh import client
 

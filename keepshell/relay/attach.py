@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keepshell.core.endings import Ending
+    from keepshell.core.noops.typist import Typist
     from keepshell.core.policy import Policy
     from keepshell.core.rules import Rule
     from keepshell.core.session import Session
-    from keepshell.core.typist import Typist
     from keepshell.job import Job
 
 
@@ -122,7 +122,7 @@ def _typist(policy: Policy, rules: Sequence[Rule], now: float) -> Typist | None:
     """Only where something may be typed: the bulk of sessions has no use for its modules."""
     if not (rules or policy.rules or policy.idle_limit or policy.no_op == "always"):
         return None
-    from keepshell.core import typist
+    from keepshell.core.noops import typist
 
     limits = typist.limits(policy, rules)
     allowed = typist.Allowed(xon=policy.xon, empty_line=policy.may_enter)

@@ -22,8 +22,8 @@ from keepshell.core.terminal.keystrokes import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.core import ladder, noop
     from keepshell.core.endings import Ending
+    from keepshell.core.noops import ladder, table
     from keepshell.job import Job
     from keepshell.ssh.host_name import Naming
 
@@ -67,7 +67,7 @@ class Memory:
 
         return State.of(self._job.env).rules(self.host)
 
-    def note_holds(self, held: Mapping[noop.Rule, ladder.Held], now: float) -> None:
+    def note_holds(self, held: Mapping[table.Rule, ladder.Held], now: float) -> None:
         """What the typist holds at `now`; ssh's own last words will have it forget.
 
         At its end ssh has the terminal as if it prompted: that was not what held all the time.

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.idle import IdleClock
-from keepshell.core.ladder import ACT_AT, RETRY_AFTER, WARN_AT, Held, Ladder
-from keepshell.core.noop import EmptyLine, Hold, Noop, Rule
+from keepshell.core.noops.ladder import ACT_AT, RETRY_AFTER, WARN_AT, Held, Ladder
+from keepshell.core.noops.table import EmptyLine, Hold, Noop, Rule
 
 START = 1000.0
 CHANNEL, TTY, SHELL = Rule.CHANNEL_TIMEOUT, Rule.TTY_IDLE, Rule.SHELL_TIMER

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core import learning, noop
+from keepshell.core import learning
 from keepshell.core.durations import rounded
 from keepshell.core.endings import Ending, Kind
 from keepshell.core.learning import Efforts, Held, held_back, learn
+from keepshell.core.noops import table
 from keepshell.core.plan import (
     SHORTEST,
     Plan,
@@ -448,7 +449,7 @@ def test_a_hold_that_did_not_last_to_the_end_is_not(ending: Ending, efforts: Eff
 
 
 def test_what_would_have_helped_is_said_of_holds_that_there_are() -> None:
-    reasons = {requirement.otherwise for row in noop.ROWS for requirement in row.requires}
+    reasons = {requirement.otherwise for row in table.ROWS for requirement in row.requires}
     assert learning._WOULD_HAVE_HELPED.keys() <= reasons
     assert {HALF, OFF} <= learning._WOULD_HAVE_HELPED.keys()
-    assert noop.NOTHING_HARMLESS.reason == LESS
+    assert table.NOTHING_HARMLESS.reason == LESS

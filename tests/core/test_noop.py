@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.noop import (
+from keepshell.core.noops.table import (
     EMPTY_PASTE,
     ENTER,
     FOCUS_IN,

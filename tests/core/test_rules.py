@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.noop import Rule as Timer
+from keepshell.core.noops.table import Rule as Timer
 from keepshell.core.rules import (
     CONFIG,
     DROP,

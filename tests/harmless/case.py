@@ -40,7 +40,7 @@ class Case:
     reach: tuple[Step, ...]
     finish: tuple[Step, ...]
     expect: str
-    """The row of keepshell.core.noop that sends, or `hold: ` with the reason."""
+    """The row of keepshell.core.noops.table that sends, or `hold: ` with the reason."""
     needs: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str | bytes] = field(default_factory=dict)

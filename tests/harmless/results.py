@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from keepshell.core.noop import ROWS, Rule
+from keepshell.core.noops.table import ROWS, Rule
 from tests.harmless.runs import Result
 
 PATH = "KEEPSHELL_TEST_HARMLESS"

@@ -21,11 +21,11 @@ from functools import partial
 from pathlib import Path
 
 from keepshell.core.effects import Effect, Note, Phase, ToHost, ToUser
-from keepshell.core.noop import ROWS, Row, Rule
+from keepshell.core.noops.table import ROWS, Row, Rule
+from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.policy import Policy
 from keepshell.core.rung import Rung
 from keepshell.core.session import Session
-from keepshell.core.typist import Allowed, Typist
 from tests.harmless.case import CURSOR, EDITS, END, Case, Step
 from tests.support.processes import Rest, end, reap, with_home
 from tests.support.screen import Screen

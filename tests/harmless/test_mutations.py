@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from keepshell.core.noop import ROWS, Row
+from keepshell.core.noops.table import ROWS, Row
 from tests.harmless.runs import run
 from tests.harmless.table import CASES
 from tests.support.programs import require

@@ -13,11 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepshell.core.effects import Phase, ToHost
-from keepshell.core.noop import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON, Rule
+from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON, Rule
+from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.policy import Policy
 from keepshell.core.rung import Rung
 from keepshell.core.session import Session
-from keepshell.core.typist import Allowed, Typist
 from tests.harmless.record import sessions
 
 LIMIT = 60.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from keepshell.core.noop import NOTHING_HARMLESS
+from keepshell.core.noops.table import NOTHING_HARMLESS
 from keepshell.core.rules import CONFIG, DROP, KINDS, PROBE, Rule
 from keepshell.core.rung import Rung
 from keepshell.store.database import PastSession, State

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from keepshell.core.idle import IdleClock
-from keepshell.core.noop import EmptyLine, Hold, Noop, Rule
+from keepshell.core.noops.table import EmptyLine, Hold, Noop, Rule
 
 ACT_AT = 0.5
 """The part of a limit after which a rule is acted on."""

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keepshell.core import noop
 from keepshell.core.idle import IdleClock
-from keepshell.core.ladder import Held, Ladder, NearLimit
+from keepshell.core.noops import table
+from keepshell.core.noops.ladder import Held, Ladder, NearLimit
 from keepshell.core.policy import Policy
 from keepshell.core.rules import Rule
 from keepshell.core.rung import Rung
@@ -34,7 +34,7 @@ this session. A program may have died without turning off what the row goes by."
 _STRING = re.compile(rb"\x1b[]PX^_][^\x07\x1b]*+(?:\x07|\x1b\\)")
 _STRING_BEGUN = re.compile(rb"\x1b(?:[]PX^_][^\x07\x1b]*+\x1b?)?\Z")
 
-_ANY_INPUT = (noop.Rule.CHANNEL_TIMEOUT, noop.Rule.TTY_IDLE)
+_ANY_INPUT = (table.Rule.CHANNEL_TIMEOUT, table.Rule.TTY_IDLE)
 """What a limit of unknown kind is taken for: together they are reset by every no-op alike."""
 
 
@@ -67,21 +67,21 @@ class Typed:
     near_limits: Sequence[NearLimit] = ()
 
 
-def limits(policy: Policy, rules: Iterable[Rule]) -> dict[noop.Rule, float]:
+def limits(policy: Policy, rules: Iterable[Rule]) -> dict[table.Rule, float]:
     """The rules that only input resets, of those known, as far as the policy allows to type.
 
     In seconds. With `no_op = "always"` an interval stands for half the limit of an unknown rule.
     """
-    known: dict[noop.Rule, float] = {}
+    known: dict[table.Rule, float] = {}
 
-    def at_most(rule: noop.Rule, limit: float) -> None:
+    def at_most(rule: table.Rule, limit: float) -> None:
         known[rule] = min(limit, known.get(rule, limit))
 
     if not policy.may_type:
         return known
     for rule in (*policy.rules, *rules):
         if rule.kind.timer:
-            at_most(noop.Rule(rule.kind.timer), rule.limit)
+            at_most(table.Rule(rule.kind.timer), rule.limit)
     guesses = [policy.idle_limit] if policy.idle_limit is not None else []
     if policy.no_op == "always":
         guesses.append(2 * policy.no_op_interval)
@@ -89,9 +89,9 @@ def limits(policy: Policy, rules: Iterable[Rule]) -> dict[noop.Rule, float]:
         for kind in _ANY_INPUT:
             at_most(kind, limit)
     if policy.no_op == "always":
-        at_most(noop.Rule.SHELL_TIMER, 2 * policy.no_op_interval)
+        at_most(table.Rule.SHELL_TIMER, 2 * policy.no_op_interval)
     if not policy.may_enter:
-        known.pop(noop.Rule.SHELL_TIMER, None)
+        known.pop(table.Rule.SHELL_TIMER, None)
     return known
 
 
@@ -100,11 +100,11 @@ class Typist:
 
     def __init__(
         self,
-        limits: Mapping[noop.Rule, float],
+        limits: Mapping[table.Rule, float],
         allowed: Allowed,
         now: float,
         *,
-        rows: tuple[noop.Row, ...] = noop.ROWS,
+        rows: tuple[table.Row, ...] = table.ROWS,
     ) -> None:
         """`limits`, of at least one rule, in seconds; `rows` is the table to go by."""
         self.sent = 0
@@ -126,11 +126,11 @@ class Typist:
     @property
     def rung(self) -> Rung:
         """The highest rung that its rules need."""
-        shell = noop.Rule.SHELL_TIMER in self._ladder.limits
+        shell = table.Rule.SHELL_TIMER in self._ladder.limits
         return Rung.EMPTY_LINE if shell else Rung.NO_OP
 
     @property
-    def held(self) -> Mapping[noop.Rule, Held]:
+    def held(self) -> Mapping[table.Rule, Held]:
         """The rules that are not being beaten at the moment, and why."""
         return self._ladder.held
 
@@ -204,12 +204,12 @@ class Typist:
         modes, sight = seen.modes.snapshot(), self._prompt.sight()
         pending = self._withholding is not None and not self._withholding.over
 
-        def choose(rules: frozenset[noop.Rule]) -> noop.Noop | noop.EmptyLine | noop.Hold:
-            return noop.choose(
-                noop.Situation(
+        def choose(rules: frozenset[table.Rule]) -> table.Noop | table.EmptyLine | table.Hold:
+            return table.choose(
+                table.Situation(
                     now=now,
                     modes=modes,
-                    keys=noop.Keys.of(seen.keystrokes),
+                    keys=table.Keys.of(seen.keystrokes),
                     sight=sight,
                     drawn=self._prompt.drawn,
                     back=self._prompt.back,
@@ -229,7 +229,7 @@ class Typist:
         if chosen is None:
             return Typed(holds=_reasons(self._ladder.held), near_limits=near_limits)
         rung = Rung.NO_OP
-        if isinstance(chosen, noop.EmptyLine):
+        if isinstance(chosen, table.EmptyLine):
             rung = Rung.EMPTY_LINE
             # A shell that is slow to prompt answers later than the link alone would.
             span = max(window(min(self._echoes, default=None)), 1.5 * self._reply_after)
@@ -241,5 +241,5 @@ class Typist:
         return Typed(to_host=chosen.data, row=chosen.row, rung=rung, near_limits=near_limits)
 
 
-def _reasons(held: Mapping[noop.Rule, Held]) -> tuple[str, ...]:
+def _reasons(held: Mapping[table.Rule, Held]) -> tuple[str, ...]:
     return tuple(sorted({hold.reason for hold in held.values()}))

@@ -1,0 +1,1 @@
+"""What may be typed for an absent user, where, and when."""
