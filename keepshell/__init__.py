@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from keepshell.api import parse_ssh_args as parse_ssh_args
     from keepshell.api import pxssh as pxssh
     from keepshell.api import spawn as spawn
-    from keepshell.core.policy import Policy as Policy
-    from keepshell.core.rung import Rung as Rung
+    from keepshell.core.rules.policy import Policy as Policy
+    from keepshell.core.rules.rung import Rung as Rung
 
 _HOMES = {
-    "Policy": "keepshell.core.policy",
-    "Rung": "keepshell.core.policy",
+    "Policy": "keepshell.core.rules.kinds.policy",
+    "Rung": "keepshell.core.rules.kinds.policy",
     "explain": "keepshell.api",
     "parse_ssh_args": "keepshell.api",
     "pxssh": "keepshell.api",

@@ -30,8 +30,8 @@ import pexpect.pxssh
 
 from keepshell.config.load import load
 from keepshell.config.settings import KEYS
-from keepshell.core.policy import Policy
-from keepshell.core.rung import Rung
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.sshargs import SshCommand, parse
 from keepshell.launch import Call
 from keepshell.ssh import client

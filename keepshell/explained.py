@@ -11,8 +11,9 @@ from typing import Any
 from keepshell import launch
 from keepshell.config.settings import KEYS
 from keepshell.core import sshargs
-from keepshell.core.durations import show
-from keepshell.core.plan import (
+from keepshell.core.rules.durations import show
+from keepshell.core.rules.kinds import Rule
+from keepshell.core.rules.plan import (
     Measure,
     Plan,
     adjusted,
@@ -21,8 +22,7 @@ from keepshell.core.plan import (
     next_time,
     plan_for,
 )
-from keepshell.core.policy import Policy
-from keepshell.core.rules import Rule
+from keepshell.core.rules.policy import Policy
 from keepshell.errors import UsageError
 from keepshell.store.database import State
 

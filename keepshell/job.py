@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from keepshell.core.policy import Policy
+    from keepshell.core.rules.policy import Policy
     from keepshell.ssh.host_name import Naming
 
 

@@ -9,8 +9,8 @@ import os
 
 from keepshell.config.load import Config, load
 from keepshell.core import sshargs
-from keepshell.core.policy import Policy, count_max
-from keepshell.core.rung import Rung
+from keepshell.core.rules.policy import Policy, count_max
+from keepshell.core.rules.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.ssh import client, config_scan
 from keepshell.ssh.become import become

@@ -18,7 +18,7 @@ import pexpect
 import pytest
 
 import keepshell
-from keepshell.core.rules import CONFIG, KINDS, Rule
+from keepshell.core.rules.kinds import CONFIG, KINDS, Rule
 from keepshell.core.sshargs import Unparsed
 from keepshell.errors import KeepshellError
 from tests.support.processes import is_gone

@@ -14,7 +14,7 @@ import pytest
 
 import keepshell
 from keepshell.config.load import load
-from keepshell.core.rung import Rung
+from keepshell.core.rules.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.paths import config_path
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from keepshell.core.idle import Stretch
-from keepshell.core.rules import DROP, KINDS, PROBE, Rule
-from keepshell.core.rung import Rung
+from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
+from keepshell.core.rules.rung import Rung
 from keepshell.store.database import PastSession, State
 from tests.support.cli import keepshell
 from tests.support.terminal import Terminal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keepshell.cli.measure_view import filled
-from keepshell.core.rung import Rung
+from keepshell.core.rules.rung import Rung
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.endings import Ending, Kind
 from keepshell.core.noops import ladder, table
-from keepshell.core.policy import Policy
-from keepshell.core.rules import DROP, KINDS, PROBE, Rule
+from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
+from keepshell.core.rules.policy import Policy
 from keepshell.core.session import Session
 from keepshell.errors import UsageError
 from keepshell.job import Job

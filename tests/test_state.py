@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from keepshell.core.idle import Stretch
-from keepshell.core.rules import CONFIG, DROP, KINDS, MEASURED, PROBE, Rule
-from keepshell.core.rung import Rung
+from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, MEASURED, PROBE, Rule
+from keepshell.core.rules.rung import Rung
 from keepshell.store import database as state_module
 from keepshell.store.database import KEPT_FOR, PastSession, State, StateError
 from tests.support.waiting import DEADLINE, eventually

@@ -6,7 +6,7 @@ Only these need it, so nothing here is loaded before ssh starts.
 from __future__ import annotations
 
 from keepshell.config.settings import option_rows
-from keepshell.core.rung import RUNGS
+from keepshell.core.rules.rung import RUNGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

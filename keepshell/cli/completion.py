@@ -12,7 +12,7 @@ import sys
 from keepshell.cli import completion_scripts
 from keepshell.cli.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
 from keepshell.config.settings import KEYS, option_rows
-from keepshell.core.rung import RUNGS
+from keepshell.core.rules.rung import RUNGS
 from keepshell.errors import UsageError
 from keepshell.ssh import client
 from keepshell.text.template import filled, quoted

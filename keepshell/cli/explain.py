@@ -8,7 +8,7 @@ from typing import Any
 
 from keepshell import explained
 from keepshell.cli import tables
-from keepshell.core.durations import show
+from keepshell.core.rules.durations import show
 from keepshell.errors import UsageError
 from keepshell.text.wording import visible
 

@@ -13,9 +13,10 @@ from typing import Any
 from keepshell import launch
 from keepshell.cli import tables
 from keepshell.cli.arguments import Arguments
-from keepshell.core import durations, timeline
+from keepshell.core import timeline
 from keepshell.core.endings import Kind
-from keepshell.core.rung import Rung
+from keepshell.core.rules import durations
+from keepshell.core.rules.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.ssh import host_name
 from keepshell.store.database import PastSession, State

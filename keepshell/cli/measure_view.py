@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
 from keepshell.cli import tables
-from keepshell.core.durations import describe
-from keepshell.core.measuring import Search
-from keepshell.core.rung import RUNGS, Rung
+from keepshell.core.rules.durations import describe
+from keepshell.core.rules.measuring import Search
+from keepshell.core.rules.rung import RUNGS, Rung
 from keepshell.text.wording import visible
 
 TYPE_CHECKING = False

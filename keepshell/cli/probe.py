@@ -16,9 +16,10 @@ from typing import Any
 
 from keepshell.cli import tables
 from keepshell.cli.arguments import Arguments
-from keepshell.core import answers, measuring, probing, servertimers
-from keepshell.core.durations import exact, parse, show
-from keepshell.core.rules import MEASURED, MOST, PROBE, Rule
+from keepshell.core import answers, probing, servertimers
+from keepshell.core.rules import measuring
+from keepshell.core.rules.durations import exact, parse, show
+from keepshell.core.rules.kinds import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
 from keepshell.probe import script
 from keepshell.probe.ask import Answer, Target, ask, find

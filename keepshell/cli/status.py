@@ -16,7 +16,7 @@ import psutil
 from keepshell import launch, paths
 from keepshell.cli import tables
 from keepshell.cli.arguments import Arguments
-from keepshell.core.durations import describe
+from keepshell.core.rules.durations import describe
 from keepshell.errors import InternalError, UsageError
 from keepshell.ssh import host_name
 from keepshell.text.wording import visible

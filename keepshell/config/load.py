@@ -10,7 +10,7 @@ import os
 import stat
 
 from keepshell.config.settings import KEYS, Key, contradictions
-from keepshell.core.policy import Policy
+from keepshell.core.rules.policy import Policy
 from keepshell.errors import UsageError
 from keepshell.paths import config_path
 from keepshell.text.wording import found, printable, suggest
@@ -141,7 +141,7 @@ class _Section:
         """Whether a host called `names` is meant; `[default]` means every host."""
         if not self.patterns:
             return True
-        from keepshell.core import patterns
+        from keepshell.core.rules import patterns
 
         return patterns.matches(self.patterns, names)
 
@@ -156,7 +156,7 @@ class _Section:
         return f"[{section}{''.join(f'.{found(pattern)}' for pattern in patterns)}]"
 
     def _split(self, text: str) -> tuple[str, ...]:
-        from keepshell.core import patterns
+        from keepshell.core.rules import patterns
 
         try:
             return patterns.split(text)

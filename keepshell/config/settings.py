@@ -6,8 +6,8 @@ that only reads durations or words an error is imported when it is needed.
 
 from __future__ import annotations
 
-from keepshell.core.policy import NO_OP_WHEN, Policy
-from keepshell.core.rung import RUNGS, Rung
+from keepshell.core.rules.policy import NO_OP_WHEN, Policy
+from keepshell.core.rules.rung import RUNGS, Rung
 from keepshell.errors import UsageError
 from keepshell.text.wording import found, printable, suggest
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from keepshell.core.rules import Rule
+    from keepshell.core.rules.kinds import Rule
 
 LEAST_LIMIT = 2  # seconds; servers reckon in whole ones and fire up to one early
 _LONGEST = 24 * 86400  # poll(2) takes milliseconds in a C int: 24.8 days
@@ -33,7 +33,7 @@ class _Duration:
         self.instead = instead
 
     def read(self, value: object) -> float:
-        from keepshell.core import durations
+        from keepshell.core.rules import durations
 
         seconds = durations.parse(value) if isinstance(value, str) else value
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
@@ -45,7 +45,7 @@ class _Duration:
         return int(seconds) if self.whole else float(seconds)
 
     def show(self, value: float) -> str:
-        from keepshell.core import durations
+        from keepshell.core.rules import durations
 
         return durations.show(value)
 
@@ -121,22 +121,22 @@ class _Rules:
     expected = 'a list such as ["channel-timeout=15m", "tmout=10m"]'
 
     def read(self, value: object) -> tuple[Rule, ...]:
-        from keepshell.core import rules
+        from keepshell.core.rules import kinds
 
         if isinstance(value, str):
             value = [text for text in value.split(",") if text.strip()]
-        if isinstance(value, tuple) and all(isinstance(rule, rules.Rule) for rule in value):
+        if isinstance(value, tuple) and all(isinstance(rule, kinds.Rule) for rule in value):
             return value
         texts = value
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise ValueError
         try:
-            return rules.parse_all(texts)
+            return kinds.parse_all(texts)
         except ValueError as error:
             raise _ExplainedError(str(error)) from None
 
     def show(self, value: tuple[Rule, ...]) -> str:
-        from keepshell.core import durations
+        from keepshell.core.rules import durations
 
         return ",".join(f"{rule.kind.name}={durations.show(rule.limit)}" for rule in value)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.core.rules import RuleKind
+    from keepshell.core.rules.kinds import RuleKind
 
 MARK = "=KEEPSHELL"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import NamedTuple
 
-from keepshell.core.rung import Rung
+from keepshell.core.rules.rung import Rung
 
 READS_KEPT = 8
 

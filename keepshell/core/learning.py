@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from keepshell.core.durations import rounded, same_time
-from keepshell.core.plan import SENT, Plan, for_typist
-from keepshell.core.rules import DROP, Rule, RuleKind, of_ending
-from keepshell.core.rung import Rung
+from keepshell.core.rules.durations import rounded, same_time
+from keepshell.core.rules.kinds import DROP, Rule, RuleKind, of_ending
+from keepshell.core.rules.plan import SENT, Plan, for_typist
+from keepshell.core.rules.rung import Rung
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

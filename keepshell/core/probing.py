@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from keepshell.core import hosttimers, plan, servertimers
+from keepshell.core import hosttimers, servertimers
 from keepshell.core.answers import Finding, Report
-from keepshell.core.policy import Policy
-from keepshell.core.rules import LEAST, MOST, PROBE, Rule
-from keepshell.core.rung import Rung
+from keepshell.core.rules import plan
+from keepshell.core.rules.kinds import LEAST, MOST, PROBE, Rule
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 
 _ON_THE_WAY = Finding(
     name="the kernel, a firewall, NAT or bastion",

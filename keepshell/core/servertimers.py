@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from keepshell.core import durations, patterns
 from keepshell.core.answers import Finding, Report, openssh_version
-from keepshell.core.rules import KINDS
+from keepshell.core.rules import durations, patterns
+from keepshell.core.rules.kinds import KINDS
 
 _SHELL_CHANNEL = "session:shell"  # sshd_config(5), ChannelTimeout
 _CHANNEL_TIMEOUT_SINCE = (9, 2)

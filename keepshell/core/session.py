@@ -28,8 +28,8 @@ from keepshell.core.effects import (
 )
 from keepshell.core.evidence import Evidence
 from keepshell.core.idle import IdleClock
-from keepshell.core.policy import Policy
-from keepshell.core.rung import Rung
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.terminal.keystrokes import Keystrokes
 from keepshell.core.terminal.modes import ModeTracker
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from keepshell import launch
 from keepshell.core import answers, sshargs
-from keepshell.core.policy import Policy
+from keepshell.core.rules.policy import Policy
 from keepshell.errors import UsageError
 from keepshell.ssh import client, host_name
 from keepshell.text.wording import visible

@@ -22,9 +22,9 @@ from typing import Any
 import pexpect
 
 from keepshell.core.answers import first_words
-from keepshell.core.measuring import Search
 from keepshell.core.noops.table import EMPTY_PASTE, ENTER
-from keepshell.core.rung import RUNGS, Rung
+from keepshell.core.rules.measuring import Search
+from keepshell.core.rules.rung import RUNGS, Rung
 from keepshell.ssh import client
 
 TYPE_CHECKING = False

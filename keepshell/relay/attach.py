@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from keepshell.core.endings import Ending
     from keepshell.core.noops.typist import Typist
-    from keepshell.core.policy import Policy
-    from keepshell.core.rules import Rule
+    from keepshell.core.rules.kinds import Rule
+    from keepshell.core.rules.policy import Policy
     from keepshell.core.session import Session
     from keepshell.job import Job
 

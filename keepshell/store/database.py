@@ -20,8 +20,8 @@ from typing import Any
 
 from keepshell import paths
 from keepshell.core.idle import Stretch
-from keepshell.core.rules import KINDS, Rule
-from keepshell.core.rung import RUNGS
+from keepshell.core.rules.kinds import KINDS, Rule
+from keepshell.core.rules.rung import RUNGS
 from keepshell.errors import InternalError
 
 NAME = "state.db"

@@ -12,7 +12,7 @@ import os
 import time
 
 from keepshell import paths
-from keepshell.core.policy import Policy
+from keepshell.core.rules.policy import Policy
 from keepshell.core.session import Session
 
 TYPE_CHECKING = False

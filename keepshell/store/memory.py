@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterator, Mapping
 
 from keepshell import paths
-from keepshell.core import learning, plan
+from keepshell.core import learning
 from keepshell.core.effects import SSH_PROMPTS
-from keepshell.core.policy import Policy
-from keepshell.core.rules import Rule
-from keepshell.core.rung import Rung
+from keepshell.core.rules import plan
+from keepshell.core.rules.kinds import Rule
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session
 from keepshell.core.terminal.keystrokes import Line
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from keepshell.config import load, settings
 from keepshell.config.load import parse_toml
 from keepshell.config.settings import take_options
-from keepshell.core.policy import Policy
-from keepshell.core.rung import RUNGS, Rung
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import RUNGS, Rung
 from keepshell.errors import UsageError
 
 RUNG_NAMES = '"off", "server-alive", "window-change", "no-op", "empty-line"'

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.durations import describe
 from keepshell.core.endings import Ending, Evidence, Kind, classify
+from keepshell.core.rules.durations import describe
 
 PROMPT = b"\x1b[?2004hREADY$ "
 CLOSED = b"Connection to 127.0.0.1 closed.\r\r\n"

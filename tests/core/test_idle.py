@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.idle import STRETCH_FROM, STRETCHES_KEPT, IdleClock, Stretch
-from keepshell.core.rung import Rung
+from keepshell.core.rules.rung import Rung
 
 START = 1000.0
 

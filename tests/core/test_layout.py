@@ -33,7 +33,7 @@ BANNED_WORDS = {"data2", "handler", "helper", "manager", "misc", "util"}
 BEFORE_THE_SPAWN = [
     "keepshell.cli.main",
     "keepshell.config.load",
-    "keepshell.core.policy",
+    "keepshell.core.rules.kinds.policy",
     "keepshell.ssh.become",
     "keepshell.core.sshargs",
     "keepshell.core.sshwords",
@@ -118,4 +118,4 @@ def test_what_runs_before_ssh_loads_nothing_slow(name: str) -> None:
 
 def test_only_policy_uses_enum_before_the_spawn() -> None:
     users = {name for name, tree in MODULES.items() if "enum" in set(imported(tree))}
-    assert users & set(BEFORE_THE_SPAWN) <= {"keepshell.core.policy"}
+    assert users & set(BEFORE_THE_SPAWN) <= {"keepshell.core.rules.kinds.policy"}

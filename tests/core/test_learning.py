@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core import learning
-from keepshell.core.durations import rounded
 from keepshell.core.endings import Ending, Kind
 from keepshell.core.learning import Efforts, Held, held_back, learn
 from keepshell.core.noops import table
-from keepshell.core.plan import (
+from keepshell.core.rules.durations import rounded
+from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
+from keepshell.core.rules.plan import (
     SHORTEST,
     Plan,
     Verdict,
@@ -27,9 +28,8 @@ from keepshell.core.plan import (
     to_tell,
     told,
 )
-from keepshell.core.policy import Policy
-from keepshell.core.rules import DROP, KINDS, PROBE, Rule
-from keepshell.core.rung import RUNGS, Rung
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import RUNGS, Rung
 
 NOW = 1.7e9
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.measuring import Search, rules
-from keepshell.core.rules import MEASURED
-from keepshell.core.rung import Rung
+from keepshell.core.rules.kinds import MEASURED
+from keepshell.core.rules.measuring import Search, rules
+from keepshell.core.rules.rung import Rung
 
 
 def test_what_lives_to_the_limit_is_asked_once() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keepshell.core import patterns
+from keepshell.core.rules import patterns
 
 NAMES = st.text(alphabet="abA.-[]*?:1", max_size=8)
 PATTERNS = st.text(alphabet="abA.-[]*?:1", min_size=1, max_size=8)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.policy import Policy, count_max
-from keepshell.core.rung import RUNGS, Rung
+from keepshell.core.rules.policy import Policy, count_max
+from keepshell.core.rules.rung import RUNGS, Rung
 
 
 def test_the_rungs_in_their_order() -> None:

@@ -16,10 +16,10 @@ from keepshell.core.answers import (
     read,
     through_master,
 )
-from keepshell.core.policy import Policy
 from keepshell.core.probing import Finding, Row, findings, judged, rules
-from keepshell.core.rules import PROBE
-from keepshell.core.rung import Rung
+from keepshell.core.rules.kinds import PROBE
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.servertimers import of_program
 
 NONCE = "0123456789abcdef"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.noops.table import Rule as Timer
-from keepshell.core.rules import (
+from keepshell.core.rules.kinds import (
     CONFIG,
     DROP,
     KINDS,
@@ -21,7 +21,7 @@ from keepshell.core.rules import (
     parse,
     parse_all,
 )
-from keepshell.core.rung import Rung
+from keepshell.core.rules.rung import Rung
 
 # idle-rules.md: the lowest rung whose column says "lives" in every row of the kind.
 NEEDS = {

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.effects import Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
-from keepshell.core.policy import Policy
-from keepshell.core.rung import Rung
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.session import (
     SUSPEND_NOTICE,
     SUSPEND_UNSEEN_AFTER,

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from keepshell.core import rules
 from keepshell.core.effects import Disconnect, Effect, Note, Phase, Suspend, ToHost, ToUser
 from keepshell.core.noops import table, typist
 from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN
 from keepshell.core.noops.typist import Allowed, Typist
-from keepshell.core.policy import Policy
-from keepshell.core.rung import Rung
+from keepshell.core.rules import kinds as rules
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session
 
 START = 1000.0

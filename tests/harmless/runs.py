@@ -23,8 +23,8 @@ from pathlib import Path
 from keepshell.core.effects import Effect, Note, Phase, ToHost, ToUser
 from keepshell.core.noops.table import ROWS, Row, Rule
 from keepshell.core.noops.typist import Allowed, Typist
-from keepshell.core.policy import Policy
-from keepshell.core.rung import Rung
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session
 from tests.harmless.case import CURSOR, EDITS, END, Case, Step
 from tests.support.processes import Rest, end, reap, with_home

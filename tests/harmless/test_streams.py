@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from keepshell.core.effects import Phase, ToHost
 from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON, Rule
 from keepshell.core.noops.typist import Allowed, Typist
-from keepshell.core.policy import Policy
-from keepshell.core.rung import Rung
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session
 from tests.harmless.record import sessions
 

@@ -19,7 +19,7 @@ import keepshell
 from keepshell.cli.commands import COMMANDS
 from keepshell.config.load import parse_toml
 from keepshell.config.settings import option_rows
-from keepshell.core.rung import RUNGS
+from keepshell.core.rules.rung import RUNGS
 from tests.sshd import test_exec_callers
 from tests.support.access import ALIAS, Access
 from tests.support.programs import path_of, require

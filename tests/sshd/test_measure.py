@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from keepshell.core.rules import MEASURED
-from keepshell.core.rung import RUNGS
+from keepshell.core.rules.kinds import MEASURED
+from keepshell.core.rules.rung import RUNGS
 from keepshell.store.database import State
 from tests.support.access import Access
 from tests.support.dropbear import Dropbear

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from keepshell.core.noops.table import NOTHING_HARMLESS
-from keepshell.core.rules import CONFIG, DROP, KINDS, PROBE, Rule
-from keepshell.core.rung import Rung
+from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, PROBE, Rule
+from keepshell.core.rules.rung import Rung
 from keepshell.store.database import PastSession, State
 from tests.sshd.sides import ssh_of
 from tests.support.access import ALIAS, Access

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from keepshell.core.idle import IdleClock
 from keepshell.core.noops import table
 from keepshell.core.noops.ladder import Held, Ladder, NearLimit
-from keepshell.core.policy import Policy
-from keepshell.core.rules import Rule
-from keepshell.core.rung import Rung
+from keepshell.core.rules.kinds import Rule
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.core.terminal.echo import Outcome, Withholding, window
 from keepshell.core.terminal.keystrokes import Keystrokes, Line
 from keepshell.core.terminal.modes import ModeTracker

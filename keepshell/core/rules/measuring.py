@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from keepshell.core.durations import rounded
-from keepshell.core.rules import KINDS, LEAST, MEASURED, MOST, Rule
-from keepshell.core.rung import RUNGS, Rung
+from keepshell.core.rules.durations import rounded
+from keepshell.core.rules.kinds import KINDS, LEAST, MEASURED, MOST, Rule
+from keepshell.core.rules.rung import RUNGS, Rung
 
 _CLOSE_ENOUGH = 0.05
 """Bisecting ends where the two bounds differ by this part, or by a second."""

@@ -6,8 +6,8 @@ how it is known. Loaded before ssh starts where config.toml states rules, so no 
 
 from __future__ import annotations
 
-from keepshell.core import durations
-from keepshell.core.rung import Rung
+from keepshell.core.rules import durations
+from keepshell.core.rules.rung import Rung
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

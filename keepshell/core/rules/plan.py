@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from keepshell.core.durations import describe, exact
-from keepshell.core.policy import Policy
-from keepshell.core.rules import DROP, KINDS, Rule
-from keepshell.core.rung import Rung
+from keepshell.core.rules.durations import describe, exact
+from keepshell.core.rules.kinds import DROP, KINDS, Rule
+from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 
 ACT_AT = 0.5
 """The part of a limit after which a rule is acted on."""

@@ -6,11 +6,11 @@ No dataclass, NamedTuple or enum here: this module is imported before ssh starts
 
 from __future__ import annotations
 
-from keepshell.core.rung import Rung
+from keepshell.core.rules.rung import Rung
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.core.rules import Rule
+    from keepshell.core.rules.kinds import Rule
 
 NO_OP_WHEN = ("auto", "always", "never")
 """When the rungs that type are used: where a rule needs them, everywhere, nowhere."""
