@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keepshell.core.effects import SSH_PROMPTS
-from keepshell.core.endings import Ending, Kind
+from keepshell.core.ending.endings import Ending, Kind
 from keepshell.core.noops import ladder, table
 from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.policy import Policy

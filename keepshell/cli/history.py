@@ -14,7 +14,7 @@ from keepshell import launch
 from keepshell.cli import tables
 from keepshell.cli.arguments import Arguments
 from keepshell.core import timeline
-from keepshell.core.endings import Kind
+from keepshell.core.ending.endings import Kind
 from keepshell.core.rules import durations
 from keepshell.core.rules.rung import Rung
 from keepshell.errors import UsageError

@@ -26,7 +26,7 @@ from keepshell.core.effects import (
     ToHost,
     ToUser,
 )
-from keepshell.core.evidence import Evidence
+from keepshell.core.ending.evidence import Evidence
 from keepshell.core.idle import IdleClock
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung

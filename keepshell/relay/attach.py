@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from keepshell.core.endings import Ending
+    from keepshell.core.ending.endings import Ending
     from keepshell.core.noops.typist import Typist
     from keepshell.core.rules.kinds import Rule
     from keepshell.core.rules.policy import Policy
@@ -107,7 +107,7 @@ class Attached:
 
 def _ending(session: Session, now: float, status: int) -> Ending:
     """What ended it; `status` as of os.waitstatus_to_exitcode, negative for a signal."""
-    from keepshell.core.endings import classify
+    from keepshell.core.ending.endings import classify
 
     return classify(
         session.evidence(

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 
 from keepshell import paths
-from keepshell.core import learning
 from keepshell.core.effects import SSH_PROMPTS
+from keepshell.core.ending import learning
 from keepshell.core.rules import plan
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.policy import Policy
@@ -23,7 +23,7 @@ from keepshell.core.terminal.keystrokes import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.core.endings import Ending
+    from keepshell.core.ending.endings import Ending
     from keepshell.core.noops import ladder, table
     from keepshell.job import Job
     from keepshell.ssh.host_name import Naming

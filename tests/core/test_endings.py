@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.endings import Ending, Evidence, Kind, classify
+from keepshell.core.ending.endings import Ending, Evidence, Kind, classify
 from keepshell.core.rules.durations import describe
 
 PROMPT = b"\x1b[?2004hREADY$ "

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core import learning
-from keepshell.core.endings import Ending, Kind
-from keepshell.core.learning import Efforts, Held, held_back, learn
+from keepshell.core.ending import learning
+from keepshell.core.ending.endings import Ending, Kind
+from keepshell.core.ending.learning import Efforts, Held, held_back, learn
 from keepshell.core.noops import table
 from keepshell.core.rules.durations import rounded
 from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule

@@ -75,7 +75,7 @@ def test_the_kind_that_an_ending_points_to(ending: str, kind: str) -> None:
 
 
 def test_every_rule_that_an_ending_names_has_a_kind() -> None:
-    from keepshell.core import endings
+    from keepshell.core.ending import endings
 
     for row in endings._ROWS:
         kind = of_ending(row.rule)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from keepshell.core.evidence import JUST
+from keepshell.core.ending.evidence import JUST
 from tests.sshd.sides import ssh_of
 from tests.support.programs import path_of
 from tests.support.remoteshell import PROMPT

@@ -18,7 +18,7 @@ from keepshell.core.rules.rung import Rung
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from keepshell.core.endings import Ending
+    from keepshell.core.ending.endings import Ending
 
 
 _KEY = "one more key"

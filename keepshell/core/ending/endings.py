@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from keepshell.core.evidence import Case, Evidence
+from keepshell.core.ending.evidence import Case, Evidence
 from keepshell.core.rules.durations import describe
 
 __all__ = ["Ending", "Evidence", "Kind", "classify"]

@@ -1,0 +1,1 @@
+"""What ended a session, and what that teaches."""
