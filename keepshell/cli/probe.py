@@ -16,7 +16,7 @@ from typing import Any
 
 from keepshell.cli import tables
 from keepshell.cli.arguments import Arguments
-from keepshell.core import answers, probing, servertimers
+from keepshell.core.probing import answers, findings, servertimers
 from keepshell.core.rules import measuring
 from keepshell.core.rules.durations import exact, parse, show
 from keepshell.core.rules.kinds import MEASURED, MOST, PROBE, Rule
@@ -50,12 +50,12 @@ def command(
     answer = ask(target, script.script(nonce), nonce, environ)
     report = answers.read(answer.output, nonce)
     software = answers.banner(answer.messages, target.name, let_in=answer.let_in)
-    found = probing.findings(software, report)
-    learnt = probing.rules(found, time.time()) if report.complete else ()
+    found = findings.findings(software, report)
+    learnt = findings.rules(found, time.time()) if report.complete else ()
     sentences = [*_unseen(answer, report), *_shortcomings(target, answer, report)]
     if report.complete:
         sentences += _remember(target.name, learnt, environ)
-    rows = [probing.judged(finding, target.policy) for finding in found]
+    rows = [findings.judged(finding, target.policy) for finding in found]
     told = {
         "host": target.name,
         "server": software or None,
@@ -162,7 +162,7 @@ def _remember(
     return [f"remembered: {stated} (keepshell forget {name})"]
 
 
-def _plain(row: probing.Row) -> dict[str, Any]:
+def _plain(row: findings.Row) -> dict[str, Any]:
     return {
         "rule": row.rule,
         "limit": row.limit,
@@ -174,7 +174,7 @@ def _plain(row: probing.Row) -> dict[str, Any]:
 
 
 def _text(
-    target: Target, software: str, rows: Sequence[probing.Row], sentences: Sequence[str]
+    target: Target, software: str, rows: Sequence[findings.Row], sentences: Sequence[str]
 ) -> str:
     cells = [
         (

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from keepshell import launch
-from keepshell.core import answers, sshargs
+from keepshell.core import sshargs
+from keepshell.core.probing import answers
 from keepshell.core.rules.policy import Policy
 from keepshell.errors import UsageError
 from keepshell.ssh import client, host_name

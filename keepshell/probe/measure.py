@@ -21,8 +21,8 @@ from typing import Any
 
 import pexpect
 
-from keepshell.core.answers import first_words
 from keepshell.core.noops.table import EMPTY_PASTE, ENTER
+from keepshell.core.probing.answers import first_words
 from keepshell.core.rules.measuring import Search
 from keepshell.core.rules.rung import RUNGS, Rung
 from keepshell.ssh import client

@@ -13,7 +13,7 @@ The keys of its answer are those that core/servertimers.py and core/hosttimers.p
 
 from __future__ import annotations
 
-from keepshell.core.answers import MARK
+from keepshell.core.probing.answers import MARK
 
 STEP_WITHIN = 4
 """Seconds that each program gets which the script runs."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.answers import (
+from keepshell.core.probing.answers import (
     MARK,
     Report,
     banner,
@@ -16,11 +16,11 @@ from keepshell.core.answers import (
     read,
     through_master,
 )
-from keepshell.core.probing import Finding, Row, findings, judged, rules
+from keepshell.core.probing.findings import Finding, Row, findings, judged, rules
+from keepshell.core.probing.servertimers import of_program
 from keepshell.core.rules.kinds import PROBE
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
-from keepshell.core.servertimers import of_program
 
 NONCE = "0123456789abcdef"
 SSHD = "sshd: /usr/sbin/sshd -D -f /etc/ssh/sshd_config [listener] 0 of 10-100 startups"

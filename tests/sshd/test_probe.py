@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from keepshell.core import answers, probing
+from keepshell.core.probing import answers, findings
 from keepshell.probe import script
 from keepshell.store.database import State
 from tests.support.access import ALIAS, Access, Keys
@@ -418,7 +418,7 @@ def test_what_the_script_reads_below_etc(tmp_path: Path) -> None:
     for name, text in files.items():
         (tmp_path / "etc" / name).write_text(text)
     env = {"HOME": str(tmp_path), "PATH": "/nonexistent", "SHELL": path_of("dash")}
-    found = probing.findings("", _answered("dash", tmp_path, **env))
+    found = findings.findings("", _answered("dash", tmp_path, **env))
     limits = {finding.name: finding.limit for finding in found if finding.limit is not None}
     assert limits == {"autolog": 1800.0, "timeoutd": 1200.0, "lock-after-time 900": 900.0}
     assert not any(finding.holds for finding in found)

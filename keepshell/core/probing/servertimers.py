@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from keepshell.core.answers import Finding, Report, openssh_version
+from keepshell.core.probing.answers import Finding, Report, openssh_version
 from keepshell.core.rules import durations, patterns
 from keepshell.core.rules.kinds import KINDS
 

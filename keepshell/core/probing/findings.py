@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from keepshell.core import hosttimers, servertimers
-from keepshell.core.answers import Finding, Report
+from keepshell.core.probing import hosttimers, servertimers
+from keepshell.core.probing.answers import Finding, Report
 from keepshell.core.rules import plan
 from keepshell.core.rules.kinds import LEAST, MOST, PROBE, Rule
 from keepshell.core.rules.policy import Policy

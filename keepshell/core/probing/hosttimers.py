@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from keepshell.core.answers import Finding, Report
+from keepshell.core.probing.answers import Finding, Report
 from keepshell.core.rules.kinds import KINDS
 
 _FOREVER = 2**64 - 1  # microseconds: how logind says infinity on the bus

@@ -1,0 +1,1 @@
+"""What a probed host said, and what it means."""
