@@ -32,7 +32,7 @@ from keepshell.config.load import load
 from keepshell.config.settings import KEYS
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
-from keepshell.core.sshargs import SshCommand, parse
+from keepshell.core.ssh.arguments import SshCommand, parse
 from keepshell.launch import Call
 from keepshell.ssh import client
 from keepshell.text.wording import found, printable, suggest
@@ -54,7 +54,7 @@ _DEFAULT = Policy()
 def parse_ssh_args(argv: list[str]) -> SshCommand:
     """What ssh(1) understands by these arguments (without `ssh` itself).
 
-    Raises keepshell.core.sshargs.Unparsed, a ValueError, for what ssh would refuse.
+    Raises keepshell.core.ssh.arguments.Unparsed, a ValueError, for what ssh would refuse.
     """
     return parse(argv)
 

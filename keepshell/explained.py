@@ -10,7 +10,6 @@ from typing import Any
 
 from keepshell import launch
 from keepshell.config.settings import KEYS
-from keepshell.core import sshargs
 from keepshell.core.rules.durations import show
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.plan import (
@@ -23,6 +22,7 @@ from keepshell.core.rules.plan import (
     plan_for,
 )
 from keepshell.core.rules.policy import Policy
+from keepshell.core.ssh import arguments
 from keepshell.errors import UsageError
 from keepshell.store.database import State
 
@@ -38,8 +38,8 @@ def explain(
     Raises UsageError for what is no ssh command line, StateError where the state can't be read.
     """
     try:
-        host = sshargs.parse(typed).host
-    except sshargs.Unparsed as reason:
+        host = arguments.parse(typed).host
+    except arguments.Unparsed as reason:
         raise UsageError(f"explain expects ssh's arguments, a host at least: {reason}") from None
     if host is None:  # -V, -Q
         raise UsageError(NEEDS_A_HOST)

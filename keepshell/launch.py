@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 from keepshell.config.load import Config, load
-from keepshell.core import sshargs
 from keepshell.core.rules.policy import Policy, count_max
 from keepshell.core.rules.rung import Rung
+from keepshell.core.ssh import arguments as sshargs
 from keepshell.errors import UsageError
 from keepshell.ssh import client, config_scan
 from keepshell.ssh.become import become

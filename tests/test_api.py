@@ -19,7 +19,7 @@ import pytest
 
 import keepshell
 from keepshell.core.rules.kinds import CONFIG, KINDS, Rule
-from keepshell.core.sshargs import Unparsed
+from keepshell.core.ssh.arguments import Unparsed
 from keepshell.errors import KeepshellError
 from tests.support.processes import is_gone
 from tests.support.remoteshell import PROMPT

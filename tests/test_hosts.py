@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keepshell.core import sshargs
+from keepshell.core.ssh import arguments
 from keepshell.ssh import client, host_name
 from tests.support.programs import path_of
 
@@ -30,9 +30,9 @@ ME = pwd.getpwuid(os.getuid()).pw_name
     ],
 )
 def test_the_command_line_says_what_ssh_would_say(words: list[str], name: str) -> None:
-    command = sshargs.parse(["-F", "none", *words])
+    command = arguments.parse(["-F", "none", *words])
     assert host_name.name_of(command, {}) == name
-    with client.Resolving(path_of("ssh"), sshargs.probe_argv(command)) as resolving:
+    with client.Resolving(path_of("ssh"), arguments.probe_argv(command)) as resolving:
         resolved = resolving.answer()
     assert resolved
     assert host_name.name_of(command, resolved) == name
@@ -41,7 +41,7 @@ def test_the_command_line_says_what_ssh_would_say(words: list[str], name: str) -
 def test_ssh_is_asked_where_its_configuration_names_hosts(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Host web\n  HostName 192.0.2.7\n  User bob\n  Port 2200\n")
-    command = sshargs.parse(["-F", str(config), "web"])
+    command = arguments.parse(["-F", str(config), "web"])
     naming = host_name.Naming(path_of("ssh"), command, None)
     assert naming.name() == "bob@192.0.2.7:2200"
     assert naming.name() == "bob@192.0.2.7:2200"
@@ -55,7 +55,7 @@ def test_ssh_is_not_asked_where_it_could_only_say_the_same(
     config = tmp_path / "config"
     config.write_text("Host web\n  ForwardAgent yes\n")
     monkeypatch.delattr(client, "Resolving")
-    command = sshargs.parse(["-F", str(config), "web"])
+    command = arguments.parse(["-F", str(config), "web"])
     assert host_name.Naming(path_of("ssh"), command, None).name() == f"{ME}@web:22"
 
 
@@ -65,7 +65,7 @@ def test_an_ssh_that_does_not_answer_leaves_the_command_line(tmp_path: Path) -> 
     broken.chmod(0o755)
     config = tmp_path / "config"
     config.write_text("Host web\n  User bob\n")
-    command = sshargs.parse(["-F", str(config), "-p", "2200", "web"])
+    command = arguments.parse(["-F", str(config), "-p", "2200", "web"])
     assert host_name.Naming(str(broken), command, None).name() == f"{ME}@web:2200"
 
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from keepshell import launch
-from keepshell.core import sshargs
+from keepshell.core.ssh import arguments as sshargs
 from keepshell.errors import UsageError
 from keepshell.shim import files as shimfiles
 from keepshell.shim import install

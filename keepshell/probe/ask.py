@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from keepshell import launch
-from keepshell.core import sshargs
 from keepshell.core.probing import answers
 from keepshell.core.rules.policy import Policy
+from keepshell.core.ssh import arguments
 from keepshell.errors import UsageError
 from keepshell.ssh import client, host_name
 from keepshell.text.wording import visible
@@ -92,7 +92,7 @@ class Target:
 
     name: str
     ssh: str
-    command: sshargs.SshCommand
+    command: arguments.SshCommand
     resolved: Mapping[str, str]
     policy: Policy
 
@@ -124,8 +124,8 @@ class Target:
 def find(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> Target:
     """The host that these arguments of ssh name. Raises UsageError where no script could run."""
     try:
-        parsed = sshargs.parse(typed)
-    except sshargs.Unparsed as reason:
+        parsed = arguments.parse(typed)
+    except arguments.Unparsed as reason:
         raise UsageError(f"probe expects a host and ssh's options: {reason}") from None
     if parsed.command or parsed.host is None:
         raise UsageError("probe runs a script of its own on the host: leave the command away")
@@ -135,7 +135,7 @@ def find(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
     call = launch.Call(typed, options, environ)
     call.decide()
     assert call.path is not None
-    with client.Resolving(call.path, sshargs.probe_argv(parsed)) as resolving:
+    with client.Resolving(call.path, arguments.probe_argv(parsed)) as resolving:
         resolved = resolving.answer()
     name = host_name.name_of(parsed, resolved)
     return Target(name, call.path, parsed, resolved, call.policy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from keepshell.core import sshargs
+from keepshell.core.ssh import arguments
 from keepshell.ssh import client, config_scan
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ class Naming:
     """
 
     def __init__(
-        self, ssh: str, command: sshargs.SshCommand, resolved: Mapping[str, str] | None
+        self, ssh: str, command: arguments.SshCommand, resolved: Mapping[str, str] | None
     ) -> None:
         """`resolved` is what `ssh -G` has said, or None if it was not asked. Raises OSError."""
         self._command = command
@@ -29,7 +29,7 @@ class Naming:
         self._resolving: client.Resolving | None = None
         names_hosts = config_scan.NAMING
         if resolved is None and config_scan.look(ssh, command.value("F"), names_hosts).ask:
-            self._resolving = client.Resolving(ssh, sshargs.probe_argv(command))
+            self._resolving = client.Resolving(ssh, arguments.probe_argv(command))
 
     def name(self) -> str:
         """The name, as soon as it is known; that of the command line if ssh does not answer."""
@@ -40,7 +40,7 @@ class Naming:
         return name_of(self._command, self._resolved)
 
 
-def name_of(command: sshargs.SshCommand, resolved: Mapping[str, str]) -> str:
+def name_of(command: arguments.SshCommand, resolved: Mapping[str, str]) -> str:
     """`user@hostname:port` by what `ssh -G` printed; by the command line where that is empty."""
     host = resolved.get("hostname") or (command.host or "").lower()
     user = resolved.get("user") or command.user or _account()

@@ -35,8 +35,8 @@ BEFORE_THE_SPAWN = [
     "keepshell.config.load",
     "keepshell.core.rules.kinds.policy",
     "keepshell.ssh.become",
-    "keepshell.core.sshargs",
-    "keepshell.core.sshwords",
+    "keepshell.core.ssh.arguments",
+    "keepshell.core.ssh.words",
     "keepshell.errors",
 ]
 SLOW = {"argparse", "dataclasses", "json", "pathlib", "re", "subprocess", "tomllib", "typing"}
@@ -78,7 +78,7 @@ def words_in(name: str) -> set[str]:
 
 
 def test_the_package_was_found() -> None:
-    assert "keepshell.core.sshargs" in MODULES
+    assert "keepshell.core.ssh.arguments" in MODULES
     assert CORE
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keepshell.core.sshargs import Route, SshCommand, Unparsed, parse, probe_argv, route
+from keepshell.core.ssh.arguments import Route, SshCommand, Unparsed, parse, probe_argv, route
 
 SFTP = (
     "-x -oPermitLocalCommand=no -oClearAllForwardings=yes -oRemoteCommand=none"

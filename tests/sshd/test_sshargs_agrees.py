@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from keepshell.core.sshargs import Route, SshCommand, Unparsed, parse, probe_argv, route
+from keepshell.core.ssh.arguments import Route, SshCommand, Unparsed, parse, probe_argv, route
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE, eventually
 

@@ -12,7 +12,7 @@ Imported before ssh starts, so no `re`, no `typing`, no `dataclasses` (ARCHITECT
 
 from __future__ import annotations
 
-from keepshell.core.sshwords import (
+from keepshell.core.ssh.words import (
     ALIASES,
     LOG_LEVELS,
     Unparsed,

@@ -1,0 +1,1 @@
+"""ssh's command line, and the words in it."""
