@@ -17,6 +17,7 @@ from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.rung import Rung
 from keepshell.store.database import PastSession, State
 from tests.sshd.sides import ssh_of
+from tests.store.test_database import without_privileges
 from tests.support.access import ALIAS, Access
 from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Action, Counts, Middlebox
@@ -26,7 +27,6 @@ from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 from tests.support.trace import Trace
 from tests.support.waiting import DEADLINE, eventually
-from tests.test_state import without_privileges
 
 LIMIT = 4
 Start = Callable[..., Terminal]

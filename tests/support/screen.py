@@ -2,7 +2,7 @@
 
 pyte 0.8.2 knows no alternate screen, takes `ESC [ > 4 ; 2 m` for an underline and `ESC [ < u` for
 text, and ignores line drawing under UTF-8. So the stream is cut up here, and pyte does the drawing.
-`tests/pty/test_screen_model.py` holds the model against `tmux capture-pane`.
+`tests/relay/test_screen_model.py` holds the model against `tmux capture-pane`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.terminal.prompt import KEPT, Place, PromptMemory, normal
-from tests.core.prompt_shapes import SHAPES, Capture, Shape, captured
+from tests.core.terminal.prompt_shapes import SHAPES, Capture, Shape, captured
 
 CAPTURED = captured()
 PRINTING = [shape for shape in SHAPES if shape.name != "fish"]

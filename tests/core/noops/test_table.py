@@ -32,7 +32,7 @@ from keepshell.core.terminal.keystrokes import Keystrokes, Line
 from keepshell.core.terminal.modes import ModeTracker
 from keepshell.core.terminal.prompt import PromptMemory
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 LOGIND = frozenset({Rule.LOGIND})
 CHANNEL = frozenset({Rule.CHANNEL_TIMEOUT})
 SHELL = frozenset({Rule.SHELL_TIMER})

@@ -247,7 +247,7 @@ def test_a_file_that_was_only_begun(state: State, path: Path) -> None:
 DAMAGED = """
     import os
     from keepshell.state import State, StateError
-    from tests.test_state import HOST
+    from tests.store.test_database import HOST
     try:
         State.of(os.environ).rules(HOST)
     except StateError as error:
@@ -340,7 +340,7 @@ def test_a_lock_costs_a_moment_and_a_sentence(
 READ_ONLY = """
     import os
     from keepshell.state import State, StateError
-    from tests.test_state import HOST, rule, session
+    from tests.store.test_database import HOST, rule, session
     state = State.of(os.environ)
     assert state.rules(HOST) == [rule()]
     try:
@@ -361,7 +361,7 @@ def without_privileges(*argv: str) -> list[str]:
 def run(script: str, *prefix: str) -> str:
     done = subprocess.run(
         [*prefix, sys.executable, "-c", textwrap.dedent(script)],
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -388,7 +388,7 @@ def test_read_only_it_can_be_read(read_only: Path) -> None:
 FULL_DISK = """
     import os
     from keepshell.state import State, StateError
-    from tests.test_state import HOST, rule, session
+    from tests.store.test_database import HOST, rule, session
     state = State.of(os.environ)
     try:
         state.record(session("me@another:22"))
@@ -432,7 +432,7 @@ ENDING = """
     import os, sys
     from keepshell.core.rules import DROP
     from keepshell.state import State
-    from tests.test_state import rule, session
+    from tests.store.test_database import rule, session
     number = int(sys.stdin.readline())
     State.of(os.environ).record(session(f"me@host{number % 5}:22"), learned=rule(drops=1))
 """
@@ -443,7 +443,7 @@ def test_fifty_sessions_that_end_at_once(state: State) -> None:
     waiting = [
         subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(ENDING)],
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
         )
         for _ in range(50)
@@ -463,7 +463,7 @@ IN_MID_WRITE = """
     import os, signal
     from keepshell.core.idle import Stretch
     from keepshell.state import State
-    from tests.test_state import session
+    from tests.store.test_database import session
     def stretches():
         for number in range(1_000_000):  # far more than SQLite's cache holds
             if number == 200_000:
@@ -489,7 +489,7 @@ def test_kill_9_in_the_middle_of_a_write(
     mark = tmp_path / "mark"
     monkeypatch.setenv("MARK", str(mark))
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(IN_MID_WRITE)], cwd=Path(__file__).parent.parent
+        [sys.executable, "-c", textwrap.dedent(IN_MID_WRITE)], cwd=Path(__file__).parents[2]
     )
     eventually(mark.exists, "the middle of the write")
     process.send_signal(signal.SIGKILL)

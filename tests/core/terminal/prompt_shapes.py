@@ -1,7 +1,7 @@
 """Prompts of real shells: how to start each, and what one printed when it was captured.
 
-`python -m tests.core.prompt_shapes` starts every shell under a pty, types the same lines into each
-and writes what came back to prompt_shapes.json, which the tests of the core read.
+`python -m tests.core.terminal.prompt_shapes` starts every shell under a pty, types the same lines
+into each and writes what came back to prompt_shapes.json, which the tests of the core read.
 """
 
 from __future__ import annotations

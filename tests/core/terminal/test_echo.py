@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keepshell.core.terminal.echo import NEWLINES, QUIET_FOR, Outcome, Withholding, window
 from keepshell.core.terminal.modes import Modes, ModeTracker
 from keepshell.core.terminal.prompt import KEPT, PromptMemory, normal
-from tests.core.prompt_shapes import SHAPES, Shape, captured
+from tests.core.terminal.prompt_shapes import SHAPES, Shape, captured
 from tests.support.screen import Screen
 
 CAPTURED = captured()
