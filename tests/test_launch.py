@@ -6,12 +6,14 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.core.test_layout import BEFORE_THE_EXEC
 from tests.support.programs import path_of
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
@@ -637,3 +639,16 @@ class TestDryRun:
             ended = run(keepshell_exe, "--dry-run", *words)
             assert ended.stdout.decode() == f"{path_of('sh')} -c 'exit 3'\n"
             assert ended.returncode == 0
+
+
+@pytest.mark.parametrize("config", ["", '[host."web"]\nrules = ["tmout=10m"]\nrung = "off"\n'])
+def test_what_is_loaded_before_ssh_is_watched(config: str, tells: Path, config_toml: Path) -> None:
+    """tests/core/test_layout.py sees that none of these modules loads anything slow."""
+    if config:
+        config_toml.write_text(config)
+    command = ("ssh", "web", "true")
+    done = run(sys.executable, "-X", "importtime", "-m", "keepshell", *command)
+    loaded = set(re.findall(r"\b(keepshell(?:\.\w+)*)$", done.stderr.decode(), re.M))
+    assert loaded - {"keepshell.__main__", "keepshell.config.toml_lines"} <= set(BEFORE_THE_EXEC)
+    assert "keepshell.launch" in loaded
+    assert Told.read(done.stdout).words[-2:] == ("web", "true")

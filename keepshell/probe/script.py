@@ -8,7 +8,7 @@ The rules it keeps:
   does not stand in the script as such, so neither a banner nor an echo of the script is believed;
 - whatever may hang (a start-up file, sshd -T, the bus) is ended after `STEP_WITHIN`.
 
-The keys of its answer are those that core/servertimers.py and core/hosttimers.py read.
+The keys of its answer are those that core/probing/servertimers.py and hosttimers.py read.
 """
 
 from __future__ import annotations

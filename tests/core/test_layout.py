@@ -1,6 +1,6 @@
-"""The walls between the modules stand: what may import what, what a module must say, what is fast.
+"""The house stands as drawn: what may import what, what a module must say, what loads fast.
 
-ARCHITECTURE.md draws them; this reads the source to see that they are kept.
+This reads the source to see it. A new folder gets a floor in `FLOORS`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,45 @@ CORE_MAY_IMPORT = {
 }
 BANNED_WORDS = {"data2", "handler", "helper", "manager", "misc", "util"}
 
-BEFORE_THE_SPAWN = [
-    "keepshell.cli.main",
-    "keepshell.config.load",
-    "keepshell.core.rules.kinds.policy",
-    "keepshell.ssh.become",
-    "keepshell.core.ssh.arguments",
-    "keepshell.core.ssh.words",
-    "keepshell.errors",
-]
-SLOW = {"argparse", "dataclasses", "json", "pathlib", "re", "subprocess", "tomllib", "typing"}
+FLOORS = (
+    "keepshell.__main__",
+    "keepshell.cli",
+    "keepshell",
+    "keepshell.api",
+    "keepshell.explained keepshell.probe keepshell.shim",
+    "keepshell.launch",
+    "keepshell.relay",
+    "keepshell.store",
+    "keepshell.job",
+    "keepshell.config keepshell.ssh",
+    "keepshell.paths",
+    "keepshell.text keepshell.errors keepshell._version",
+    "keepshell.core.session",
+    "keepshell.core.noops keepshell.core.ending keepshell.core.probing keepshell.core.timeline",
+    "keepshell.core.idle keepshell.core.terminal keepshell.core.effects keepshell.core.ssh",
+    "keepshell.core.rules",
+    "keepshell.core",
+)
+"""From the top floor down; a room is a folder, or a file directly in `keepshell/` or `core/`. Each
+may import from the floors below its own, and no file of it from one that imports it."""
+
+MOST_FILES = {"keepshell": 14, "keepshell/core": 8}
+
+BEFORE_THE_EXEC = (
+    *("keepshell", "keepshell._version", "keepshell.cli", "keepshell.cli.main"),
+    *("keepshell.config", "keepshell.config.load", "keepshell.config.settings"),
+    *("keepshell.core", "keepshell.core.rules", "keepshell.core.rules.policy"),
+    *("keepshell.core.rules.durations", "keepshell.core.rules.kinds"),
+    *("keepshell.core.rules.patterns", "keepshell.core.rules.rung"),
+    *("keepshell.core.ssh", "keepshell.core.ssh.arguments", "keepshell.core.ssh.words"),
+    *("keepshell.errors", "keepshell.launch", "keepshell.paths"),
+    *("keepshell.ssh", "keepshell.ssh.become", "keepshell.ssh.client"),
+    *("keepshell.ssh.config_scan", "keepshell.text", "keepshell.text.wording"),
+)
+"""All that may be loaded before ssh takes over; tests/test_launch.py sees that nothing else is."""
+
+SLOW = {"argparse", "dataclasses", "enum", "json", "pathlib", "re", "subprocess"}
+SLOW |= {"tomllib", "typing"}
 
 
 def name_of(path: Path) -> str:
@@ -80,6 +109,7 @@ def words_in(name: str) -> set[str]:
 def test_the_package_was_found() -> None:
     assert "keepshell.core.ssh.arguments" in MODULES
     assert CORE
+    assert set(BEFORE_THE_EXEC) <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", CORE)
@@ -101,7 +131,7 @@ def test_names_say_what_they_mean(name: str) -> None:
     assert [found for found in defined if words_in(found) & BANNED_WORDS] == []
 
 
-@pytest.mark.parametrize("name", [name for name in BEFORE_THE_SPAWN if name in MODULES])
+@pytest.mark.parametrize("name", BEFORE_THE_EXEC)
 def test_what_runs_before_ssh_loads_nothing_slow(name: str) -> None:
     """Without site (-S) and without the environment (-I): only what the module itself pulls in."""
     script = f"import sys; sys.path.insert(0, sys.argv[1]); import {name}; print(*sys.modules)"
@@ -116,6 +146,55 @@ def test_what_runs_before_ssh_loads_nothing_slow(name: str) -> None:
     assert loaded & SLOW == set()
 
 
-def test_only_policy_uses_enum_before_the_spawn() -> None:
-    users = {name for name, tree in MODULES.items() if "enum" in set(imported(tree))}
-    assert users & set(BEFORE_THE_SPAWN) <= {"keepshell.core.rules.kinds.policy"}
+def room_of(name: str) -> str:
+    """The folder of a module; of a file directly in `keepshell/` or `core/`, the file itself."""
+    folder = name.rpartition(".")[0]
+    if is_package(name):
+        return name
+    return name if folder in ("keepshell", "keepshell.core") else folder
+
+
+def is_package(name: str) -> bool:
+    return (PACKAGE.parent / name.replace(".", "/") / "__init__.py").exists()
+
+
+def modules_imported(name: str) -> set[str]:
+    """The modules of ours that a module names in any import statement."""
+    found: set[str] = set()
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {n if n in MODULES else node.module or "" for n in names}
+    return (found & set(MODULES)) - {name}
+
+
+FLOOR_OF = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_go_down(name: str) -> None:
+    room = room_of(name)
+    others = {used for used in modules_imported(name) if room_of(used) != room}
+    assert {used for used in others if FLOOR_OF[room_of(used)] >= FLOOR_OF[room]} == set()
+
+
+def test_every_floor_is_there() -> None:
+    assert set(FLOOR_OF) == {room_of(name) for name in MODULES}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_file_imports_itself_in_a_circle(name: str) -> None:
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for used in modules_imported(waiting.pop()) - seen:
+            seen.add(used)
+            waiting.append(used)
+    assert name not in seen
+
+
+@pytest.mark.parametrize(("folder", "most"), MOST_FILES.items())
+def test_a_folder_can_be_taken_in_at_a_glance(folder: str, most: int) -> None:
+    assert len(list((PACKAGE.parent / folder).glob("*.py"))) <= most

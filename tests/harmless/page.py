@@ -26,8 +26,9 @@ modes and title of the screen, the bells, the files of the working directory (wi
 history among them), and the exit status. **There was no
 difference in any of these {cases} states of {programs} programs.**
 
-- **typed** is the row of the table in `keepshell/core/noop.py` that sent something; `nothing` means
-  that nothing is known to be harmless there, or not at that moment, for the reason given.
+- **typed** is the row of the table in `keepshell/core/noops/table.py` that sent something;
+  `nothing` means that nothing is known to be harmless there, or not at that moment, for the reason
+  given.
   `xon = true` and a rule of the kind `channel-timeout` are given throughout; without them `xon`
   reads `nothing`.
 - **tty idle** says whether the idle time of the program's terminal (its atime, which logind and

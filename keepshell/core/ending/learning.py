@@ -30,7 +30,7 @@ _WOULD_HAVE_HELPED = {
     "the last key may have been tmux's prefix": _KEY,
     "the last key may make the next one a literal": _KEY,
 }
-"""What would have made a hold needless, by its reason in noop.py; of others nothing is known."""
+"""What would have made a hold needless, by its reason in the table; of others nothing is known."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class RuleKind:
         self.needs = needs
         """The lowest rung that beats it, None where nothing does."""
         self.timer = timer
-        """The timer of the rungs that type which acts on it, as noop.py names them."""
+        """The timer of the rungs that type which acts on it, as core/noops/table.py names them."""
         self.lag = lag
         """Seconds by which what resets it may be noticed late."""
         self.believed_from = believed_from
