@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from keepshell.core.rules.rung import Rung as Rung
 
 _HOMES = {
-    "Policy": "keepshell.core.rules.kinds.policy",
-    "Rung": "keepshell.core.rules.kinds.policy",
+    "Policy": "keepshell.core.rules.policy",
+    "Rung": "keepshell.core.rules.rung",
     "explain": "keepshell.api",
     "parse_ssh_args": "keepshell.api",
     "pxssh": "keepshell.api",

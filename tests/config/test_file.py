@@ -166,7 +166,7 @@ def test_what_delays_ssh_is_not_imported(place: Path, text: str | None, loads: s
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from keepshell.config.load import load\n"
-        "from keepshell.config.load.settings import take_options\n"
+        "from keepshell.config.settings import take_options\n"
         "options, _ = take_options(['--outage-tolerance', '1h', 'ssh', 'web1'])\n"
         "load({'XDG_CONFIG_HOME': sys.argv[2]}).policy(['web1'], options).sources\n"
         "print(*sys.modules)\n"
