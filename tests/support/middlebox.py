@@ -137,13 +137,13 @@ class _Connection:
     def opened(self, side: _Side) -> None:
         """The client has come, or the server has answered."""
         if side is self.client:
-            side.pause_reading()  # until there is somebody to forward to
             self._dialling = self._loop.create_task(self._dial())
+        elif self._closed:  # the client left while we were dialling
+            side.close()
         else:
             self._counted_at = self._loop.time()
             self._timer = self._loop.call_at(self._counted_at + self.box.limit, self._check)
             self.box.note("opened", self.number)
-            self.client.resume_reading()
 
     def received(self, side: _Side, chunk: bytes) -> None:
         """Count and forward, or swallow."""
@@ -196,15 +196,22 @@ class _Connection:
 
 
 class _Side(asyncio.Protocol):
-    """One TCP connection of the two. A full buffer here stops the reading over there."""
+    """One TCP connection of the two. A full buffer here stops the reading over there.
+
+    What is written before the connection is made goes out first thing. To stop the other side's
+    reading until then is no way: the asyncio of Python 3.11.2 forgets a `pause_reading` that is
+    called in `connection_made`.
+    """
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
         self._transport: asyncio.Transport | None = None
+        self._early = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        transport.write(self._early)
         self._connection.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -228,7 +235,9 @@ class _Side(asyncio.Protocol):
             self._transport.resume_reading()
 
     def write(self, chunk: bytes) -> None:
-        if self._transport is not None:
+        if self._transport is None:
+            self._early += chunk
+        else:
             self._transport.write(chunk)
 
     def close(self) -> None:
