@@ -246,7 +246,7 @@ def test_a_file_that_was_only_begun(state: State, path: Path) -> None:
 
 DAMAGED = """
     import os
-    from keepshell.state import State, StateError
+    from keepshell.store.database import State, StateError
     from tests.store.test_database import HOST
     try:
         State.of(os.environ).rules(HOST)
@@ -339,7 +339,7 @@ def test_a_lock_costs_a_moment_and_a_sentence(
 
 READ_ONLY = """
     import os
-    from keepshell.state import State, StateError
+    from keepshell.store.database import State, StateError
     from tests.store.test_database import HOST, rule, session
     state = State.of(os.environ)
     assert state.rules(HOST) == [rule()]
@@ -387,7 +387,7 @@ def test_read_only_it_can_be_read(read_only: Path) -> None:
 
 FULL_DISK = """
     import os
-    from keepshell.state import State, StateError
+    from keepshell.store.database import State, StateError
     from tests.store.test_database import HOST, rule, session
     state = State.of(os.environ)
     try:
@@ -430,8 +430,7 @@ def test_a_full_database(state: State, path: Path, monkeypatch: pytest.MonkeyPat
 
 ENDING = """
     import os, sys
-    from keepshell.core.rules import DROP
-    from keepshell.state import State
+    from keepshell.store.database import State
     from tests.store.test_database import rule, session
     number = int(sys.stdin.readline())
     State.of(os.environ).record(session(f"me@host{number % 5}:22"), learned=rule(drops=1))
@@ -462,17 +461,18 @@ def test_fifty_sessions_that_end_at_once(state: State) -> None:
 IN_MID_WRITE = """
     import os, signal
     from keepshell.core.idle import Stretch
-    from keepshell.state import State
+    from keepshell.store.database import State
     from tests.store.test_database import session
     def stretches():
-        for number in range(1_000_000):  # far more than SQLite's cache holds
-            if number == 200_000:
+        for number in range(2_000):  # many pages, where the cache holds ten
+            if number == 1_000:
                 open(os.environ["MARK"], "w").close()
                 signal.pause()
             yield (1, float(number), 60.0, 1)
     import sqlite3
     class Slow(sqlite3.Connection):
         def executemany(self, sql, rows):
+            self.execute("PRAGMA cache_size = 10")
             return super().executemany(sql, stretches() if "stretch" in sql else rows)
     real = sqlite3.connect
     sqlite3.connect = lambda *a, **k: real(*a, **k, factory=Slow)
