@@ -13,8 +13,8 @@ from keepshell.config.settings import KEYS
 from keepshell.core.rules.durations import show
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.plan import (
-    Measure,
     Plan,
+    Remedy,
     adjusted,
     against_idle_limit,
     idle_limit_says,
@@ -59,7 +59,7 @@ def explain(
             for name, value, source in call.server_alive()
         ],
         "idle_limit": _idle_limit(call),
-        "rules": [_rule(measure) for measure in plan.measures],
+        "rules": [_rule(remedy) for remedy in plan.remedies],
     }
 
 
@@ -77,9 +77,9 @@ def _settings(call: launch.Call, plan: Plan) -> list[dict[str, Any]]:
 
 def _reason(policy: Policy, plan: Plan, interval: float) -> str:
     """What makes the interval shorter than the policy has it."""
-    for measure in plan.measures:
-        if measure.acts and measure.every == interval:
-            return f"half of {_stated(measure.rule)}, {_source(measure.rule)}"
+    for remedy in plan.remedies:
+        if remedy.acts and remedy.every == interval:
+            return f"half of {_stated(remedy.rule)}, {_source(remedy.rule)}"
     return f"half of idle_limit = {show(policy.idle_limit or 0)}"
 
 
@@ -107,8 +107,8 @@ def _source(rule: Rule) -> str:
     return "drop, suspected" if rule.source == "drop" else rule.source
 
 
-def _rule(measure: Measure) -> dict[str, Any]:
-    rule = measure.rule
+def _rule(remedy: Remedy) -> dict[str, Any]:
+    rule = remedy.rule
     return {
         "kind": rule.kind.name,
         "stated": _stated(rule),
@@ -120,11 +120,11 @@ def _rule(measure: Measure) -> dict[str, Any]:
         "drops": rule.drops,
         "seen_at": rule.seen_at or None,
         "reset_by": rule.kind.reset_by,
-        "verdict": measure.verdict.value,
-        "rung": None if measure.rung is None else measure.rung.label,
-        "every": measure.every if measure.acts else None,
-        "setting": measure.setting or None,
-        "says": next_time(measure),
+        "verdict": remedy.verdict.value,
+        "rung": None if remedy.rung is None else remedy.rung.label,
+        "every": remedy.every if remedy.acts else None,
+        "setting": remedy.setting or None,
+        "says": next_time(remedy),
     }
 
 

@@ -13,10 +13,6 @@ class Phase(Enum):
     IN_SESSION = "in-session"
 
 
-SSH_PROMPTS = "ssh itself prompts"
-"""Why nothing is sent while ssh asks something."""
-
-
 class ToHost(NamedTuple):
     """Bytes for the child's pty."""
 

@@ -15,19 +15,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from keepshell.core.effects import (
-    SSH_PROMPTS,
-    Disconnect,
-    Effect,
-    Note,
-    Nudge,
-    Phase,
-    Suspend,
-    ToHost,
-    ToUser,
-)
+from keepshell.core.effects import Disconnect, Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
 from keepshell.core.ending.evidence import Evidence
 from keepshell.core.idle import IdleClock
+from keepshell.core.reasons import Reason
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.terminal.keystrokes import Keystrokes
@@ -48,7 +39,7 @@ SUSPEND_WITHIN = 2.0
 SUSPEND_UNSEEN_AFTER = 0.05
 
 
-_HELD_IN = {Phase.PROMPTING: SSH_PROMPTS}
+_HELD_IN = {Phase.PROMPTING: Reason.SSH_PROMPTS}
 
 
 class Session:
@@ -87,7 +78,7 @@ class Session:
         self._forwarded: int | None = None
         self._stopped = False
         self._held_at = now
-        self._held = ""
+        self._held: Reason | None = None
         self._suspend_by: float | None = None
         self._tail = b""
 
@@ -217,7 +208,7 @@ class Session:
         reasons = {self._held} if self._held else set()
         if self._typist is not None:
             reasons |= {held.reason for held in self._typist.held.values()}
-        return "; ".join(sorted(reasons)) or None
+        return "; ".join(sorted(reason.text for reason in reasons)) or None
 
     @property
     def cut_off(self) -> bool:
@@ -265,10 +256,10 @@ class Session:
                 yield self._typist.deadline(self.idle, self.keystrokes), self._type
 
     def _nudge(self, now: float, phase: Phase) -> list[Effect]:
-        self._held = "the child is stopped" if self._stopped else _HELD_IN.get(phase, "")
+        self._held = Reason.STOPPED if self._stopped else _HELD_IN.get(phase)
         if self._held:
             self._held_at = now
-            return [Note("hold", self._held)]
+            return [Note("hold", self._held.text)]
         self.idle.sent(now)
         self.nudges += 1
         return [Nudge(), Note("nudge-sent")]
@@ -294,7 +285,7 @@ class Session:
             child_stopped=self._stopped,
         )
         typed = self._typist.type(now, seen)
-        effects: list[Effect] = [Note("hold", reason) for reason in typed.holds]
+        effects: list[Effect] = [Note("hold", reason.text) for reason in typed.holds]
         effects += self._say_near_limits(typed.near_limits)
         if typed.to_host:
             self.idle.sent(now, typed.rung)
@@ -305,11 +296,11 @@ class Session:
     def _say_near_limits(self, nears: Sequence[NearLimit]) -> list[Effect]:
         """In the trace, and as one notification of the terminal's (OSC 9) where the user wishes."""
         effects: list[Effect] = [
-            Note("near-limit", f"{near.rule.value}: {near.reason}") for near in nears
+            Note("near-limit", f"{near.timer.value}: {near.reason.text}") for near in nears
         ]
         if nears and self._policy.warn and not self.modes.snapshot().half_sequence:
-            rules = " or ".join(near.rule.value for near in nears)
-            reasons = "; ".join(sorted({near.reason for near in nears}))
+            rules = " or ".join(near.timer.value for near in nears)
+            reasons = "; ".join(sorted({near.reason.text for near in nears}))
             text = f"keepshell: {rules} may end this session: {reasons}"
             effects.append(ToUser(b"\x1b]9;" + text.encode("ascii", "replace") + b"\x07"))
         return effects

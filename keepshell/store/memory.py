@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 
 from keepshell import paths
-from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.ending import learning
+from keepshell.core.reasons import Reason
 from keepshell.core.rules import plan
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.policy import Policy
@@ -40,7 +40,7 @@ class Memory:
         self._policy = job.policy
         self._known: list[Rule] = []
         self._told: list[Rule] = []
-        self._held: dict[str, tuple[str, float]] = {}
+        self._held: dict[str, tuple[Reason, float]] = {}
         self._warned = False
         self._began = time.time()
         self._naming: Naming | None = None
@@ -54,9 +54,9 @@ class Memory:
                 self.host = self._naming.name()
                 self._known = self._read()
         self.plan = plan.plan_for(self._known, self._policy)
-        for measure in plan.to_tell(self.plan):
-            if self._say(plan.told(self.host, measure)):
-                self._told.append(measure.rule.with_changes(told=measure.mark))
+        for remedy in plan.to_tell(self.plan):
+            if self._say(plan.told(self.host, remedy)):
+                self._told.append(remedy.rule.with_changes(told=remedy.mark))
         return plan.adjusted(self._policy, self.plan)
 
     def _read(self) -> list[Rule]:
@@ -68,14 +68,14 @@ class Memory:
 
         return State.of(self._job.env).rules(self.host)
 
-    def note_holds(self, held: Mapping[table.Rule, ladder.Held], now: float) -> None:
+    def note_holds(self, held: Mapping[table.Timer, ladder.Held], now: float) -> None:
         """What the typist holds at `now`; ssh's own last words will have it forget.
 
         At its end ssh has the terminal as if it prompted: that was not what held all the time.
         """
-        for rule, hold in held.items():
-            if hold.reason != SSH_PROMPTS or rule.value not in self._held:
-                self._held[rule.value] = hold.reason, now
+        for timer, hold in held.items():
+            if hold.reason is not Reason.SSH_PROMPTS or timer.value not in self._held:
+                self._held[timer.value] = hold.reason, now
 
     def remember(self, session: Session, ending: Ending, *, status: int, now: float) -> str:
         """Record the session and what it has taught; answers the sentence to be said of it.
@@ -92,7 +92,7 @@ class Memory:
         held_back = learning.held_back(ending, self.plan, efforts)
         if held_back or learned is None:
             return held_back
-        return f"Next time: {plan.next_time(plan.measure(learned, self._policy))}."
+        return f"Next time: {plan.next_time(plan.remedy_for(learned, self._policy))}."
 
     def _record(
         self,
@@ -132,7 +132,8 @@ class Memory:
             typed_idle=idle.since(idle.typed_at, now) if idle.tried >= Rung.NO_OP else None,
             half_line=session.keystrokes.line is not Line.NOTHING,
             held={
-                timer: learning.Held(reason, now - at) for timer, (reason, at) in self._held.items()
+                timer: learning.LastHold(reason, now - at)
+                for timer, (reason, at) in self._held.items()
             },
         )
 

@@ -46,7 +46,7 @@ FLOORS = (
     "keepshell.core.session",
     "keepshell.core.noops keepshell.core.ending keepshell.core.probing keepshell.core.timeline",
     "keepshell.core.idle keepshell.core.terminal keepshell.core.effects keepshell.core.ssh",
-    "keepshell.core.rules",
+    "keepshell.core.rules keepshell.core.reasons",
     "keepshell.core",
 )
 """From the top floor down; a room is a folder, or a file directly in `keepshell/` or `core/`. Each

@@ -95,7 +95,7 @@ def test_nothing_is_sent_while_ssh_prompts() -> None:
 def test_nothing_is_sent_while_the_child_is_stopped() -> None:
     session = make()
     session.child_stopped(True)
-    assert tick(session, START + EVERY) == [Note("hold", "the child is stopped")]
+    assert tick(session, START + EVERY) == [Note("hold", "the program is stopped")]
     session.child_stopped(False)
     assert tick(session, START + 2 * EVERY) == NUDGED
 

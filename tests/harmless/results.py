@@ -6,13 +6,13 @@ import json
 import os
 from pathlib import Path
 
-from keepshell.core.noops.table import ROWS, Rule
+from keepshell.core.noops.table import ROWS, Timer
 from tests.harmless.runs import Result
 
 PATH = "KEEPSHELL_TEST_HARMLESS"
 """The environment variable that names the file; nothing is recorded without it."""
 
-RESET_ATIME = {row.name for row in ROWS if row.sends and Rule.TTY_IDLE in row.resets}
+RESET_ATIME = {row.name for row in ROWS if row.sends and Timer.TTY_IDLE in row.resets}
 
 
 def record(result: Result) -> None:

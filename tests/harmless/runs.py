@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from keepshell.core.effects import Effect, Note, Phase, ToHost, ToUser
-from keepshell.core.noops.table import ROWS, Row, Rule
+from keepshell.core.noops.table import ROWS, Row, Timer
 from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
@@ -40,7 +40,7 @@ AGREE_WITHIN = 10.0  # seconds for the screens of both runs to become the same
 _POLL_EVERY = 0.01
 
 _NO_TYPING = Policy(rung=Rung.SERVER_ALIVE)
-_RULES = (Rule.TTY_IDLE, Rule.CHANNEL_TIMEOUT)
+_RULES = (Timer.TTY_IDLE, Timer.CHANNEL_TIMEOUT)
 _QUERIES = re.compile(rb"\x1b\[(?:(?P<da1>0?c)|>(?P<da2>0?c)|(?P<cursor>6n))")
 
 
@@ -50,7 +50,7 @@ class Result:
 
     case: Case
     sent: Counter[str] = field(default_factory=Counter)
-    held: dict[Rule, set[str]] = field(default_factory=dict)
+    held: dict[Timer, set[str]] = field(default_factory=dict)
     atime_reset: bool = False
     differences: list[str] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ class Result:
         rows = sorted(row for row in self.sent if row != "empty-line")
         if rows:
             return ", ".join(rows)
-        return "hold: " + "; ".join(sorted(self.held.get(Rule.CHANNEL_TIMEOUT, ())))
+        return "hold: " + "; ".join(sorted(self.held.get(Timer.CHANNEL_TIMEOUT, ())))
 
     @property
     def entered(self) -> bool:
@@ -129,7 +129,7 @@ class Run:
     def force(self) -> None:
         """Go on as if nothing had happened for AWAY_FOR seconds: what is due is done."""
         self._ahead += AWAY_FOR
-        for _ in Rule:
+        for _ in Timer:
             due_at, now = self.session.next_deadline(), self._now()
             if due_at is None or due_at > now:
                 return
@@ -230,7 +230,7 @@ class Run:
 def run(case: Case, rows: tuple[Row, ...] = ROWS) -> Result:
     """Run both; `rows` is the table that the treated run's typist goes by."""
     result = Result(case)
-    limits = dict.fromkeys((*_RULES, Rule.SHELL_TIMER), LIMIT)
+    limits = dict.fromkeys((*_RULES, Timer.TMOUT), LIMIT)
     allowed = Allowed(xon=case.xon, empty_line=case.empty_line)
     typist = Typist(limits, allowed, time.monotonic(), rows=rows)
     with place() as directory, ExitStack() as closing:
@@ -290,7 +290,7 @@ def _force_decisions(runs: list[Run], typist: Typist, result: Result) -> None:
         _follow_until(started_at + number * AGAIN_AFTER, runs)
         treated.force()
         for rule, held in typist.held.items():
-            result.held.setdefault(rule, set()).add(held.reason)
+            result.held.setdefault(rule, set()).add(held.reason.text)
     _follow_until(time.monotonic() + AGAIN_AFTER, runs)
     while typist.withheld_until() is not None:
         _follow_until(time.monotonic() + _POLL_EVERY, runs)

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepshell.core.effects import Phase, ToHost
-from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON, Rule
+from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON, Timer
 from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
@@ -49,12 +49,12 @@ _KEYS = (
     b"~",
     b"\t",
 )
-_READ = frozenset((Rule.TTY_IDLE, Rule.CHANNEL_TIMEOUT))
+_READ = frozenset((Timer.TTY_IDLE, Timer.CHANNEL_TIMEOUT))
 _HARMLESS = {
     FOCUS_IN: _READ,
     FOCUS_OUT: _READ,
     EMPTY_PASTE: _READ,
-    XON: frozenset((Rule.CHANNEL_TIMEOUT,)),  # the host's tty takes it, and no program reads it
+    XON: frozenset((Timer.CHANNEL_TIMEOUT,)),  # the host's tty takes it, and no program reads it
 }
 """What may be typed, and the rules that it resets."""
 
@@ -63,7 +63,7 @@ class _Streams:
     """One session, the whole of its two streams, and what was typed into it when."""
 
     def __init__(self, allowed: Allowed) -> None:
-        limits = dict.fromkeys((Rule.TTY_IDLE, Rule.CHANNEL_TIMEOUT, Rule.SHELL_TIMER), LIMIT)
+        limits = dict.fromkeys((Timer.TTY_IDLE, Timer.CHANNEL_TIMEOUT, Timer.TMOUT), LIMIT)
         self._session = Session(
             Policy(rung=Rung.SERVER_ALIVE), 0.0, typist=Typist(limits, allowed, 0.0)
         )
@@ -145,7 +145,7 @@ def test_a_host_that_wants_us_to_type(steps: list[tuple[bytes, float]]) -> None:
         streams.pass_by(gap)
     assert {data for _, data in streams.sent} <= _HARMLESS.keys()
     assert ENTER not in b"".join(data for _, data in streams.sent)
-    reset_at = dict.fromkeys(Rule, -math.inf)
+    reset_at = dict.fromkeys(Timer, -math.inf)
     for now, data in streams.sent:
         assert any(now - reset_at[rule] >= LIMIT / 2 - 0.001 for rule in _HARMLESS[data])
         reset_at.update(dict.fromkeys(_HARMLESS[data], now))

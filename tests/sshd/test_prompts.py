@@ -26,7 +26,7 @@ Start = Callable[..., Terminal]
 
 PLAIN_SHELL = ("bash", "--norc", "--noprofile", "--noediting", "-i")
 PROMPTS = "ssh itself prompts"
-STOPPED = "the child is stopped"
+STOPPED = "the program is stopped"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from keepshell.core.effects import SSH_PROMPTS
 from keepshell.core.ending.endings import Ending, Kind
 from keepshell.core.noops import ladder, table
+from keepshell.core.reasons import Reason
 from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.policy import Policy
 from keepshell.core.session import Session
@@ -22,7 +22,7 @@ from keepshell.store import memory
 from keepshell.store.database import State
 
 HOST = "me@web:22"
-DROPPED = Ending(Kind.CHANNEL_TIMEOUT, "dropped.", is_drop=True, rule="channel-timeout", idle=900.0)
+DROPPED = Ending(Kind.CHANNEL_TIMEOUT, "dropped.", rule="channel-timeout", idle=900.0)
 
 
 class Named(Naming):
@@ -76,16 +76,17 @@ def test_a_no_op_that_was_held_is_not_promised(said: list[str], writable: bool) 
     State.of(os.environ).put_rules(HOST, PROBE, [Rule(KINDS["channel-timeout"], 900, PROBE)])
     known = memory.Memory(job())
     known.recall()
-    known.note_holds({table.Rule.CHANNEL_TIMEOUT: ladder.Held("some reason", 1500.0)}, 1890.0)
+    held = ladder.Held(Reason.NOTHING_HARMLESS, 1500.0)
+    known.note_holds({table.Timer.CHANNEL_TIMEOUT: held}, 1890.0)
     known.note_holds({}, 1895.0)
     # ssh has left raw mode, and not yet ended.
-    prompts = ladder.Held(SSH_PROMPTS, 1899.9)
-    known.note_holds({table.Rule.CHANNEL_TIMEOUT: prompts}, 1899.9)
+    prompts = ladder.Held(Reason.SSH_PROMPTS, 1899.9)
+    known.note_holds({table.Timer.CHANNEL_TIMEOUT: prompts}, 1899.9)
     if not writable:
         Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db").write_text("damaged")
     assert ended(known) == (
-        "This rule was known: a no-op was due, but held (some reason); nothing is known that would"
-        " have helped."
+        "This rule was known: a no-op was due, but held (nothing is known to be harmless here);"
+        " nothing is known that would have helped."
     )
     assert len(said) == (not writable)
 
@@ -94,9 +95,9 @@ def test_a_hold_of_nothing_but_sshs_own_prompt_is_told(said: list[str]) -> None:
     State.of(os.environ).put_rules(HOST, PROBE, [Rule(KINDS["channel-timeout"], 900, PROBE)])
     known = memory.Memory(job())
     known.recall()
-    prompts = ladder.Held(SSH_PROMPTS, 1500.0)
-    known.note_holds({table.Rule.CHANNEL_TIMEOUT: prompts}, 1890.0)
-    assert f"held ({SSH_PROMPTS})" in ended(known)
+    prompts = ladder.Held(Reason.SSH_PROMPTS, 1500.0)
+    known.note_holds({table.Timer.CHANNEL_TIMEOUT: prompts}, 1890.0)
+    assert f"held ({Reason.SSH_PROMPTS.text})" in ended(known)
 
 
 def test_without_a_session_nothing_is_remembered(said: list[str]) -> None:
@@ -185,6 +186,6 @@ def test_nobody_is_told_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) ->
     for made in (quiet, job()):
         known = memory.Memory(made)
         known.recall()
-        ended(known, Ending(Kind.OWN_EXIT, "left.", is_drop=False))
+        ended(known, Ending(Kind.OWN_EXIT, "left."))
     (rule,) = State.of(os.environ).rules(HOST)
     assert rule.told == ""

@@ -47,7 +47,7 @@ class Kind(Enum):
     RESET = "reset"
     SERVER_ALIVE = "server-alive"
     SERVER_GONE = "server-gone"
-    SHELL_TIMEOUT = "shell-timeout"
+    TMOUT = "tmout"
     STOP_IDLE = "stop-idle"
 
     @property
@@ -73,16 +73,20 @@ class Ending:
     """What ended a session.
 
     `sentence` is one printable line without prefix and line end, worth showing for a drop; of
-    other endings ssh or the user knows all. `is_drop`: ended from outside. `rule` names the idle
-    rule that the ending points to, `idle` the silence in seconds at which it fired, if known.
+    other endings ssh or the user knows all. `rule` is the kind of idle rule that the ending points
+    to, by its name in `kinds.KINDS`, `idle` the silence in seconds at which it fired, if known.
     """
 
     kind: Kind
     sentence: str
-    is_drop: bool
     alternatives: tuple[Kind, ...] = ()
     rule: str | None = None
     idle: float | None = None
+
+    @property
+    def is_drop(self) -> bool:
+        """Whether the session was ended from outside."""
+        return self.kind.is_drop
 
 
 @dataclass(frozen=True)
@@ -149,29 +153,29 @@ _ROWS = (
     _Row(Kind.NOT_BEGUN, "{program} failed before the session began", _NOT_UP),
     # The shell's own timer; the status is the last command's (bash, mksh), 0, or 14 (zsh).
     _Row(
-        Kind.SHELL_TIMEOUT,
+        Kind.TMOUT,
         "zsh logged out after {idle} without a key (TMOUT)",
         (*_UP, Case.user_quiet),
         shown=_ZSH,
-        rule="zsh-timeout",
+        rule="zsh-tmout",
     ),
     _Row(
-        Kind.SHELL_TIMEOUT,
+        Kind.TMOUT,
         "the shell logged out after {idle} without a command line (TMOUT or autologout)",
         (*_UP, Case.user_quiet),
         shown=_SHELL,
         idle=Case.user_idle,
-        rule="shell-timeout",
+        rule="tmout",
     ),
     # bash in another language: a bell, one line, the end.
     _Row(
-        Kind.SHELL_TIMEOUT,
+        Kind.TMOUT,
         "the shell rang and ended after {idle} without a command line (by its looks TMOUT, or the"
         " remote command was done)",
         (*_UP, Case.user_quiet),
         shown=_RANG,
         idle=Case.user_idle,
-        rule="shell-timeout",
+        rule="tmout",
         alternatives=(Kind.REMOTE_EXIT,),
     ),
     # The connection was lost.
@@ -338,14 +342,12 @@ def classify(evidence: Evidence) -> Ending:
     """The ending that the evidence points to; any evidence has one."""
     case = Case(evidence)
     row = next(row for row in _ROWS if row.fits(case))
-    is_drop = row.kind.is_drop
     sentence = row.sentence.format_map(_words(row, case))
-    if is_drop:
+    if row.kind.is_drop:
         sentence = f"session dropped: {sentence}; {_sent(evidence)}"
     return Ending(
         kind=row.kind,
         sentence=f"{sentence}.",
-        is_drop=is_drop,
         alternatives=row.alternatives,
         rule=row.rule,
         idle=row.idle(case) if row.rule else None,

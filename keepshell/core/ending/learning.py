@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from keepshell.core.reasons import Reason
 from keepshell.core.rules.durations import rounded, same_time
-from keepshell.core.rules.kinds import DROP, Rule, RuleKind, of_ending
+from keepshell.core.rules.kinds import DROP, KINDS, Rule, RuleKind
 from keepshell.core.rules.plan import SENT, Plan, for_typist
 from keepshell.core.rules.rung import Rung
 
@@ -21,23 +22,11 @@ if TYPE_CHECKING:
     from keepshell.core.ending.endings import Ending
 
 
-_KEY = "one more key"
-_WOULD_HAVE_HELPED = {
-    "only ^Q would do, and `xon` is off": "xon = true",
-    "a line is half typed": "leaving no line half typed",
-    "output is stopped by ^S": "^Q",
-    "the escape character is typed, and the next key decides": _KEY,
-    "the last key may have been tmux's prefix": _KEY,
-    "the last key may make the next one a literal": _KEY,
-}
-"""What would have made a hold needless, by its reason in the table; of others nothing is known."""
-
-
 @dataclass(frozen=True)
-class Held:
+class LastHold:
     """What was due and not sent: why, and how many seconds before the end that was last seen."""
 
-    reason: str
+    reason: Reason
     idle: float
 
 
@@ -53,13 +42,13 @@ class Efforts:
     rung: Rung = Rung.OFF
     typed_idle: float | None = None
     half_line: bool = False
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, LastHold] = field(default_factory=dict)
 
     def meant_for(self, kind: RuleKind) -> bool:
         """Whether something was typed that should have reset a rule of this kind."""
         return kind.needs is not None and self.rung >= kind.needs >= Rung.NO_OP
 
-    def hold_of(self, timer: str, idle: float) -> Held | None:
+    def hold_of(self, timer: str, idle: float) -> LastHold | None:
         """The hold that lasted to the end of a silence of `idle` seconds; None where none did."""
         held = self.held.get(timer)
         if held is None or held.idle > idle:
@@ -77,7 +66,7 @@ def learn(
     known rule of the same kind, source and limit.
     """
     efforts = efforts or Efforts()
-    kind, idle = of_ending(ending.rule), ending.idle
+    kind, idle = KINDS.get(ending.rule or ""), ending.idle
     if kind is None or idle is None or not ending.is_drop:
         return None
     if kind.needs == Rung.EMPTY_LINE and efforts.half_line:
@@ -99,22 +88,21 @@ def held_back(ending: Ending, plan: Plan, efforts: Efforts) -> str:
 
     Empty where nothing was.
     """
-    kind, idle = of_ending(ending.rule), ending.idle
+    kind, idle = KINDS.get(ending.rule or ""), ending.idle
     if kind is None or idle is None or kind.needs is None:
         return ""
     known = {
-        for_typist(measure).kind.timer: measure.rung or kind.needs
-        for measure in plan.measures
-        if measure.acts and measure.every <= idle and measure.rule.kind.timer == kind.timer
+        for_typist(remedy).kind.timer: remedy.rung or kind.needs
+        for remedy in plan.remedies
+        if remedy.acts and remedy.every <= idle and remedy.rule.kind.timer == kind.timer
     }
     for timer, rung in (known or {kind.timer: kind.needs}).items():
         held = efforts.hold_of(timer, idle)
         if held is not None:
-            said = f"{SENT[rung]} was due, but held ({held.reason}); {_helps(held)}."
+            said = f"{SENT[rung]} was due, but held ({held.reason.text}); {_helps(held.reason)}."
             return f"This rule was known: {said}" if known else said[0].upper() + said[1:]
     return ""
 
 
-def _helps(held: Held) -> str:
-    helps = _WOULD_HAVE_HELPED.get(held.reason)
-    return f"{helps} would have helped" if helps else "nothing is known that would have helped"
+def _helps(reason: Reason) -> str:
+    return f"{reason.cure or 'nothing is known that'} would have helped"

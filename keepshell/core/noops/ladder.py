@@ -1,10 +1,10 @@
-"""When the rungs that type are due, for each idle rule the host is known to have.
+"""When the rungs that type are due, for each idle timer that the host is known to have.
 
 The rules it keeps:
 
-- a rule is acted on at half its limit (ChannelTimeout can fire a second early), counted from the
+- a timer is acted on at half its limit (ChannelTimeout can fire a second early), counted from the
   last thing that reset it;
-- one act per tick, and never two for one rule within half its limit, whatever the host shows;
+- one act per tick, and never two for one timer within half its limit, whatever the host shows;
 - a hold moves only the retry; when a limit is about to pass under a hold, it is said once.
 """
 
@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from keepshell.core.idle import IdleClock
-from keepshell.core.noops.table import EmptyLine, Hold, Noop, Rule
+from keepshell.core.noops.table import EmptyLine, Hold, Noop, Timer
+from keepshell.core.reasons import Reason
 
 ACT_AT = 0.5
-"""The part of a limit after which a rule is acted on."""
+"""The part of a limit after which a timer is acted on."""
 
 WARN_AT = 0.9
 """The part of a limit after which a hold is said."""
@@ -25,58 +26,58 @@ WARN_AT = 0.9
 RETRY_AFTER = 5.0
 """Seconds between two looks at a state that holds; for a short limit an eighth of it."""
 
-Choose = Callable[[frozenset[Rule]], Noop | EmptyLine | Hold]
+Choose = Callable[[frozenset[Timer]], Noop | EmptyLine | Hold]
 
 
 class Held(NamedTuple):
-    """A rule whose no-op is postponed, and why; `since` in the seconds of the session's clock."""
+    """A timer whose no-op is postponed, and why; `since` in the seconds of the session's clock."""
 
-    reason: str
+    reason: Reason
     since: float
 
 
 class NearLimit(NamedTuple):
-    """A rule that is about to fire under a hold, in `left` seconds."""
+    """A timer that is about to fire under a hold, in `left` seconds."""
 
-    rule: Rule
+    timer: Timer
     left: float
-    reason: str
+    reason: Reason
 
 
 class Ladder:
-    """One timer for each rule with a limit; it knows no bytes, `choose` does."""
+    """One deadline for each timer with a limit; it knows no bytes, `choose` does."""
 
-    def __init__(self, limits: Mapping[Rule, float], now: float) -> None:
+    def __init__(self, limits: Mapping[Timer, float], now: float) -> None:
         """`limits` in seconds."""
         self._limits = dict(limits)
         self._reset_at = dict.fromkeys(limits, now)
-        self._tried_at: dict[Rule, float] = {}
-        self._warned: set[Rule] = set()
-        self.held: dict[Rule, Held] = {}
+        self._tried_at: dict[Timer, float] = {}
+        self._warned: set[Timer] = set()
+        self.held: dict[Timer, Held] = {}
 
     @property
-    def limits(self) -> Mapping[Rule, float]:
-        """The rules acted on, and their limits in seconds."""
+    def limits(self) -> Mapping[Timer, float]:
+        """The timers acted on, and their limits in seconds."""
         return self._limits
 
     def follow(self, idle: IdleClock, entered_at: float | None) -> None:
-        """Take note of what reset the rules since: keys, output, the user's Enter."""
-        for rule in self._limits:
-            for time in _resets(rule, idle, entered_at):
-                self._reset(rule, time)
+        """Take note of what reset the timers since: keys, output, the user's Enter."""
+        for timer in self._limits:
+            for time in _resets(timer, idle, entered_at):
+                self._reset(timer, time)
 
-    def _reset(self, rule: Rule, time: float | None) -> None:
-        if time is not None and time > self._reset_at[rule]:
-            self._reset_at[rule] = time
-            self._warned.discard(rule)
-            self._tried_at.pop(rule, None)
-            self.held.pop(rule, None)
+    def _reset(self, timer: Timer, time: float | None) -> None:
+        if time is not None and time > self._reset_at[timer]:
+            self._reset_at[timer] = time
+            self._warned.discard(timer)
+            self._tried_at.pop(timer, None)
+            self.held.pop(timer, None)
 
-    def deadline(self, rule: Rule) -> float:
-        """When this rule has something to do."""
-        limit, reset_at = self._limits[rule], self._reset_at[rule]
+    def deadline(self, timer: Timer) -> float:
+        """When this timer has something to do."""
+        limit, reset_at = self._limits[timer], self._reset_at[timer]
         due_at = reset_at + limit * ACT_AT
-        tried_at = self._tried_at.get(rule)
+        tried_at = self._tried_at.get(timer)
         if tried_at is None:
             return due_at
         retry_at = tried_at + min(RETRY_AFTER, limit / 8)
@@ -86,39 +87,39 @@ class Ladder:
         return max(due_at, retry_at)
 
     def act(self, now: float, choose: Choose) -> Noop | EmptyLine | None:
-        """What to send now, at most one thing; rules without an answer are held."""
-        for rule in self._limits:
-            if self.deadline(rule) > now:
+        """What to send now, at most one thing; timers without an answer are held."""
+        for timer in self._limits:
+            if self.deadline(timer) > now:
                 continue
-            chosen = choose(frozenset((rule,)))
+            chosen = choose(frozenset((timer,)))
             if not isinstance(chosen, Hold):
                 self.sent(chosen.resets, now)
                 return chosen
-            self._tried_at[rule] = now
-            since = self.held[rule].since if rule in self.held else now
-            self.held[rule] = Held(chosen.reason, since)
+            self._tried_at[timer] = now
+            since = self.held[timer].since if timer in self.held else now
+            self.held[timer] = Held(chosen.reason, since)
         return None
 
-    def sent(self, resets: frozenset[Rule], now: float) -> None:
-        """Something was sent that resets these rules."""
-        for rule in resets & self._limits.keys():
-            self._reset(rule, now)
+    def sent(self, resets: frozenset[Timer], now: float) -> None:
+        """Something was sent that resets these timers."""
+        for timer in resets & self._limits.keys():
+            self._reset(timer, now)
 
     def near_limits(self, now: float) -> list[NearLimit]:
         """Rules about to fire under a hold, each once."""
         due = []
-        for rule, held in self.held.items():
-            limit, reset_at = self._limits[rule], self._reset_at[rule]
-            if rule not in self._warned and now >= reset_at + limit * WARN_AT:
-                self._warned.add(rule)
-                due.append(NearLimit(rule, max(0.0, reset_at + limit - now), held.reason))
+        for timer, held in self.held.items():
+            limit, reset_at = self._limits[timer], self._reset_at[timer]
+            if timer not in self._warned and now >= reset_at + limit * WARN_AT:
+                self._warned.add(timer)
+                due.append(NearLimit(timer, max(0.0, reset_at + limit - now), held.reason))
         return due
 
 
-def _resets(rule: Rule, idle: IdleClock, entered_at: float | None) -> tuple[float | None, ...]:
-    """When the rule was last reset without our doing (idle-rules.md)."""
-    if rule is Rule.SHELL_TIMER:
+def _resets(timer: Timer, idle: IdleClock, entered_at: float | None) -> tuple[float | None, ...]:
+    """When the timer was last reset without our doing (idle-rules.md)."""
+    if timer is Timer.TMOUT:
         return (entered_at,)
-    if rule is Rule.CHANNEL_TIMEOUT:
+    if timer is Timer.CHANNEL_TIMEOUT:
         return (idle.input_at, idle.output_at)
     return (idle.input_at,)

@@ -1,6 +1,6 @@
 """What keepshell may type by itself, and where: one table, and nothing is typed outside it.
 
-A row applies when it resets every rule that is to be beaten and the screen is in the row's state.
+A row applies when it resets every timer that is to be beaten and the screen is in the row's state.
 The first that applies decides: with all its requirements met it sends its bytes, in one write;
 with one unmet it holds, and no later row is asked. The first row sends nothing, it only demands.
 Where no row applies, nothing is sent.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from keepshell.core.effects import SSH_PROMPTS
+from keepshell.core.reasons import Reason
 from keepshell.core.terminal.keystrokes import Keystrokes, Line
 from keepshell.core.terminal.modes import Modes
 from keepshell.core.terminal.prompt import Place, Sight
@@ -37,15 +37,15 @@ _TMUX = 7727  # mintty's application escape key, which tmux turns on in every te
 _MOUSE_AND_FOCUS = range(1000, 1005)
 
 
-class Rule(Enum):
-    """An idle rule that only input can reset; the value is its name in the configuration."""
+class Timer(Enum):
+    """An idle timer that only input can reset; the value is the kind of rule that it usually is."""
 
     CHANNEL_TIMEOUT = "channel-timeout"
     LOGIND = "logind"
     TTY_IDLE = "tty-idle"
     ZSH_TMOUT = "zsh-tmout"
     TMUX_LOCK = "tmux-lock"
-    SHELL_TIMER = "shell-timer"  # TMOUT of bash and ksh, autologout of tcsh
+    TMOUT = "tmout"  # TMOUT of bash and ksh, autologout of tcsh
 
 
 class Keys(NamedTuple):
@@ -80,7 +80,7 @@ class Keys(NamedTuple):
 class Situation:
     """Everything the table reads, at one moment; times are monotonic seconds.
 
-    `rules` are those to be beaten now. `reply_pending`: an Enter was sent and its `Withholding` is
+    `timers` are those to be beaten now. `reply_pending`: an Enter was sent and its `Withholding` is
     not over. `drawn` and `back` are those of `PromptMemory`. `xon` and `empty_line` are what the
     user allows.
     """
@@ -92,7 +92,7 @@ class Situation:
     output_at: float | None
     drawn: bool = False
     back: bool = False
-    rules: frozenset[Rule]
+    timers: frozenset[Timer]
     prompting: bool = False
     child_stopped: bool = False
     reply_pending: bool = False
@@ -108,11 +108,11 @@ class State(NamedTuple):
 
 
 class Requirement(NamedTuple):
-    """What must also be so; `otherwise` is the hold's reason."""
+    """What must also be so; `otherwise` is why it is held."""
 
     name: str
     met: Callable[[Situation], bool]
-    otherwise: str
+    otherwise: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +125,11 @@ class Row:
     requires: tuple[Requirement, ...]
     sends: bytes = b""
     redraws: bool = False  # the reply is a prompt, to be withheld
-    resets: frozenset[Rule]
+    resets: frozenset[Timer]
     proof: tuple[str, ...]
 
     def applies(self, situation: Situation) -> bool:
-        return situation.rules <= self.resets and all(s.fits(situation) for s in self.state)
+        return situation.timers <= self.resets and all(s.fits(situation) for s in self.state)
 
 
 class Noop(NamedTuple):
@@ -137,7 +137,7 @@ class Noop(NamedTuple):
 
     data: bytes
     row: str
-    resets: frozenset[Rule]
+    resets: frozenset[Timer]
 
 
 class EmptyLine(NamedTuple):
@@ -145,13 +145,13 @@ class EmptyLine(NamedTuple):
 
     data: bytes
     row: str
-    resets: frozenset[Rule]
+    resets: frozenset[Timer]
 
 
 class Hold(NamedTuple):
-    """Nothing is sent now; `reason` is for the user."""
+    """Nothing is sent now, and why."""
 
-    reason: str
+    reason: Reason
 
 
 def _seconds_since(time: float | None, now: float) -> float:
@@ -192,68 +192,68 @@ _FULL_SCREEN = State("?1049", lambda s: s.modes.alternate_screen)
 _FOCUS = State("?1004", lambda s: s.modes[1004].on)
 
 _READY = (
-    Requirement("in session", lambda s: not s.prompting, SSH_PROMPTS),
-    Requirement("child runs", lambda s: not s.child_stopped, "ssh is stopped"),
-    Requirement("no paste open", lambda s: not s.keys.paste_open, "the user is pasting"),
+    Requirement("in session", lambda s: not s.prompting, Reason.SSH_PROMPTS),
+    Requirement("child runs", lambda s: not s.child_stopped, Reason.STOPPED),
+    Requirement("no paste open", lambda s: not s.keys.paste_open, Reason.PASTING),
     Requirement(
         "no half sequence typed",
         lambda s: not s.keys.half_sequence,
-        "an escape sequence is half typed",
+        Reason.HALF_TYPED,
     ),
     Requirement(
         "no half sequence shown",
         lambda s: not s.modes.half_sequence,
-        "an escape sequence is half shown",
+        Reason.HALF_SHOWN,
     ),
     Requirement(
         "no escape pending",
         lambda s: not s.keys.tilde_pending,
-        "the escape character is typed, and the next key decides",
+        Reason.ESCAPE_PENDING,
     ),
-    Requirement("not stopped by ^S", lambda s: not s.keys.stopped, "output is stopped by ^S"),
+    Requirement("not stopped by ^S", lambda s: not s.keys.stopped, Reason.OUTPUT_STOPPED),
     Requirement(
         "keys quiet",
         lambda s: _seconds_since(s.keys.typed_at, s.now) >= TYPED_BEFORE,
-        "the user is typing",
+        Reason.TYPING,
     ),
     Requirement(
         "output quiet",
         lambda s: _seconds_since(s.output_at, s.now) >= OUTPUT_BEFORE,
-        "the host is printing",
+        Reason.PRINTING,
     ),
     Requirement(
         "no binary output",
         lambda s: _seconds_since(s.modes.binary_at, s.now) >= BINARY_BEFORE,
-        "binary output: a file transfer may be running",
+        Reason.BINARY,
     ),
     Requirement(
         "no reply pending",
         lambda s: not s.reply_pending,
-        "the last empty line has not been answered",
+        Reason.REPLY_PENDING,
     ),
 )
 _NOT_EMACS = Requirement(
     "not emacs-like",
     _not_emacs,
-    "the program takes focus reports for keys, as emacs does",
+    Reason.FOCUS_IS_KEYS,
 )
 _NOT_STALE = Requirement(
     "focus reports wanted",
     _focus_is_wanted,
-    "the program that asked for focus reports has probably ended",
+    Reason.FOCUS_STALE,
 )
 _NOTHING_TYPED = Requirement(
-    "nothing typed", lambda s: s.keys.line is Line.NOTHING, "a line is half typed"
+    "nothing typed", lambda s: s.keys.line is Line.NOTHING, Reason.LINE_TYPED
 )
 _NO_LITERAL = Requirement(
     "no control key",
     lambda s: not s.keys.after_control,
-    "the last key may make the next one a literal",
+    Reason.LITERAL,
 )
 _NOT_BACK = Requirement(
     "login prompt not back",
     lambda s: s.sight.place is not Place.LOGIN,
-    "the prompt is back, and the program that turned modes on has ended",
+    Reason.PROMPT_BACK,
 )
 _PASTE_NOT_STALE = Requirement(
     "pastes wanted",
@@ -263,7 +263,7 @@ _PASTE_NOT_STALE = Requirement(
 _NOT_DRAWN = Requirement(
     "a line, not a screen",
     lambda s: not s.drawn,
-    "the program draws the whole screen, as joe does without ?1049",
+    Reason.DRAWN,
 )
 _FOCUS_REQUIRES = (_NOT_EMACS, _NOT_STALE, _NOT_BACK, _NO_LITERAL)
 _FOCUS_PROOF = (
@@ -274,14 +274,14 @@ _FOCUS_PROOF = (
     "test_modes_left_on_at_a_prompt_that_turns_none_on",
     "test_focus_after_a_key_that_makes_the_next_one_a_literal",
 )
-_TTY = frozenset({Rule.CHANNEL_TIMEOUT, Rule.LOGIND, Rule.TTY_IDLE, Rule.TMUX_LOCK})
+_TTY = frozenset({Timer.CHANNEL_TIMEOUT, Timer.LOGIND, Timer.TTY_IDLE, Timer.TMUX_LOCK})
 
 ROWS = (
     Row(
         name="ready",
         why="it sends nothing",
         requires=_READY,
-        resets=frozenset(Rule),
+        resets=frozenset(Timer),
         proof=("test_ready_holds_whatever_is_on_the_screen",),
     ),
     Row(
@@ -292,7 +292,7 @@ ROWS = (
             Requirement(
                 "no control key",
                 lambda s: not s.keys.after_control,
-                "the last key may have been tmux's prefix",
+                Reason.PREFIX,
             ),
             Requirement("login prompt not back", lambda s: not s.back, _NOT_BACK.otherwise),
         ),
@@ -337,15 +337,13 @@ ROWS = (
             State("no kitty flags", lambda s: s.modes.kitty_flags == 0),
         ),
         requires=(
-            Requirement(
-                "fresh prompt", _fresh_prompt, "no prompt has been shown since the last Enter"
-            ),
+            Requirement("fresh prompt", _fresh_prompt, Reason.NO_PROMPT),
             _NOTHING_TYPED,
             _PASTE_NOT_STALE,
             _NOT_DRAWN,
         ),
         sends=EMPTY_PASTE,
-        resets=_TTY | {Rule.ZSH_TMOUT},
+        resets=_TTY | {Timer.ZSH_TMOUT},
         proof=(
             "test_empty_paste",
             "test_modes_left_on_at_a_prompt_that_turns_none_on",
@@ -356,65 +354,64 @@ ROWS = (
         name="xon",
         why="with IXON on, as canonical readers leave it, the remote kernel eats ^Q",
         state=(
-            State("ChannelTimeout to beat", lambda s: Rule.CHANNEL_TIMEOUT in s.rules),
+            State("ChannelTimeout to beat", lambda s: Timer.CHANNEL_TIMEOUT in s.timers),
             State("no mode on", lambda s: s.modes.plain),
         ),
         requires=(
-            Requirement("xon allowed", lambda s: s.xon, "only ^Q would do, and `xon` is off"),
+            Requirement("xon allowed", lambda s: s.xon, Reason.XON_OFF),
             Requirement(
                 "output printable",
                 _text_since_enter,
-                "binary output since the last Enter: ^Q could corrupt a transfer",
+                Reason.BINARY_SINCE_ENTER,
             ),
         ),
         sends=XON,
-        resets=frozenset({Rule.CHANNEL_TIMEOUT, Rule.TMUX_LOCK}),
+        resets=frozenset({Timer.CHANNEL_TIMEOUT, Timer.TMUX_LOCK}),
         proof=("test_xon",),
     ),
     Row(
         name="empty-line",
         why="at a prompt of the login shell it is a command of nothing",
-        state=(State("shell timer to beat", lambda s: Rule.SHELL_TIMER in s.rules),),
+        state=(State("TMOUT to beat", lambda s: Timer.TMOUT in s.timers),),
         requires=(
             Requirement(
                 "empty_line allowed",
                 lambda s: s.empty_line,
-                "only Enter resets the shell's timer, and `empty_line` is off",
+                Reason.EMPTY_LINE_OFF,
             ),
             Requirement(
                 "no ?1049",
                 lambda s: not s.modes.alternate_screen,
-                "a full-screen program runs; the shell's timer stands still",
+                Reason.FULL_SCREEN,
             ),
             _NOTHING_TYPED,
             Requirement(
                 "?2004 as at login",
                 _paste_as_at_login,
-                "the shell has not shown its prompt since the last Enter",
+                Reason.NO_SHELL_PROMPT,
             ),
             Requirement(
                 "no mismatch",
                 lambda s: not s.sight.mismatched,
-                "an earlier Enter was answered by something else than the prompt",
+                Reason.MISMATCH,
             ),
             Requirement(
                 "prompt known",
                 lambda s: s.sight.place is not Place.UNKNOWN,
-                "no prompt of the shell was seen at login",
+                Reason.NO_LOGIN_PROMPT,
             ),
             Requirement(
                 "at the prompt",
                 lambda s: bool(s.sight.prompts),
-                "the line under the cursor is not the login prompt",
+                Reason.NOT_AT_PROMPT,
             ),
         ),
         sends=ENTER,
         redraws=True,
-        resets=frozenset(Rule),
+        resets=frozenset(Timer),
         proof=("test_empty_line", "test_a_captured_reply_is_hidden_however_it_is_cut"),
     ),
 )
-NOTHING_HARMLESS = Hold("nothing is known to be harmless here")
 
 
 def choose(situation: Situation, rows: tuple[Row, ...] = ROWS) -> Noop | EmptyLine | Hold:
@@ -428,4 +425,4 @@ def choose(situation: Situation, rows: tuple[Row, ...] = ROWS) -> Noop | EmptyLi
         if row.sends:
             kind = EmptyLine if row.redraws else Noop
             return kind(row.sends, row.name, row.resets)
-    return NOTHING_HARMLESS
+    return Hold(Reason.NOTHING_HARMLESS)

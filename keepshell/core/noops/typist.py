@@ -16,6 +16,7 @@ from typing import NamedTuple
 from keepshell.core.idle import IdleClock
 from keepshell.core.noops import table
 from keepshell.core.noops.ladder import Held, Ladder, NearLimit
+from keepshell.core.reasons import Reason
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
@@ -34,7 +35,7 @@ this session. A program may have died without turning off what the row goes by."
 _STRING = re.compile(rb"\x1b[]PX^_][^\x07\x1b]*+(?:\x07|\x1b\\)")
 _STRING_BEGUN = re.compile(rb"\x1b(?:[]PX^_][^\x07\x1b]*+\x1b?)?\Z")
 
-_ANY_INPUT = (table.Rule.CHANNEL_TIMEOUT, table.Rule.TTY_IDLE)
+_ANY_INPUT = (table.Timer.CHANNEL_TIMEOUT, table.Timer.TTY_IDLE)
 """What a limit of unknown kind is taken for: together they are reset by every no-op alike."""
 
 
@@ -63,35 +64,35 @@ class Typed:
     to_host: bytes = b""
     row: str = ""
     rung: Rung = Rung.NO_OP
-    holds: tuple[str, ...] = ()
+    holds: tuple[Reason, ...] = ()
     near_limits: Sequence[NearLimit] = ()
 
 
-def limits(policy: Policy, rules: Iterable[Rule]) -> dict[table.Rule, float]:
+def limits(policy: Policy, rules: Iterable[Rule]) -> dict[table.Timer, float]:
     """The rules that only input resets, of those known, as far as the policy allows to type.
 
     In seconds. With `no_op = "always"` an interval stands for half the limit of an unknown rule.
     """
-    known: dict[table.Rule, float] = {}
+    known: dict[table.Timer, float] = {}
 
-    def at_most(rule: table.Rule, limit: float) -> None:
-        known[rule] = min(limit, known.get(rule, limit))
+    def at_most(timer: table.Timer, limit: float) -> None:
+        known[timer] = min(limit, known.get(timer, limit))
 
     if not policy.may_type:
         return known
     for rule in (*policy.rules, *rules):
         if rule.kind.timer:
-            at_most(table.Rule(rule.kind.timer), rule.limit)
+            at_most(table.Timer(rule.kind.timer), rule.limit)
     guesses = [policy.idle_limit] if policy.idle_limit is not None else []
     if policy.no_op == "always":
         guesses.append(2 * policy.no_op_interval)
     for limit in guesses:
-        for kind in _ANY_INPUT:
-            at_most(kind, limit)
+        for timer in _ANY_INPUT:
+            at_most(timer, limit)
     if policy.no_op == "always":
-        at_most(table.Rule.SHELL_TIMER, 2 * policy.no_op_interval)
+        at_most(table.Timer.TMOUT, 2 * policy.no_op_interval)
     if not policy.may_enter:
-        known.pop(table.Rule.SHELL_TIMER, None)
+        known.pop(table.Timer.TMOUT, None)
     return known
 
 
@@ -100,7 +101,7 @@ class Typist:
 
     def __init__(
         self,
-        limits: Mapping[table.Rule, float],
+        limits: Mapping[table.Timer, float],
         allowed: Allowed,
         now: float,
         *,
@@ -126,11 +127,11 @@ class Typist:
     @property
     def rung(self) -> Rung:
         """The highest rung that its rules need."""
-        shell = table.Rule.SHELL_TIMER in self._ladder.limits
+        shell = table.Timer.TMOUT in self._ladder.limits
         return Rung.EMPTY_LINE if shell else Rung.NO_OP
 
     @property
-    def held(self) -> Mapping[table.Rule, Held]:
+    def held(self) -> Mapping[table.Timer, Held]:
         """The rules that are not being beaten at the moment, and why."""
         return self._ladder.held
 
@@ -204,7 +205,7 @@ class Typist:
         modes, sight = seen.modes.snapshot(), self._prompt.sight()
         pending = self._withholding is not None and not self._withholding.over
 
-        def choose(rules: frozenset[table.Rule]) -> table.Noop | table.EmptyLine | table.Hold:
+        def choose(timers: frozenset[table.Timer]) -> table.Noop | table.EmptyLine | table.Hold:
             return table.choose(
                 table.Situation(
                     now=now,
@@ -214,7 +215,7 @@ class Typist:
                     drawn=self._prompt.drawn,
                     back=self._prompt.back,
                     output_at=seen.idle.output_at,
-                    rules=rules,
+                    timers=timers,
                     prompting=seen.prompting,
                     child_stopped=seen.child_stopped,
                     reply_pending=pending,
@@ -241,5 +242,5 @@ class Typist:
         return Typed(to_host=chosen.data, row=chosen.row, rung=rung, near_limits=near_limits)
 
 
-def _reasons(held: Mapping[table.Rule, Held]) -> tuple[str, ...]:
-    return tuple(sorted({hold.reason for hold in held.values()}))
+def _reasons(held: Mapping[table.Timer, Held]) -> tuple[Reason, ...]:
+    return tuple(sorted({hold.reason for hold in held.values()}, key=lambda reason: reason.text))

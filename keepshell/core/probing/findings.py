@@ -67,21 +67,21 @@ def judged(finding: Finding, policy: Policy) -> Row:
     """The finding's row for a user with this policy."""
     rung, verdict = None, finding.verdict
     for rule in rules([finding], 0.0):
-        measure = plan.measure(rule, policy)
-        rung = measure.rung if measure.acts else None
-        verdict = _VERDICTS[measure.verdict](measure)
+        remedy = plan.remedy_for(rule, policy)
+        rung = remedy.rung if remedy.acts else None
+        verdict = _VERDICTS[remedy.verdict](remedy)
     words = "; ".join(word for word in (verdict, finding.note) if word)
     resets = finding.resets or ("" if finding.kind is None else finding.kind.reset_by)
     return Row(finding.name, finding.limit, finding.where, resets, rung, words)
 
 
-def _beaten(measure: plan.Measure) -> str:
-    return f"beaten: {plan.next_time(measure)}"
+def _beaten(remedy: plan.Remedy) -> str:
+    return f"beaten: {plan.next_time(remedy)}"
 
 
-def _not_allowed(measure: plan.Measure) -> str:
-    what = _WITH_ARTICLE[measure.rung or measure.rule.kind.needs or Rung.EMPTY_LINE]
-    return f"only {what} beats it: `{measure.setting}`"
+def _not_allowed(remedy: plan.Remedy) -> str:
+    what = _WITH_ARTICLE[remedy.rung or remedy.rule.kind.needs or Rung.EMPTY_LINE]
+    return f"only {what} beats it: `{remedy.setting}`"
 
 
 _WITH_ARTICLE = {
@@ -89,7 +89,7 @@ _WITH_ARTICLE = {
     Rung.NO_OP: "a no-op",
     Rung.EMPTY_LINE: "an empty line",
 }
-_VERDICTS: dict[plan.Verdict, Callable[[plan.Measure], str]] = {
+_VERDICTS: dict[plan.Verdict, Callable[[plan.Remedy], str]] = {
     plan.Verdict.BEATEN: _beaten,
     plan.Verdict.NOT_ALLOWED: _not_allowed,
 }

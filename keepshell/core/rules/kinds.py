@@ -150,7 +150,7 @@ _ROWS = (
         "without a command line",
         reset_by=_LINE,
         needs=Rung.EMPTY_LINE,
-        timer="shell-timer",
+        timer="tmout",
     ),
     RuleKind(
         "autologout",
@@ -158,7 +158,7 @@ _ROWS = (
         "without a command line",
         reset_by=_LINE,
         needs=Rung.EMPTY_LINE,
-        timer="shell-timer",
+        timer="tmout",
     ),
     RuleKind(
         "unused-connection",
@@ -169,9 +169,6 @@ _ROWS = (
     ),
 )
 KINDS = {kind.name: kind for kind in _ROWS}
-
-_OF_ENDINGS = {"zsh-timeout": "zsh-tmout", "shell-timeout": "tmout"}
-"""The rules that endings point to (`endings.Ending.rule`), where they are not named as the kind."""
 
 
 class Rule:
@@ -203,7 +200,7 @@ class Rule:
         self.outlasted = outlasted
         """The highest rung that it struck in spite of; OFF for none."""
         self.told = told
-        """What the user was last told about it, as `plan.Measure.mark`; or nothing."""
+        """What the user was last told about it, as `plan.Remedy.mark`; or nothing."""
 
     @property
     def believed(self) -> bool:
@@ -226,11 +223,6 @@ class Rule:
 
     def __repr__(self) -> str:
         return f"Rule({self.kind.name}={durations.show(self.limit)}, {self.source})"
-
-
-def of_ending(name: str | None) -> RuleKind | None:
-    """The kind that an ending's `rule` means; None for an ending that points to none."""
-    return None if name is None else KINDS[_OF_ENDINGS.get(name, name)]
 
 
 def parse(text: str) -> Rule:

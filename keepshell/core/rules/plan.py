@@ -52,10 +52,10 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Measure:
+class Remedy:
     """What is done about one rule.
 
-    `rung` is the lowest that beats it, None where nothing does. Where the measure `acts`, it is
+    `rung` is the lowest that beats it, None where nothing does. Where the remedy `acts`, it is
     used after `every` seconds of silence. `setting` is what would allow a rung that is not.
     """
 
@@ -80,45 +80,45 @@ class Measure:
 class Plan:
     """What a session does about the rules of its host."""
 
-    measures: tuple[Measure, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
 
     @property
     def window_change_every(self) -> float | None:
         """Seconds of the user's silence until a window-change is due; None: no rule asks for it."""
-        acting = (measure for measure in self.measures if measure.acts)
+        acting = (remedy for remedy in self.remedies if remedy.acts)
         return min((m.every for m in acting if m.rung == Rung.WINDOW_CHANGE), default=None)
 
     @property
     def to_type_for(self) -> tuple[Rule, ...]:
         """The rules that the rungs which type are to act on, at half of what is the limit here."""
-        return tuple(for_typist(measure) for measure in self.measures if measure.acts)
+        return tuple(for_typist(remedy) for remedy in self.remedies if remedy.acts)
 
 
-def for_typist(measure: Measure) -> Rule:
-    rule = measure.rule.with_changes(limit=measure.every / ACT_AT)
+def for_typist(remedy: Remedy) -> Rule:
+    rule = remedy.rule.with_changes(limit=remedy.every / ACT_AT)
     # What a no-op does not beat is left to the timer of the next rung, whoever enforces it.
-    return rule.with_changes(kind=KINDS["tmout"]) if measure.rung == Rung.EMPTY_LINE else rule
+    return rule.with_changes(kind=KINDS["tmout"]) if remedy.rung == Rung.EMPTY_LINE else rule
 
 
 def plan_for(rules: Iterable[Rule], policy: Policy) -> Plan:
     """What a session with this policy does about these rules, and about those the user states."""
-    return Plan(tuple(measure(rule, policy) for rule in (*policy.rules, *rules)))
+    return Plan(tuple(remedy_for(rule, policy) for rule in (*policy.rules, *rules)))
 
 
-def measure(rule: Rule, policy: Policy) -> Measure:
+def remedy_for(rule: Rule, policy: Policy) -> Remedy:
     """What a session with this policy does about one rule."""
     needs, every = rule.kind.needs, _every(rule)
     if needs is None:
-        return Measure(rule, Verdict.NOTHING, None, every)
+        return Remedy(rule, Verdict.NOTHING, None, every)
     rung = needs if rule.outlasted < needs else _above(rule.outlasted)
     setting = "" if rung is None else missing(rung, policy)
     if rung == Rung.WINDOW_CHANGE:
         every = min(every, policy.window_change_interval)
     if rung is None or (setting and rule.outlasted):
-        return Measure(rule, Verdict.OUTLASTED, rule.outlasted, every, setting)
+        return Remedy(rule, Verdict.OUTLASTED, rule.outlasted, every, setting)
     if setting:
-        return Measure(rule, Verdict.NOT_ALLOWED, rung, every, setting)
-    return Measure(rule, Verdict.BEATEN if rule.believed else Verdict.DOUBTED, rung, every)
+        return Remedy(rule, Verdict.NOT_ALLOWED, rung, every, setting)
+    return Remedy(rule, Verdict.BEATEN if rule.believed else Verdict.DOUBTED, rung, every)
 
 
 def _above(rung: Rung) -> Rung | None:
@@ -161,36 +161,36 @@ def _every(rule: Rule) -> float:
     return max(SHORTEST, min(limit * ACT_AT, limit - rule.kind.lag))
 
 
-def next_time(measure: Measure) -> str:
+def next_time(remedy: Remedy) -> str:
     """What keepshell will do about it, as the second half of a sentence."""
-    return _WORDS[measure.verdict](measure)
+    return _WORDS[remedy.verdict](remedy)
 
 
-def _sent(measure: Measure) -> str:
-    return SENT[measure.rung or Rung.WINDOW_CHANGE]
+def _sent(remedy: Remedy) -> str:
+    return SENT[remedy.rung or Rung.WINDOW_CHANGE]
 
 
-def _beaten(measure: Measure) -> str:
-    return f"{_sent(measure)} goes out after {exact(measure.every)} of silence"
+def _beaten(remedy: Remedy) -> str:
+    return f"{_sent(remedy)} goes out after {exact(remedy.every)} of silence"
 
 
-def _not_allowed(measure: Measure) -> str:
-    return f"only {_sent(measure)} beats it, to be allowed by {measure.setting}"
+def _not_allowed(remedy: Remedy) -> str:
+    return f"only {_sent(remedy)} beats it, to be allowed by {remedy.setting}"
 
 
-def _outlasted(measure: Measure) -> str:
-    spite = f"it struck in spite of {SENT[measure.rule.outlasted]}"
-    if measure.setting:
-        return f"{spite}; what may beat it is to be allowed by {measure.setting}"
+def _outlasted(remedy: Remedy) -> str:
+    spite = f"it struck in spite of {SENT[remedy.rule.outlasted]}"
+    if remedy.setting:
+        return f"{spite}; what may beat it is to be allowed by {remedy.setting}"
     return f"{spite}, and nothing else may beat it"
 
 
-def _doubted(measure: Measure) -> str:
-    sent = f"{_sent(measure)} goes out after {exact(measure.every)}"
+def _doubted(remedy: Remedy) -> str:
+    sent = f"{_sent(remedy)} goes out after {exact(remedy.every)}"
     return f"if it happens again after the same time, {sent}"
 
 
-def _nothing(_measure: Measure) -> str:
+def _nothing(_remedy: Remedy) -> str:
     return "nothing that keepshell sends beats it"
 
 
@@ -203,7 +203,7 @@ def idle_limit_says(limit: float, policy: Policy) -> str:
     return "; ".join(filter(None, (f"{sent} of silence" if sent else "", allowed)))
 
 
-_WORDS: dict[Verdict, Callable[[Measure], str]] = {
+_WORDS: dict[Verdict, Callable[[Remedy], str]] = {
     Verdict.BEATEN: _beaten,
     Verdict.NOT_ALLOWED: _not_allowed,
     Verdict.OUTLASTED: _outlasted,
@@ -212,20 +212,20 @@ _WORDS: dict[Verdict, Callable[[Measure], str]] = {
 }
 
 
-def to_tell(plan: Plan) -> list[Measure]:
+def to_tell(plan: Plan) -> list[Remedy]:
     """What the user is to be told about at the start of a session: drops, and each once."""
     return [
-        measure
-        for measure in plan.measures
-        if measure.rule.source == DROP
-        and measure.verdict is not Verdict.DOUBTED
-        and measure.rule.told != measure.mark
+        remedy
+        for remedy in plan.remedies
+        if remedy.rule.source == DROP
+        and remedy.verdict is not Verdict.DOUBTED
+        and remedy.rule.told != remedy.mark
     ]
 
 
-def told(host: str, measure: Measure) -> str:
+def told(host: str, remedy: Remedy) -> str:
     """The line for it, with how to undo what was learned."""
-    rule = measure.rule
+    rule = remedy.rule
     owner = rule.kind.owner if rule.confirmed else f"by its looks {rule.kind.owner}"
     happened = f"a session was dropped after {describe(rule.limit)} {rule.kind.quiet} ({owner})"
-    return f"{host}: {happened}; {next_time(measure)}. To undo: keepshell forget {host}"
+    return f"{host}: {happened}; {next_time(remedy)}. To undo: keepshell forget {host}"

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.ending import learning
 from keepshell.core.ending.endings import Ending, Kind
-from keepshell.core.ending.learning import Efforts, Held, held_back, learn
-from keepshell.core.noops import table
+from keepshell.core.ending.learning import Efforts, LastHold, held_back, learn
+from keepshell.core.reasons import Reason
 from keepshell.core.rules.durations import rounded
 from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.plan import (
@@ -21,10 +20,10 @@ from keepshell.core.rules.plan import (
     adjusted,
     against_idle_limit,
     idle_limit_says,
-    measure,
     missing,
     next_time,
     plan_for,
+    remedy_for,
     to_tell,
     told,
 )
@@ -35,7 +34,7 @@ NOW = 1.7e9
 
 
 def drop(rule: str | None = "channel-timeout", idle: float | None = 900.0) -> Ending:
-    return Ending(Kind.CHANNEL_TIMEOUT, "dropped.", is_drop=True, rule=rule, idle=idle)
+    return Ending(Kind.CHANNEL_TIMEOUT, "dropped.", rule=rule, idle=idle)
 
 
 def rule(kind: str = "channel-timeout", limit: float = 900.0, **known: Any) -> Rule:
@@ -74,7 +73,7 @@ def test_a_drop_confirms_what_a_probe_has_read() -> None:
     [
         drop(rule=None),
         drop(idle=None),
-        Ending(Kind.OWN_EXIT, "left.", is_drop=False, rule="tmout", idle=3.0),
+        Ending(Kind.OWN_EXIT, "left.", rule="tmout", idle=3.0),
     ],
 )
 def test_an_ending_without_a_rule_teaches_nothing(ending: Ending) -> None:
@@ -92,13 +91,13 @@ def test_the_rung_that_was_in_use_has_failed() -> None:
 def test_a_rung_that_was_held_in_the_end_has_not_failed() -> None:
     """What was typed had reset the timer, and the limit has passed since."""
     efforts = Efforts(Rung.EMPTY_LINE, typed_idle=600.4)
-    assert learn(drop("shell-timeout", 5000.0), [rule("tmout", 600)], NOW, efforts) == rule(
+    assert learn(drop("tmout", 5000.0), [rule("tmout", 600)], NOW, efforts) == rule(
         "tmout", 600, drops=1, seen_at=NOW, confirmed=True
     )
 
 
 def test_a_rung_that_was_due_again_and_held_has_not_failed_either() -> None:
-    typed = Efforts(Rung.NO_OP, typed_idle=600.0, held={"channel-timeout": Held("", 30.0)})
+    typed = Efforts(Rung.NO_OP, typed_idle=600.0, held={"channel-timeout": LastHold("", 30.0)})
     assert learn(drop(idle=600.0), [rule()], NOW, typed) == rule(limit=600.0, seen_at=NOW, drops=1)
 
 
@@ -106,7 +105,7 @@ def test_a_lower_rung_or_a_rule_that_was_not_acted_on_has_not_failed() -> None:
     nudged = Efforts(Rung.WINDOW_CHANGE)
     assert learn(drop(), [rule()], NOW, nudged) == rule(drops=1, seen_at=NOW, confirmed=True)
     typed = Efforts(Rung.NO_OP, typed_idle=70.0)
-    assert learn(drop("shell-timeout", 600.0), [rule("tmout", 600)], NOW, typed) == rule(
+    assert learn(drop("tmout", 600.0), [rule("tmout", 600)], NOW, typed) == rule(
         "tmout", 600.0, drops=1, seen_at=NOW, confirmed=True
     )
     assert learn(drop(idle=70.0), [], NOW, typed) == rule(limit=70.0, seen_at=NOW, drops=1)
@@ -125,8 +124,8 @@ def test_packets_never_fail_they_only_came_too_late() -> None:
 
 def test_a_half_line_hides_when_a_shells_timer_began() -> None:
     half = Efforts(half_line=True)
-    assert learn(drop("shell-timeout", 10.0), [], NOW, half) is None
-    assert learn(drop("zsh-timeout", 10.0), [], NOW, half) == rule(
+    assert learn(drop("tmout", 10.0), [], NOW, half) is None
+    assert learn(drop("zsh-tmout", 10.0), [], NOW, half) == rule(
         "zsh-tmout", 10.0, seen_at=NOW, drops=1
     )
 
@@ -161,15 +160,15 @@ def test_a_limit_is_never_far_from_the_idle_time(idle: float) -> None:
 
 @given(st.sampled_from(sorted(KINDS)), st.floats(2, 1e6), st.sampled_from([DROP, PROBE]))
 def test_nothing_acts_later_than_half_the_limit(kind: str, limit: float, source: str) -> None:
-    every = measure(rule(kind, limit, source=source), Policy()).every
+    every = remedy_for(rule(kind, limit, source=source), Policy()).every
     assert SHORTEST <= every <= limit / 2
 
 
 @pytest.mark.parametrize("kind", ["logind", "stop-idle", "tty-idle", "zsh-tmout"])
 def test_a_terminals_atime_lags(kind: str) -> None:
-    assert measure(rule(kind, 900), Policy()).every == 450
-    assert measure(rule(kind, 16), Policy()).every == 6
-    assert measure(rule(kind, 5), Policy()).every == SHORTEST
+    assert remedy_for(rule(kind, 900), Policy()).every == 450
+    assert remedy_for(rule(kind, 16), Policy()).every == 6
+    assert remedy_for(rule(kind, 5), Policy()).every == SHORTEST
 
 
 ALL = Policy(empty_line=True)
@@ -205,7 +204,7 @@ VERDICTS = [
 def test_the_verdict_on_a_rule(
     kind: str, policy: Policy, verdict: Verdict, rung: Rung | None, setting: str
 ) -> None:
-    found = measure(rule(kind), policy)
+    found = remedy_for(rule(kind), policy)
     assert (found.verdict, found.rung, found.setting) == (verdict, rung, setting)
     assert found.acts == (verdict is Verdict.BEATEN)
 
@@ -220,23 +219,23 @@ def test_what_is_missing_is_what_the_policy_itself_says() -> None:
 
 
 def test_a_single_short_drop_is_doubted() -> None:
-    found = measure(rule("connection-idle", 12), Policy())
+    found = remedy_for(rule("connection-idle", 12), Policy())
     assert found.verdict is Verdict.DOUBTED
     assert not found.acts
 
 
 def test_after_a_failed_no_op_the_next_rung_is_used_if_it_is_allowed() -> None:
     failed = rule(outlasted=Rung.NO_OP)
-    allowed = measure(failed, ALL)
+    allowed = remedy_for(failed, ALL)
     assert (allowed.verdict, allowed.rung) == (Verdict.BEATEN, Rung.EMPTY_LINE)
-    forbidden = measure(failed, Policy())
+    forbidden = remedy_for(failed, Policy())
     assert (forbidden.verdict, forbidden.rung) == (Verdict.OUTLASTED, Rung.NO_OP)
     assert forbidden.setting == "empty_line = true"
     assert forbidden.acts  # what failed once may do the next time
 
 
 def test_after_a_failed_empty_line_there_is_nothing_above() -> None:
-    found = measure(rule("tmout", outlasted=Rung.EMPTY_LINE), ALL)
+    found = remedy_for(rule("tmout", outlasted=Rung.EMPTY_LINE), ALL)
     assert (found.verdict, found.rung, found.setting) == (
         Verdict.OUTLASTED,
         Rung.EMPTY_LINE,
@@ -284,9 +283,7 @@ def test_what_is_to_be_typed_for() -> None:
         ("tmux-lock", 60),
     ]
     moved_up = plan_for([rule(limit=4, outlasted=Rung.NO_OP)], ALL)
-    assert [(found.kind.timer, found.limit) for found in moved_up.to_type_for] == [
-        ("shell-timer", 4)
-    ]
+    assert [(found.kind.timer, found.limit) for found in moved_up.to_type_for] == [("tmout", 4)]
 
 
 WORDS = [
@@ -315,7 +312,7 @@ WORDS = [
 
 @pytest.mark.parametrize(("known", "policy", "words"), WORDS)
 def test_the_words(known: Rule, policy: Policy, words: str) -> None:
-    assert next_time(measure(known, policy)) == words
+    assert next_time(remedy_for(known, policy)) == words
 
 
 @pytest.mark.parametrize(
@@ -355,13 +352,13 @@ def test_an_idle_limit_of_the_users(
 
 
 def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
-    suspected = measure(rule(limit=4), Policy())
+    suspected = remedy_for(rule(limit=4), Policy())
     assert told("me@web:22", suspected) == (
         "me@web:22: a session was dropped after 4 s without input or output (by its looks sshd's "
         "ChannelTimeout); a no-op goes out after 2 s of silence. "
         "To undo: keepshell forget me@web:22"
     )
-    confirmed = measure(rule(limit=4, confirmed=True), Policy())
+    confirmed = remedy_for(rule(limit=4, confirmed=True), Policy())
     assert "(sshd's ChannelTimeout)" in told("me@web:22", confirmed)
 
 
@@ -379,45 +376,45 @@ def test_each_is_told_once_and_again_when_the_verdict_has_changed() -> None:
     assert [found.rule for found in to_tell(plan_for(rules, ALL))] == [rules[0], rules[2], rules[5]]
 
 
-HALF = "a line is half typed"
-LESS = "nothing is known to be harmless here"
-OFF = "only ^Q would do, and `xon` is off"
+HALF, LESS, OFF = Reason.LINE_TYPED, Reason.NOTHING_HARMLESS, Reason.XON_OFF
 
 SENTENCES = [
     (
         rule(),
         drop(),
-        Efforts(held={"channel-timeout": Held(LESS, 4.0)}),
-        f"This rule was known: a no-op was due, but held ({LESS}); nothing is known that would"
+        Efforts(held={"channel-timeout": LastHold(LESS, 4.0)}),
+        f"This rule was known: a no-op was due, but held ({LESS.text}); nothing is known that would"
         " have helped.",
     ),
     (
         rule(),
         drop(),
-        Efforts(Rung.NO_OP, typed_idle=900.0, held={"channel-timeout": Held(OFF, 899.0)}),
-        f"This rule was known: a no-op was due, but held ({OFF}); xon = true would have helped.",
+        Efforts(Rung.NO_OP, typed_idle=900.0, held={"channel-timeout": LastHold(OFF, 899.0)}),
+        f"This rule was known: a no-op was due, but held ({OFF.text}); xon = true would have"
+        " helped.",
     ),
     (
         rule("tmout", 600),
-        drop("shell-timeout", 400.0),
-        Efforts(half_line=True, held={"shell-timer": Held(HALF, 4.0)}),
-        f"This rule was known: an empty line was due, but held ({HALF}); leaving no line half typed"
-        " would have helped.",
+        drop("tmout", 400.0),
+        Efforts(half_line=True, held={"tmout": LastHold(HALF, 4.0)}),
+        f"This rule was known: an empty line was due, but held ({HALF.text}); leaving no line half"
+        " typed would have helped.",
     ),
     (
         rule(outlasted=Rung.NO_OP),
         drop(),
-        Efforts(held={"shell-timer": Held(HALF, 4.0)}),
-        f"This rule was known: an empty line was due, but held ({HALF}); leaving no line half typed"
-        " would have helped.",
+        Efforts(held={"tmout": LastHold(HALF, 4.0)}),
+        f"This rule was known: an empty line was due, but held ({HALF.text}); leaving no line half"
+        " typed would have helped.",
     ),
     # Due for an idle limit, of whatever rule; and a rule that is known with a longer limit.
     *(
         (
             known,
             drop(),
-            Efforts(held={"channel-timeout": Held(HALF, 4.0)}),
-            f"A no-op was due, but held ({HALF}); leaving no line half typed would have helped.",
+            Efforts(held={"channel-timeout": LastHold(HALF, 4.0)}),
+            f"A no-op was due, but held ({HALF.text}); leaving no line half typed would have"
+            " helped.",
         )
         for known in (rule("logind"), rule(limit=7200.0))
     ),
@@ -435,21 +432,14 @@ def test_what_was_due_and_held_is_said(
     ("ending", "efforts"),
     [
         (drop(), Efforts()),
-        (drop(), Efforts(held={"logind": Held(HALF, 4.0)})),
-        (drop(rule=None), Efforts(held={"channel-timeout": Held(HALF, 4.0)})),
-        (drop(idle=None), Efforts(held={"channel-timeout": Held(HALF, 4.0)})),
-        (drop("unused-connection"), Efforts(held={"": Held(HALF, 4.0)})),
+        (drop(), Efforts(held={"logind": LastHold(HALF, 4.0)})),
+        (drop(rule=None), Efforts(held={"channel-timeout": LastHold(HALF, 4.0)})),
+        (drop(idle=None), Efforts(held={"channel-timeout": LastHold(HALF, 4.0)})),
+        (drop("unused-connection"), Efforts(held={"": LastHold(HALF, 4.0)})),
         # Before the user's last key or output, and before the last no-op.
-        (drop(), Efforts(held={"channel-timeout": Held(HALF, 901.0)})),
-        (drop(), Efforts(Rung.NO_OP, 3.0, held={"channel-timeout": Held(HALF, 4.0)})),
+        (drop(), Efforts(held={"channel-timeout": LastHold(HALF, 901.0)})),
+        (drop(), Efforts(Rung.NO_OP, 3.0, held={"channel-timeout": LastHold(HALF, 4.0)})),
     ],
 )
 def test_a_hold_that_did_not_last_to_the_end_is_not(ending: Ending, efforts: Efforts) -> None:
     assert held_back(ending, plan_for([rule()], Policy()), efforts) == ""
-
-
-def test_what_would_have_helped_is_said_of_holds_that_there_are() -> None:
-    reasons = {requirement.otherwise for row in table.ROWS for requirement in row.requires}
-    assert learning._WOULD_HAVE_HELPED.keys() <= reasons
-    assert {HALF, OFF} <= learning._WOULD_HAVE_HELPED.keys()
-    assert table.NOTHING_HARMLESS.reason == LESS

@@ -9,18 +9,19 @@ from hypothesis import strategies as st
 
 from keepshell.core.idle import IdleClock
 from keepshell.core.noops.ladder import ACT_AT, RETRY_AFTER, WARN_AT, Held, Ladder
-from keepshell.core.noops.table import EmptyLine, Hold, Noop, Rule
+from keepshell.core.noops.table import EmptyLine, Hold, Noop, Timer
+from keepshell.core.reasons import Reason
 
 START = 1000.0
-CHANNEL, TTY, SHELL = Rule.CHANNEL_TIMEOUT, Rule.TTY_IDLE, Rule.SHELL_TIMER
-Choose = Callable[[frozenset[Rule]], Noop | EmptyLine | Hold]
+CHANNEL, TTY, SHELL = Timer.CHANNEL_TIMEOUT, Timer.TTY_IDLE, Timer.TMOUT
+Choose = Callable[[frozenset[Timer]], Noop | EmptyLine | Hold]
 
 
-def always(*resets: Rule) -> Choose:
+def always(*resets: Timer) -> Choose:
     return lambda _rules: Noop(b"n", "row", frozenset(resets))
 
 
-def never(reason: str = "the user is typing") -> Choose:
+def never(reason: Reason = Reason.TYPING) -> Choose:
     return lambda _rules: Hold(reason)
 
 
@@ -45,9 +46,9 @@ def test_what_resets_one_rule_may_not_reset_another() -> None:
 
 def test_one_act_for_all_the_rules_it_resets_and_one_per_tick() -> None:
     ladder = Ladder({CHANNEL: 10.0, TTY: 10.0, SHELL: 10.0}, START)
-    asked: list[frozenset[Rule]] = []
+    asked: list[frozenset[Timer]] = []
 
-    def choose(rules: frozenset[Rule]) -> Noop:
+    def choose(rules: frozenset[Timer]) -> Noop:
         asked.append(rules)
         return Noop(b"n", "row", frozenset({CHANNEL, TTY}))
 
@@ -60,10 +61,10 @@ def test_one_act_for_all_the_rules_it_resets_and_one_per_tick() -> None:
 def test_a_hold_moves_only_the_retry_and_keeps_its_reason() -> None:
     ladder = Ladder({CHANNEL: 900.0}, START)
     assert ladder.act(START + 450, never()) is None
-    assert ladder.held == {CHANNEL: Held("the user is typing", START + 450)}
+    assert ladder.held == {CHANNEL: Held(Reason.TYPING, START + 450)}
     assert ladder.deadline(CHANNEL) == START + 450 + RETRY_AFTER
-    assert ladder.act(START + 455, never("other")) is None
-    assert ladder.held == {CHANNEL: Held("other", START + 450)}
+    assert ladder.act(START + 455, never(Reason.PRINTING)) is None
+    assert ladder.held == {CHANNEL: Held(Reason.PRINTING, START + 450)}
     assert ladder.act(START + 460, always(CHANNEL)) is not None
     assert ladder.held == {}
 
@@ -91,10 +92,10 @@ def test_a_limit_that_nears_under_a_hold_is_said_once() -> None:
     near = START + 100 * WARN_AT
     ladder.act(near, never())
     (warning,) = ladder.near_limits(near)
-    assert (warning.rule, round(warning.left), warning.reason) == (
+    assert (warning.timer, round(warning.left), warning.reason) == (
         CHANNEL,
         10,
-        "the user is typing",
+        Reason.TYPING,
     )
     assert ladder.near_limits(near + 5) == []
     ladder.sent(frozenset({CHANNEL}), near + 6)

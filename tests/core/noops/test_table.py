@@ -16,7 +16,6 @@ from keepshell.core.noops.table import (
     ENTER,
     FOCUS_IN,
     FOCUS_OUT,
-    NOTHING_HARMLESS,
     ROWS,
     XON,
     EmptyLine,
@@ -24,18 +23,19 @@ from keepshell.core.noops.table import (
     Keys,
     Noop,
     Row,
-    Rule,
     Situation,
+    Timer,
     choose,
 )
+from keepshell.core.reasons import Reason
 from keepshell.core.terminal.keystrokes import Keystrokes, Line
 from keepshell.core.terminal.modes import ModeTracker
 from keepshell.core.terminal.prompt import PromptMemory
 
 TESTS = Path(__file__).parents[2]
-LOGIND = frozenset({Rule.LOGIND})
-CHANNEL = frozenset({Rule.CHANNEL_TIMEOUT})
-SHELL = frozenset({Rule.SHELL_TIMER})
+LOGIND = frozenset({Timer.LOGIND})
+CHANNEL = frozenset({Timer.CHANNEL_TIMEOUT})
+SHELL = frozenset({Timer.TMOUT})
 
 BASH = b"Welcome\r\n\x1b[?2004h$ "
 DASH = b"Welcome\r\n$ "
@@ -66,7 +66,7 @@ class Told:
             self.memory.typed(entered=self.keystrokes.line is Line.NOTHING)
         return self
 
-    def at(self, now: float, rules: frozenset[Rule] = LOGIND, **more: bool) -> Situation:
+    def at(self, now: float, rules: frozenset[Timer] = LOGIND, **more: bool) -> Situation:
         return Situation(
             now=now,
             modes=self.modes.snapshot(),
@@ -75,7 +75,7 @@ class Told:
             drawn=self.memory.drawn,
             back=self.memory.back,
             output_at=self.output_at,
-            rules=rules,
+            timers=rules,
             **more,
         )
 
@@ -93,13 +93,13 @@ def sent(situation: Situation) -> bytes | None:
 def reason(situation: Situation) -> str:
     chosen = choose(situation)
     assert isinstance(chosen, Hold), chosen
-    return chosen.reason
+    return chosen.reason.text
 
 
 def not_ready() -> Iterator[tuple[str, bytes, bytes, dict[str, bool], str]]:
     """Name, more output, more keys, more facts, the reason: each forbids everything."""
     yield "prompting", b"", b"", {"prompting": True}, "ssh itself prompts"
-    yield "stopped", b"", b"", {"child_stopped": True}, "ssh is stopped"
+    yield "stopped", b"", b"", {"child_stopped": True}, "the program is stopped"
     yield "reply", b"", b"", {"reply_pending": True}, "the last empty line has not been answered"
     yield "paste", b"", b"\x1b[200~", {}, "the user is pasting"
     yield "half key", b"", b"\x1b[", {}, "an escape sequence is half typed"
@@ -119,7 +119,7 @@ def test_ready_holds_whatever_is_on_the_screen(
 ) -> None:
     _, output, keys, facts, why = case
     told = screen(SCREENS[name]).shown(output, 10.0).typed(keys, 10.0)
-    for rules in (LOGIND, CHANNEL, SHELL, frozenset[Rule]()):
+    for rules in (LOGIND, CHANNEL, SHELL, frozenset[Timer]()):
         assert reason(told.at(99.0, rules, xon=True, empty_line=True, **facts)) == why
 
 
@@ -228,8 +228,8 @@ def test_full_screen_without_focus_reports_and_focus_without_full_screen(
     output: bytes, focus: bytes
 ) -> None:
     told = screen(output).typed(focus, 2.0)
-    assert choose(told.at(99.0)) == NOTHING_HARMLESS
-    assert choose(told.at(99.0, CHANNEL, xon=True)) == NOTHING_HARMLESS
+    assert choose(told.at(99.0)) == Hold(Reason.NOTHING_HARMLESS)
+    assert choose(told.at(99.0, CHANNEL, xon=True)) == Hold(Reason.NOTHING_HARMLESS)
 
 
 @pytest.mark.parametrize("drawn", [b"\x1b[H", b"\x1b[24;1H", b"\x1b[3d", b"x" * 3000 + b"\x1b[H"])
@@ -256,7 +256,7 @@ def test_empty_paste() -> None:
     told.shown(b"ls\r\nfile\r\n", 10.5)
     assert reason(told.at(99.0)) == waiting
     told.shown(b"\x1b[?2004l\r", 10.6)
-    assert choose(told.at(99.0)) == NOTHING_HARMLESS
+    assert choose(told.at(99.0)) == Hold(Reason.NOTHING_HARMLESS)
     told.shown(b"\x1b[?2004h$ ", 11.0)
     assert sent(told.at(99.0)) == EMPTY_PASTE
     for keys in (b"x", b"\x7f", b"\t", b"\x16", b"\x1b", b"\x1b[A"):
@@ -269,18 +269,18 @@ def test_empty_paste() -> None:
 )
 def test_no_paste_into_a_program_that_is_more_than_a_line_editor(output: bytes) -> None:
     told = screen(BASH + output)
-    assert choose(told.at(99.0)) == NOTHING_HARMLESS
+    assert choose(told.at(99.0)) == Hold(Reason.NOTHING_HARMLESS)
 
 
 def test_xon() -> None:
     told = screen(DASH + b"Password: ")
     assert sent(told.at(99.0, CHANNEL, xon=True)) == XON
     assert reason(told.at(99.0, CHANNEL)) == "only ^Q would do, and `xon` is off"
-    assert choose(told.at(99.0, LOGIND, xon=True)) == NOTHING_HARMLESS
-    assert choose(told.at(99.0, CHANNEL | LOGIND, xon=True)) == NOTHING_HARMLESS
-    assert choose(told.at(99.0, frozenset(), xon=True)) == NOTHING_HARMLESS
+    assert choose(told.at(99.0, LOGIND, xon=True)) == Hold(Reason.NOTHING_HARMLESS)
+    assert choose(told.at(99.0, CHANNEL | LOGIND, xon=True)) == Hold(Reason.NOTHING_HARMLESS)
+    assert choose(told.at(99.0, frozenset(), xon=True)) == Hold(Reason.NOTHING_HARMLESS)
     hidden_cursor = screen(DASH + b"\x1b[?25l")
-    assert choose(hidden_cursor.at(99.0, CHANNEL, xon=True)) == NOTHING_HARMLESS
+    assert choose(hidden_cursor.at(99.0, CHANNEL, xon=True)) == Hold(Reason.NOTHING_HARMLESS)
 
 
 def test_xon_never_into_a_transfer() -> None:
@@ -297,7 +297,7 @@ def test_xon_never_into_a_transfer() -> None:
 def test_empty_line(login: bytes) -> None:
     told = screen(login)
     chosen = choose(told.at(99.0, SHELL, empty_line=True))
-    assert chosen == EmptyLine(ENTER, "empty-line", frozenset(Rule))
+    assert chosen == EmptyLine(ENTER, "empty-line", frozenset(Timer))
     assert isinstance(chosen, EmptyLine)
     assert sent(told.at(99.0, SHELL | LOGIND, empty_line=True)) == ENTER
     prompt = login.removeprefix(b"Welcome\r\n")
@@ -356,7 +356,7 @@ def test_an_enter_at_a_marked_prompt_that_was_not_seen_at_login(prompt: bytes) -
 
 
 def test_every_row_resets_what_it_is_asked_to() -> None:
-    for rules in (frozenset({rule}) for rule in Rule):
+    for rules in (frozenset({rule}) for rule in Timer):
         for told in (screen(output) for output in SCREENS.values()):
             chosen = choose(told.at(99.0, rules, xon=True, empty_line=True))
             assert isinstance(chosen, Hold) or rules <= chosen.resets
@@ -376,7 +376,7 @@ def cases() -> Iterator[Situation]:
     for output in outputs:
         for key in keys:
             for fact in facts:
-                for rules in (LOGIND, CHANNEL, SHELL, frozenset[Rule]()):
+                for rules in (LOGIND, CHANNEL, SHELL, frozenset[Timer]()):
                     told = screen(output).typed(key, 2.0)
                     for now in (2.5, 99.0):
                         yield told.at(now, rules, xon=True, empty_line=True, **fact)
@@ -440,8 +440,8 @@ def test_the_table_can_be_read() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
     for row in ROWS:
         for requirement in row.requires:
-            assert requirement.otherwise[0] not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-            assert not requirement.otherwise.endswith(".")
+            assert requirement.otherwise.text[0] not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            assert not requirement.otherwise.text.endswith(".")
 
 
 OUTPUT = st.sampled_from(
@@ -480,7 +480,7 @@ FACTS = st.fixed_dictionaries(
         for name in ("prompting", "child_stopped", "reply_pending", "xon", "empty_line")
     }
 )
-RULES = st.frozensets(st.sampled_from(Rule), max_size=2)
+RULES = st.frozensets(st.sampled_from(Timer), max_size=2)
 
 
 class Seen:
@@ -520,13 +520,13 @@ class Seen:
             or any(data == b"\x18" and self.now - at < 60 for k, data, at in self.history)
         )
 
-    def may(self, data: bytes, rules: frozenset[Rule], facts: dict[str, bool]) -> bool:
+    def may(self, data: bytes, rules: frozenset[Timer], facts: dict[str, bool]) -> bool:
         entered = self.last(b"\r", b"\n", kind="typed")
         fresh = self.last(b"\x1b[?2004h") > entered
         if data == ENTER:
             return (
                 facts["empty_line"]
-                and Rule.SHELL_TIMER in rules
+                and Timer.TMOUT in rules
                 and not self.on(1049)
                 and not self.keys_since_enter
                 and (fresh or not self.on(2004))
@@ -536,24 +536,24 @@ class Seen:
             modes = (2004, 1049, 1004, 1000, 7727)
             return (
                 facts["xon"]
-                and rules <= {Rule.CHANNEL_TIMEOUT, Rule.TMUX_LOCK}
-                and Rule.CHANNEL_TIMEOUT in rules
+                and rules <= {Timer.CHANNEL_TIMEOUT, Timer.TMUX_LOCK}
+                and Timer.CHANNEL_TIMEOUT in rules
                 and not any(self.on(mode) for mode in modes)
                 and self.last(b"\x18") <= entered
             )
-        if Rule.SHELL_TIMER in rules:
+        if Timer.TMOUT in rules:
             return False
         if data == EMPTY_PASTE:
             no_more = not any(self.on(mode) for mode in (1049, 1004, 1000))
             return self.on(2004) and fresh and no_more and not self.keys_since_enter
-        return self.on(1049) and (self.on(1004) or self.on(7727)) and Rule.ZSH_TMOUT not in rules
+        return self.on(1049) and (self.on(1004) or self.on(7727)) and Timer.ZSH_TMOUT not in rules
 
 
 @given(HISTORY, FACTS, RULES, st.sampled_from([0.0, 0.9, 1.9, 5.0, 100.0]))
 def test_nothing_is_sent_where_the_rule_demands_a_hold(
     steps: list[tuple[tuple[str, bytes], float]],
     facts: dict[str, bool],
-    rules: frozenset[Rule],
+    rules: frozenset[Timer],
     wait: float,
 ) -> None:
     told, now, history = Told(), 100.0, []
@@ -573,7 +573,7 @@ def test_nothing_is_sent_where_the_rule_demands_a_hold(
 
 @given(st.lists(OUTPUT | st.binary(max_size=20), max_size=40), RULES)
 def test_a_hostile_host_gets_no_more_than_a_report_it_asked_for(
-    chunks: list[bytes], rules: frozenset[Rule]
+    chunks: list[bytes], rules: frozenset[Timer]
 ) -> None:
     """Without the user's `empty_line` and `xon`, nothing a host prints makes Enter or ^Q."""
     told = Told()

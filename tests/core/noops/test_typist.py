@@ -10,6 +10,7 @@ from keepshell.core.effects import Disconnect, Effect, Note, Phase, Suspend, ToH
 from keepshell.core.noops import table, typist
 from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN
 from keepshell.core.noops.typist import Allowed, Typist
+from keepshell.core.reasons import Reason
 from keepshell.core.rules import kinds as rules
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
@@ -22,8 +23,8 @@ VIM = b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h\x1b[?2004h"
 REPLY = b"\r\n\x1b[?2004l\r" + PROMPT
 
 
-def make(*kinds: table.Rule, policy: Policy | None = None, **allowed: bool) -> Session:
-    limits = dict.fromkeys(kinds or (table.Rule.CHANNEL_TIMEOUT,), LIMIT)
+def make(*kinds: table.Timer, policy: Policy | None = None, **allowed: bool) -> Session:
+    limits = dict.fromkeys(kinds or (table.Timer.CHANNEL_TIMEOUT,), LIMIT)
     hands = Typist(limits, Allowed(**allowed), START)
     policy = policy or Policy(window_change_interval=1e6)
     return Session(policy, START, typist=hands)
@@ -90,7 +91,7 @@ def test_the_terminal_notifies_if_the_user_wishes_and_never_in_a_sequence(
 
 def test_two_rules_near_their_limits_are_one_notification() -> None:
     policy = Policy(warn=True, window_change_interval=1e6)
-    session = make(table.Rule.CHANNEL_TIMEOUT, table.Rule.TTY_IDLE, policy=policy)
+    session = make(table.Timer.CHANNEL_TIMEOUT, table.Timer.TTY_IDLE, policy=policy)
     session.host_output(PROMPT, START)
     session.user_input(b"x", START)
     tick(session, START + 50)
@@ -100,7 +101,7 @@ def test_two_rules_near_their_limits_are_one_notification() -> None:
 
 
 def test_an_empty_line_and_its_redraw_withheld() -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     assert typed(tick(session, START + 50)) == ENTER
     for byte in REPLY:
@@ -112,7 +113,7 @@ def test_an_empty_line_and_its_redraw_withheld() -> None:
 
 
 def test_a_late_reply_is_shown_and_widens_the_window() -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     assert session.host_output(REPLY[:4], START + 50.1) == []
@@ -124,7 +125,7 @@ def test_a_late_reply_is_shown_and_widens_the_window() -> None:
 
 
 def test_another_answer_is_shown_at_once_and_ends_it_for_the_session() -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     assert shown(session.host_output(b"\r\nlisting\r\n" + PROMPT, START + 50.1)) == (
@@ -134,13 +135,13 @@ def test_another_answer_is_shown_at_once_and_ends_it_for_the_session() -> None:
 
 
 def test_a_redraw_is_noted_whatever_decides_it() -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     session.host_output(REPLY, START + 50.1)
     assert session.host_output(b"Mail.", START + 51) == [ToUser(b"Mail."), Note("redraw-hidden")]
     assert session.host_output(b"Mail.", START + 52) == [ToUser(b"Mail.")]
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     assert session.host_output(b"?", START + 50.1) == [ToUser(b"?"), Note("redraw-visible")]
@@ -151,7 +152,7 @@ TITLED = b"\x1b[?2004h\x1b]0;me@host: ~\ahost$ "
 
 @pytest.mark.parametrize("piece", [1, 5, 1000])
 def test_a_prompt_that_sets_the_title_rings_no_bell(piece: int) -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(TITLED, START)
     for turn in (1, 2, 3):
         now = START + turn * LIMIT / 2
@@ -183,7 +184,7 @@ def test_a_bell_ends_the_row_that_rang_it(answer: bytes, rings: bool, piece: int
 
 
 def test_a_key_during_the_withholding_releases_it_first() -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     session.host_output(REPLY[:3], START + 50.1)
@@ -196,7 +197,7 @@ def test_a_key_during_the_withholding_releases_it_first() -> None:
 
 
 def test_a_late_reply_widens_the_next_window() -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     tick(session, START + 50.3)
@@ -208,7 +209,7 @@ def test_a_late_reply_widens_the_next_window() -> None:
 
 
 def test_a_report_of_the_terminal_releases_nothing() -> None:
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     session.host_output(REPLY[:3], START + 50.1)
@@ -252,7 +253,7 @@ def test_an_escape_that_ssh_took_leaves_no_half_typed_line(escape: bytes) -> Non
 
 
 def test_an_escape_that_ssh_took_is_no_input_for_the_host() -> None:
-    session = make(table.Rule.TTY_IDLE)
+    session = make(table.Timer.TTY_IDLE)
     session.host_output(PROMPT, START)
     session.user_input(b"~?", START + 49)
     assert session.next_deadline() == START + 50
@@ -332,7 +333,7 @@ def test_nothing_is_typed_between_the_escape_character_and_the_next_key() -> Non
 
 def test_a_report_of_the_terminal_is_not_typed() -> None:
     """The prompt stays the fresh one it is."""
-    session = make(table.Rule.SHELL_TIMER, empty_line=True)
+    session = make(table.Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     session.user_input(b"\x1b[I", START + 1)
     assert typed(tick(session, START + 60)) == ENTER
@@ -341,30 +342,30 @@ def test_a_report_of_the_terminal_is_not_typed() -> None:
 LOGIND = rules.Rule(rules.KINDS["logind"], 900, rules.CONFIG)
 TMOUT = rules.Rule(rules.KINDS["tmout"], 600, rules.DROP)
 CLIENT = rules.Rule(rules.KINDS["client-alive"], 900, rules.CONFIG)
-BOTH = {table.Rule.CHANNEL_TIMEOUT, table.Rule.TTY_IDLE}
+BOTH = {table.Timer.CHANNEL_TIMEOUT, table.Timer.TTY_IDLE}
 
 
 @pytest.mark.parametrize(
     ("settings", "known", "limits"),
     [
         ({}, [], {}),
-        ({"rules": (LOGIND, CLIENT)}, [], {table.Rule.LOGIND: 900}),
+        ({"rules": (LOGIND, CLIENT)}, [], {table.Timer.LOGIND: 900}),
         ({"rules": (LOGIND,), "no_op": "never"}, [], {}),
         ({"rules": (LOGIND,), "rung": Rung.WINDOW_CHANGE}, [], {}),
         ({}, [TMOUT], {}),
-        ({"empty_line": True}, [TMOUT], {table.Rule.SHELL_TIMER: 600}),
+        ({"empty_line": True}, [TMOUT], {table.Timer.TMOUT: 600}),
         ({"empty_line": True}, [], {}),
         ({"idle_limit": 300.0}, [], dict.fromkeys(BOTH, 300)),
         ({"no_op": "always", "no_op_interval": 10.0}, [], dict.fromkeys(BOTH, 20)),
         (
             {"no_op": "always", "no_op_interval": 10.0, "empty_line": True, "idle_limit": 8.0},
             [],
-            dict.fromkeys(BOTH, 8) | {table.Rule.SHELL_TIMER: 20},
+            dict.fromkeys(BOTH, 8) | {table.Timer.TMOUT: 20},
         ),
         (
             {"rules": (LOGIND,)},
             [rules.Rule(rules.KINDS["stop-idle"], 60, rules.DROP)],
-            {table.Rule.LOGIND: 60},
+            {table.Timer.LOGIND: 60},
         ),
     ],
 )
@@ -373,22 +374,22 @@ def test_limits(settings: dict[str, Any], known: list[rules.Rule], limits: dict[
 
 
 def test_what_is_held_can_be_asked() -> None:
-    hands = Typist({table.Rule.LOGIND: LIMIT}, Allowed(), START)
+    hands = Typist({table.Timer.LOGIND: LIMIT}, Allowed(), START)
     session = Session(Policy(window_change_interval=1e6), START, typist=hands)
     tick(session, START + 50)
-    assert hands.held[table.Rule.LOGIND].reason == "nothing is known to be harmless here"
+    assert hands.held[table.Timer.LOGIND].reason is Reason.NOTHING_HARMLESS
     assert (hands.sent, hands.sent_bytes) == (0, 0)
 
 
 def test_without_an_empty_line_there_is_nothing_to_reveal() -> None:
-    hands = Typist({table.Rule.LOGIND: LIMIT}, Allowed(), START)
+    hands = Typist({table.Timer.LOGIND: LIMIT}, Allowed(), START)
     assert hands.withheld_until() is None
     assert hands.reveal(START) == b""
 
 
 def test_the_rung_that_is_in_use() -> None:
-    assert make(table.Rule.LOGIND).rung is Rung.NO_OP
-    assert make(table.Rule.LOGIND, table.Rule.SHELL_TIMER).rung is Rung.EMPTY_LINE
+    assert make(table.Timer.LOGIND).rung is Rung.NO_OP
+    assert make(table.Timer.LOGIND, table.Timer.TMOUT).rung is Rung.EMPTY_LINE
 
 
 def test_switched_off_nothing_is_typed() -> None:
@@ -408,7 +409,7 @@ def test_what_was_typed_is_counted_by_rung() -> None:
     tick(session, START + 51)
     assert dict(session.idle.counts) == {Rung.NO_OP: 1}
     assert session.idle.tried is Rung.NO_OP
-    shell = make(table.Rule.SHELL_TIMER, empty_line=True)
+    shell = make(table.Timer.TMOUT, empty_line=True)
     shell.host_output(PROMPT, START + 1)
     assert typed(tick(shell, START + 51)) == ENTER
     assert dict(shell.idle.counts) == {Rung.EMPTY_LINE: 1}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.noops.table import Rule as Timer
+from keepshell.core.noops.table import Timer
 from keepshell.core.rules.kinds import (
     CONFIG,
     DROP,
@@ -17,7 +17,6 @@ from keepshell.core.rules.kinds import (
     MOST,
     PROBE,
     Rule,
-    of_ending,
     parse,
     parse_all,
 )
@@ -59,27 +58,10 @@ def test_every_kind_is_worded() -> None:
         assert repr(kind) == f"RuleKind('{name}')"
 
 
-@pytest.mark.parametrize(
-    ("ending", "kind"),
-    [
-        ("channel-timeout", "channel-timeout"),
-        ("client-alive", "client-alive"),
-        ("connection-idle", "connection-idle"),
-        ("stop-idle", "stop-idle"),
-        ("zsh-timeout", "zsh-tmout"),
-        ("shell-timeout", "tmout"),
-    ],
-)
-def test_the_kind_that_an_ending_points_to(ending: str, kind: str) -> None:
-    assert of_ending(ending) is KINDS[kind]
-
-
 def test_every_rule_that_an_ending_names_has_a_kind() -> None:
     from keepshell.core.ending import endings
 
-    for row in endings._ROWS:
-        kind = of_ending(row.rule)
-        assert (kind is None) == (row.rule is None)
+    assert {row.rule for row in endings._ROWS} - {None} <= KINDS.keys()
 
 
 def test_a_stated_rule() -> None:
