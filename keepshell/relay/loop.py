@@ -20,6 +20,8 @@ from typing import Final
 from keepshell.core.effects import Disconnect, Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
 from keepshell.core.session import Session
 from keepshell.relay import wakeups
+from keepshell.relay.linger import Linger
+from keepshell.relay.outbox import Outbox, is_gone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,14 +46,8 @@ anything else is looked at. To poll for each read, of 4 kB mostly, took 13 % mor
 BLOCKING_WRITE: Final = 512
 """Bytes a terminal that said POLLOUT takes without blocking, where it can't be non-blocking."""
 
-LINGER_QUIET: Final = 0.25
-LINGER_AT_MOST: Final = 5.0
-"""Seconds to wait for more output when the child has ended but another program (a ControlPersist
-master with -v, say) still holds the pty open."""
-
 _FORWARDED: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
 _NOTHING: Final[dict[int, int]] = {}
-_GONE: Final = (errno.EIO, errno.EPIPE, errno.ENXIO, errno.EBADF)
 
 
 class Relay:
@@ -89,15 +85,15 @@ class Relay:
             (terminal.input, select.POLLIN): self._from_user,
             (child.fd, select.POLLIN): self._from_host,
         }
-        self._to_host = b""
-        self._to_user = b""
+        self._to_host = Outbox(child.fd)
+        self._to_user = Outbox(
+            terminal.output, at_once=BLOCKING_WRITE if terminal.output_blocks else 0
+        )
         self._user_gone = False
         self._pty_open = True
-        self._exited_at: float | None = None
-        self._stalled_until = 0.0
+        self._linger = Linger()
         self._suspend_wanted = False
-        self._poll = select.poll()
-        self._asked: dict[int, int] = {}
+        self._poll = wakeups.Poll()
         self._asked_for: tuple[bool, ...] = ()
         self._performers: dict[type[Effect], Callable[..., None]] = {
             ToHost: self._send_host,
@@ -110,17 +106,17 @@ class Relay:
 
     def run(self, signals: wakeups.Signals, alarm: wakeups.Alarm) -> None:
         """Relay until the child has ended and its last byte is on the user's terminal."""
-        self._ask(signals.fd, select.POLLIN)
+        self._poll.ask(signals.fd, select.POLLIN)
         if alarm.fd is not None:
-            self._ask(alarm.fd, select.POLLIN)
+            self._poll.ask(alarm.fd, select.POLLIN)
         now = self._clock()
         self._on_signals({signal.SIGCHLD, signal.SIGWINCH}, now)
         while not self._finished(now):
             deadline = self._session.next_deadline()
             alarm.arm(deadline)
             self._ask_for_bytes()
-            stalled_since = now if self._to_user else None
-            events = self._poll.poll(self._timeout(deadline, now, alarm.fd is not None))
+            stalled_since = now if self._to_user.waiting else None
+            events = self._poll.wait(self._timeout(deadline, now, alarm.fd is not None))
             carrier = self._carriers.get(events[0]) if len(events) == 1 else None
             if carrier is not None:
                 now, ready = carrier(), _NOTHING
@@ -133,72 +129,50 @@ class Relay:
                     now = max(now, deadline)
                     self._tick(now)
             if stalled_since is not None:
-                self._wait_out(stalled_since, now)
+                self._linger.stalled(stalled_since, now)
+            if signals.fd in ready:
+                self._on_signals(signals.take(), now)
             if ready:
-                if signals.fd in ready:
-                    self._on_signals(signals.take(), now)
                 self._carry(ready)
-            if self._suspend_wanted and not self._to_user:
+            if self._suspend_wanted and not self._to_user.waiting:
                 self._suspend()
 
     def _finished(self, now: float) -> bool:
-        if self._exited_at is None or self._to_user:
+        if not self._linger.begun or self._to_user.waiting:
             return False
-        return not self._pty_open or now >= self._linger_until()
-
-    def _linger_until(self) -> float:
-        assert self._exited_at is not None
-        output_at = self._session.idle.output_at or 0.0
-        quiet_since = max(self._exited_at, self._stalled_until, output_at)
-        return min(quiet_since + LINGER_QUIET, self._exited_at + LINGER_AT_MOST)
-
-    def _wait_out(self, stalled_since: float, now: float) -> None:
-        """While the terminal took nothing, nothing was read: that time says nothing of the pty."""
-        self._stalled_until = now
-        if self._exited_at is not None:
-            self._exited_at += now - stalled_since
+        return not self._pty_open or now >= self._linger.until(self._session.idle.output_at)
 
     def _timeout(self, deadline: float | None, now: float, has_alarm: bool) -> float | None:
-        if self._exited_at is not None and not self._to_user:
-            return max(0.0, self._linger_until() - now) * 1000
-        if has_alarm or deadline is None:
-            return None
-        return max(0.0, deadline - now) * 1000
+        """Seconds to wait at most, where the alarm doesn't serve."""
+        if self._linger.begun and not self._to_user.waiting:
+            return self._linger.until(self._session.idle.output_at) - now
+        return None if has_alarm or deadline is None else deadline - now
 
     def _ask_for_bytes(self) -> None:
         # What is typed when the child has ended is for whoever reads the terminal next.
-        reads_user = self._pty_open and not self._user_gone and self._exited_at is None
-        state = (self._pty_open, reads_user, not self._to_host, not self._to_user)
+        reads_user = self._pty_open and not self._user_gone and not self._linger.begun
+        to_host, to_user = bool(self._to_host.waiting), bool(self._to_user.waiting)
+        state = (self._pty_open, reads_user, to_host, to_user)
         if state == self._asked_for:
             return
         self._asked_for = state
-        reading_host = select.POLLIN if self._pty_open and not self._to_user else 0
-        writing_host = select.POLLOUT if self._pty_open and self._to_host else 0
-        self._ask(self._child.fd, reading_host | writing_host)
-        reading_user = select.POLLIN if reads_user and not self._to_host else 0
-        self._ask(self._terminal.input, reading_user)
-        self._ask(self._terminal.output, select.POLLOUT if self._to_user else 0)
-
-    def _ask(self, fd: int, events: int) -> None:
-        if self._asked.get(fd, 0) == events:
-            return
-        self._asked[fd] = events
-        if events:
-            self._poll.register(fd, events)
-        else:
-            # A registered descriptor reports POLLHUP whatever was asked: it would spin the loop.
-            self._poll.unregister(fd)
+        reading_host = select.POLLIN if self._pty_open and not to_user else 0
+        writing_host = select.POLLOUT if self._pty_open and to_host else 0
+        self._poll.ask(self._child.fd, reading_host | writing_host)
+        self._poll.ask(self._terminal.input, select.POLLIN if reads_user and not to_host else 0)
+        self._poll.ask(self._terminal.output, select.POLLOUT if to_user else 0)
 
     def _carry(self, ready: dict[int, int]) -> None:
         if self._terminal.input in ready:
             self._from_user()
         events = ready.get(self._child.fd, 0)
         if events & select.POLLOUT:
-            self._flush_host()
+            self._to_host.write()
         if events & ~select.POLLOUT:
             self._from_host()
         if self._terminal.output in ready:
-            self._flush_user()
+            self._to_user.write()
+            self._see_user()
 
     def _from_user(self) -> float:
         """Carry what the user typed; the time after it has gone out."""
@@ -207,7 +181,7 @@ class Relay:
         except BlockingIOError:
             return self._clock()
         except OSError as error:
-            if error.errno not in _GONE:
+            if not is_gone(error):
                 raise
             data = b""
         if not data:
@@ -215,8 +189,7 @@ class Relay:
             return self._clock()
         suspends = self._suspends_at_prompt and self._child.suspends_on(data)
         if self._verbatim:
-            self._to_host += data
-            self._flush_host()
+            self._to_host.send(data)
             now = self._clock()
             self._session.user_sent(data, now)
         else:
@@ -228,27 +201,32 @@ class Relay:
 
     def _from_host(self) -> float:
         """Carry what the host printed; the time after it was shown."""
-        for _ in range(READS_AT_ONCE):
+        if not self._verbatim or self._user_gone:
             data = self._read_host()
-            now = self._show_output(data) if data else self._clock()
-            if len(data) < MORE_FROM or self._to_user:
-                break
+            now = self._clock()
+            if data:
+                self._perform(self._session.host_output(data, now), now)
+                self._see_phase(now)
+            return now
+        shown = self._show_at_once()
+        now = self._clock()
+        if shown:
+            self._perform(self._session.host_shown(shown, now), now)
+            self._see_phase(now)
         return now
 
-    def _show_output(self, data: bytes) -> float:
-        if self._verbatim and not self._user_gone:
-            self._to_user += data
-            if not self._terminal.output_blocks:
-                self._flush_user()
-            now = self._clock()
-            effects = self._session.host_shown(data, now)
-        else:
-            now = self._clock()
-            effects = self._session.host_output(data, now)
-        if effects:
-            self._perform(effects, now)
-        self._see_phase(now)
-        return now
+    def _show_at_once(self) -> bytes:
+        """Put on the user's terminal what the host printed, unchanged; all that was read."""
+        shown = []
+        for _ in range(READS_AT_ONCE):
+            data = self._read_host()
+            if data:
+                self._to_user.send(data)
+                shown.append(data)
+            if len(data) < MORE_FROM or self._to_user.waiting:
+                break
+        self._see_user()
+        return shown[0] if len(shown) == 1 else b"".join(shown)
 
     def _read_host(self) -> bytes:
         try:
@@ -283,41 +261,20 @@ class Relay:
             self._performers[type(effect)](effect, now)
 
     def _send_host(self, effect: ToHost, _now: float) -> None:
-        self._to_host += effect.data
-        self._flush_host()
-
-    def _flush_host(self) -> None:
-        try:
-            self._to_host = self._to_host[os.write(self._child.fd, self._to_host) :]
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            if error.errno not in _GONE:
-                raise
-            self._to_host = b""  # the child closed its terminal: nobody reads this any more
+        self._to_host.send(effect.data)  # dropped if the child has closed its terminal
 
     def _send_user(self, effect: ToUser, _now: float) -> None:
-        if self._user_gone:
-            return
-        self._to_user += effect.data
-        if not self._terminal.output_blocks:
-            self._flush_user()
+        if not self._user_gone:
+            self._to_user.send(effect.data)
+            self._see_user()
 
-    def _flush_user(self) -> None:
-        data = self._to_user[:BLOCKING_WRITE] if self._terminal.output_blocks else self._to_user
-        try:
-            self._to_user = self._to_user[os.write(self._terminal.output, data) :]
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            if error.errno not in _GONE:
-                raise
+    def _see_user(self) -> None:
+        if self._to_user.gone and not self._user_gone:
             self._lose_user()
 
     def _lose_user(self) -> None:
         """The terminal is gone: end the child as the kernel would, and drop what it prints."""
         self._user_gone = True
-        self._to_user = b""
         self._child.signal(signal.SIGHUP)
 
     def _nudge(self, _effect: Nudge, _now: float) -> None:
@@ -342,8 +299,8 @@ class Relay:
         if signal.SIGCHLD in came:
             self._child.look()
             self._session.child_stopped(self._child.stopped)
-            if self._child.exited and self._exited_at is None:
-                self._exited_at = now
+            if self._child.exited:
+                self._linger.begin(now)
         for signum in came & _FORWARDED:
             self._child.signal(signum)
             self._session.forwarded(signum)

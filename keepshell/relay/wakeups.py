@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,32 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def clock() -> float:
     """Seconds that never go back and, on Linux, go on while the machine is suspended."""
     return time.clock_gettime(_CLOCK)
+
+
+class Poll:
+    """poll(2), told only of what changes.
+
+    Not epoll, which refuses a regular file.
+    """
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._asked: dict[int, int] = {}
+
+    def ask(self, fd: int, events: int) -> None:
+        """Wait for these events of a descriptor from now on; 0 for none at all."""
+        if self._asked.get(fd, 0) == events:
+            return
+        self._asked[fd] = events
+        if events:
+            self._poll.register(fd, events)
+        else:
+            # A registered descriptor reports POLLHUP whatever was asked: it would spin the loop.
+            self._poll.unregister(fd)
+
+    def wait(self, seconds: float | None) -> list[tuple[int, int]]:
+        """Descriptor and events of all that is ready, within `seconds`; None waits for ever."""
+        return self._poll.poll(None if seconds is None else max(0.0, seconds) * 1000)
 
 
 class Signals:

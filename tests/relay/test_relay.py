@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from keepshell.relay.loop import LINGER_QUIET
+from keepshell.relay.linger import QUIET
 from tests.support.processes import is_gone, is_running
 from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
@@ -182,7 +182,7 @@ def test_a_terminal_stalled_over_the_childs_end_still_gets_all(run: Start, tmp_p
     terminal.send("g")
     eventually(lambda: not psutil.pid_exists(pid), "keepshell has reaped the child")
     # Time is what is tested: this much of it is the end, but not of a terminal that is stalled.
-    time.sleep(4 * LINGER_QUIET)
+    time.sleep(4 * QUIET)
     terminal.resume()
     assert terminal.read_to_end().count(b"x") == int(written.read_text())
 

@@ -309,7 +309,7 @@ def test_one_wakeup_for_each_keepalive(keep: Start, tmp_path: Path) -> None:
 
 TOO_LATE = """
     import os, signal
-    from keepshell import wakeups
+    from keepshell.relay import wakeups
     for former in (signal.SIG_DFL, signal.SIG_IGN):
         signal.signal(signal.SIGUSR1, former)
         signals = wakeups.Signals()
