@@ -55,7 +55,13 @@ class Place:
         }
 
     def files(self) -> list[Path]:
-        return sorted([*self.home.rglob("*"), *self.temporary.rglob("*")])
+        """All that is there; os.walk, unlike rglob, bears a folder that goes meanwhile."""
+        return sorted(
+            Path(folder, name)
+            for root in (self.home, self.temporary)
+            for folder, folders, files in os.walk(root)
+            for name in (*folders, *files)
+        )
 
     def processes(self) -> list[psutil.Process]:
         """Those that have our temporary directory on their command line: ssh -F, pip, ..."""
