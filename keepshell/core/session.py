@@ -19,9 +19,10 @@ from keepshell.core.effects import Disconnect, Effect, Note, Nudge, Phase, Suspe
 from keepshell.core.ending.evidence import Evidence
 from keepshell.core.idle import IdleClock
 from keepshell.core.reasons import Reason
+from keepshell.core.record import SessionRecord
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
-from keepshell.core.terminal.keystrokes import Keystrokes
+from keepshell.core.terminal.keystrokes import Keystrokes, Line
 from keepshell.core.terminal.modes import ModeTracker
 
 if TYPE_CHECKING:
@@ -240,6 +241,29 @@ class Session:
             reads=idle.reads(now),
             forwarded=self._forwarded,
             program=self._program,
+        )
+
+    def record(self, now: float) -> SessionRecord:
+        """What this session has been up to `now`."""
+        idle = self.idle
+        return SessionRecord(
+            at=now,
+            started_at=idle.started_at,
+            begun=self.begun,
+            user_at=idle.user_at,
+            output_at=idle.output_at,
+            sent_at=idle.sent_at,
+            typed_at=idle.typed_at,
+            counts=dict(idle.counts),
+            tried=idle.tried,
+            half_line=self.keystrokes.line is not Line.NOTHING,
+            longest_idle=idle.longest_idle(now),
+            stretches=idle.stretches(now),
+            injected=self.injected,
+            rung=self.rung,
+            hold=self.hold,
+            next_at=self.next_deadline(),
+            on=self.keepalives,
         )
 
     def _timers(self) -> Iterator[tuple[float, Callable[[float, Phase], list[Effect]]]]:

@@ -56,10 +56,10 @@ class Attached:
             program=job.program,
             typist=typist,
         )
-        shown = live.LiveFile(job, known.host, policy, session)
+        shown = live.LiveFile(job, known.host, policy)
 
         def watch(now: float) -> None:
-            shown.write(now)
+            shown.write(session.record(now))
             if typist is not None:
                 known.note_holds(typist.held, now)
 
@@ -67,7 +67,7 @@ class Attached:
             ending, status, now = self._relay(session, watch)
         if session.disconnected and job.says_closed:
             _say_closed(known.host, job.name)
-        advice = known.remember(session, ending, status=status, now=now)
+        advice = known.remember(session.record(now), ending, status=status)
         if ending.is_drop and job.explains:
             explain(ending, advice)
         if status < 0:

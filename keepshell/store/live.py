@@ -13,12 +13,12 @@ import time
 
 from keepshell import paths
 from keepshell.core.rules.policy import Policy
-from keepshell.core.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from keepshell.core.record import SessionRecord
     from keepshell.job import Job
 
 _START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted behind the name
@@ -27,25 +27,24 @@ _START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted behind the
 class LiveFile:
     """The file of one session; failing to write it is no failure of the session."""
 
-    def __init__(self, job: Job, host: str, policy: Policy, session: Session) -> None:
+    def __init__(self, job: Job, host: str, policy: Policy) -> None:
         """Nothing is written before the first `write`."""
         directory = paths.live_dir(job.env)
         self._path = None if directory is None else f"{directory}/{os.getpid()}.json"
         self._job = job
         self._host = host
         self._policy = policy
-        self._session = session
         self._constant: Mapping[str, object] = {}
         """The fields that stay as they are; empty before the first `write`."""
 
-    def write(self, now: float) -> None:
-        """Write what is so at `now`, by the session's clock."""
+    def write(self, record: SessionRecord) -> None:
+        """Write what the record says."""
         if self._path is None:
             return
         with contextlib.suppress(OSError):
             if not self._constant:
                 paths.make_private(os.path.dirname(self._path))
-            text = json.dumps(self._fields(now)).encode()
+            text = json.dumps(self._fields(record)).encode()
             draft = f"{self._path}.new"
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
@@ -61,8 +60,7 @@ class LiveFile:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
 
-    def _fields(self, now: float) -> Mapping[str, object]:
-        session, idle = self._session, self._session.idle
+    def _fields(self, record: SessionRecord) -> Mapping[str, object]:
         wall = time.time()
         if not self._constant:
             self._constant = {
@@ -71,23 +69,23 @@ class LiveFile:
                 "host": self._host or None,
                 "name": self._job.name,
                 "terminal": _terminal(),
-                "since": round(wall - (now - idle.started_at), 3),
+                "since": round(wall - (record.at - record.started_at), 3),
             }
 
         def at(moment: float | None) -> float | None:
-            return None if moment is None else round(wall - now + moment, 3)
+            return None if moment is None else round(wall - record.at + moment, 3)
 
         return {
             **self._constant,
             "written": round(wall, 3),
-            "user_at": at(idle.user_at),
-            "rung": session.rung.label,
+            "user_at": at(record.user_at),
+            "rung": record.rung.label,
             "interval": self._policy.window_change_interval,
-            "keepalives": sum(idle.counts.values()),
-            "last_keepalive": at(idle.sent_at),
-            "next": at(session.next_deadline()),
-            "hold": session.hold,
-            "off": not session.keepalives,
+            "keepalives": sum(record.counts.values()),
+            "last_keepalive": at(record.sent_at),
+            "next": at(record.next_at),
+            "hold": record.hold,
+            "off": not record.on,
         }
 
 

@@ -18,13 +18,12 @@ from keepshell.core.rules import plan
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
-from keepshell.core.session import Session
-from keepshell.core.terminal.keystrokes import Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from keepshell.core.ending.endings import Ending
     from keepshell.core.noops import ladder, table
+    from keepshell.core.record import SessionRecord
     from keepshell.job import Job
     from keepshell.ssh.host_name import Naming
 
@@ -77,37 +76,30 @@ class Memory:
             if hold.reason is not Reason.SSH_PROMPTS or timer.value not in self._held:
                 self._held[timer.value] = hold.reason, now
 
-    def remember(self, session: Session, ending: Ending, *, status: int, now: float) -> str:
+    def remember(self, record: SessionRecord, ending: Ending, *, status: int) -> str:
         """Record the session and what it has taught; answers the sentence to be said of it.
 
-        `status` as of os.waitstatus_to_exitcode, `now` by the session's clock.
+        `status` as of os.waitstatus_to_exitcode.
         """
-        if not session.begun:
+        if not record.begun:
             return ""
-        efforts = self._efforts(session, now)
+        efforts = self._efforts(record)
         learned: Rule | None = None
         with self._unhurt():
             if self.host:
-                learned = self._record(session, ending, efforts, status=status, now=now)
+                learned = self._record(record, ending, efforts, status=status)
         held_back = learning.held_back(ending, self.plan, efforts)
         if held_back or learned is None:
             return held_back
         return f"Next time: {plan.next_time(plan.remedy_for(learned, self._policy))}."
 
     def _record(
-        self,
-        session: Session,
-        ending: Ending,
-        efforts: learning.Efforts,
-        *,
-        status: int,
-        now: float,
+        self, record: SessionRecord, ending: Ending, efforts: learning.Efforts, *, status: int
     ) -> Rule | None:
         """What the session has taught, once it is remembered. Raises StateError."""
         from keepshell.store.database import PastSession, State
 
-        idle = session.idle
-        ended = self._began + now - idle.started_at
+        ended = self._began + record.at - record.started_at
         learned = learning.learn(ending, self._known, ended, efforts)
         past = PastSession(
             host=self.host,
@@ -115,24 +107,23 @@ class Memory:
             ended=ended,
             ending=ending.kind.value,
             status=status,
-            longest_idle=idle.longest_idle(now),
-            window_changes=idle.counts[Rung.WINDOW_CHANGE],
-            no_ops=idle.counts[Rung.NO_OP],
-            empty_lines=idle.counts[Rung.EMPTY_LINE],
-            injected=session.injected,
-            stretches=idle.stretches(now),
+            longest_idle=record.longest_idle,
+            window_changes=record.counts.get(Rung.WINDOW_CHANGE, 0),
+            no_ops=record.counts.get(Rung.NO_OP, 0),
+            empty_lines=record.counts.get(Rung.EMPTY_LINE, 0),
+            injected=record.injected,
+            stretches=record.stretches,
         )
         State.of(self._job.env).record(past, learned=learned, told=self._told)
         return learned
 
-    def _efforts(self, session: Session, now: float) -> learning.Efforts:
-        idle = session.idle
+    def _efforts(self, record: SessionRecord) -> learning.Efforts:
         return learning.Efforts(
-            rung=idle.tried,
-            typed_idle=idle.since(idle.typed_at, now) if idle.tried >= Rung.NO_OP else None,
-            half_line=session.keystrokes.line is not Line.NOTHING,
+            rung=record.tried,
+            typed_idle=record.since(record.typed_at) if record.tried >= Rung.NO_OP else None,
+            half_line=record.half_line,
             held={
-                timer: learning.LastHold(reason, now - at)
+                timer: learning.LastHold(reason, record.at - at)
                 for timer, (reason, at) in self._held.items()
             },
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from keepshell.core.reasons import Reason
-from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, PROBE, Timer
+from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.rung import Rung
 from keepshell.store.database import PastSession, State
 from tests.sshd.sides import ssh_of
@@ -184,7 +184,7 @@ def test_a_no_op_that_was_held_is_not_promised(
 ) -> None:
     # The limit is known too short, so that a loaded machine has seen the hold before the end.
     access = start_sshd(f"ChannelTimeout session:*={LIMIT + 2}s").access
-    state.put_rules(name_of(access), PROBE, [Timer(KINDS["channel-timeout"], LIMIT, PROBE)])
+    state.put_rules(name_of(access), PROBE, [Rule(KINDS["channel-timeout"], LIMIT, PROBE)])
     terminal = keep(access, *options)
     terminal.send(typed)
     terminal.expect(shown)
@@ -202,7 +202,7 @@ def test_an_empty_line_that_was_held_is_not_promised(
 ) -> None:
     """A half line teaches no limit; what it held back is told all the same."""
     access = start_sshd(env={"TMOUT": str(LIMIT + 2)}).access
-    state.put_rules(name_of(access), PROBE, [Timer(KINDS["tmout"], LIMIT, PROBE)])
+    state.put_rules(name_of(access), PROBE, [Rule(KINDS["tmout"], LIMIT, PROBE)])
     terminal = keep(access, "--empty-line", "true")
     terminal.send("ech")
     assert terminal.wait() == 0
@@ -223,7 +223,7 @@ def test_a_shells_timer_is_named_with_what_would_beat_it(
         "Next time: only an empty line beats it, to be allowed by empty_line = true."
     )
     (rule,) = state.rules(name_of(access))
-    assert rule == Timer(KINDS["tmout"], LIMIT, DROP, seen_at=rule.seen_at, drops=1)
+    assert rule == Rule(KINDS["tmout"], LIMIT, DROP, seen_at=rule.seen_at, drops=1)
 
     second = keep(access, "--empty-line", "true")
     for _ in range(3):
@@ -275,7 +275,7 @@ def test_a_rule_that_was_probed_is_acted_on_in_silence(
     state: State,
     trace: Trace,
 ) -> None:
-    state.put_rules(name_of(sshd.access), PROBE, [Timer(KINDS["client-alive"], 4, PROBE)])
+    state.put_rules(name_of(sshd.access), PROBE, [Rule(KINDS["client-alive"], 4, PROBE)])
     terminal = keep(sshd.access)
     trace.wait_for("nudge-sent", 2)
     assert leave(terminal) == []
@@ -570,7 +570,7 @@ def test_a_rung_that_has_failed_is_known(
     before = PastSession(
         host=name_of(access), started=0, ended=1, ending="", status=255, longest_idle=10
     )
-    state.record(before, learned=Timer(KINDS["channel-timeout"], 10, DROP, drops=1))
+    state.record(before, learned=Rule(KINDS["channel-timeout"], 10, DROP, drops=1))
     terminal = keep(access)
     assert terminal.wait() == 255
     told, said = said_by_keepshell(terminal)

@@ -53,7 +53,7 @@ def ended(known: memory.Memory, ending: Ending = DROPPED, *, begun: bool = True)
     session = Session(Policy(), 1000.0)
     if begun:
         session.begin(1001.0)
-    return known.remember(session, ending, status=255, now=1900.0)
+    return known.remember(session.record(1900.0), ending, status=255)
 
 
 def test_from_a_drop_to_the_next_session(said: list[str]) -> None:

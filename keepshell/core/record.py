@@ -1,0 +1,52 @@
+"""What a session has been up to one moment, as data: for what is remembered, and for `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keepshell.core.idle import Stretch
+from keepshell.core.rules.rung import Rung
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionRecord:
+    """One session at one moment. Every `_at` is in seconds of the session's clock; None: never."""
+
+    at: float
+    """The moment."""
+    started_at: float
+    begun: bool
+    """Whether the host has answered, after whatever ssh had to ask."""
+    user_at: float | None
+    """When the user last typed."""
+    output_at: float | None
+    """When the host, or ssh, last printed."""
+    sent_at: float | None
+    """When a keepalive last went out."""
+    typed_at: float | None
+    """When one that is input last did."""
+    counts: Mapping[Rung, int]
+    """How many keepalives went out."""
+    tried: Rung
+    """The highest rung that was used since the user's last key."""
+    half_line: bool
+    """Whether a line was half typed then."""
+    longest_idle: float
+    """The longest time without a key, in seconds."""
+    stretches: tuple[Stretch, ...]
+    """The long times without a key, in their order."""
+    injected: int
+    """Bytes typed for the user."""
+    rung: Rung
+    """The highest rung in use."""
+    hold: str | None
+    """Why a keepalive that is due is not sent."""
+    next_at: float | None
+    """When something is due next."""
+    on: bool
+    """Whether keepalives are switched on."""
+
+    def since(self, moment: float | None) -> float | None:
+        """Seconds from then to the moment of this record; None for what never happened."""
+        return None if moment is None else max(0.0, self.at - moment)
