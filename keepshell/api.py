@@ -9,7 +9,7 @@ session alive:
 - `window-change`: a thread sends SIGWINCH to the child when the script has sent nothing for the
   interval. That is all it does: it never reads, writes or resizes the pty, so nothing happens to
   the stream behind the script's back, and expect() finds what it would have found. On Linux the
-  signal goes through a pidfd, which can't hit another process that has got the pid since.
+  signal can't hit another process that has got the pid since.
 
 Nothing is ever typed: the rungs above window-change have no part here, since only the script knows
 what its next byte means.
@@ -22,7 +22,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pexpect
@@ -34,6 +34,7 @@ from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.ssh.arguments import SshCommand, parse
 from keepshell.launch import Call
+from keepshell.process import Process
 from keepshell.ssh import client
 from keepshell.text.wording import found, printable, suggest
 
@@ -186,7 +187,7 @@ class _Nudging:
         self.sent_at = time.monotonic()
         self._interval = interval
         self._stopped = threading.Event()
-        self._signal, self._forget = _sender(pid)
+        self._process = Process(pid)
         self._thread = threading.Thread(target=self._run, name="keepshell", daemon=True)
         self._thread.start()
 
@@ -200,24 +201,13 @@ class _Nudging:
                 continue
             due_at = now + self._interval
             try:
-                self._signal()
+                self._process.signal(signal.SIGWINCH)
             except OSError:  # the child has ended
                 break
-        self._forget()
+        self._process.close()
 
     def stop(self) -> None:
         """End the thread, and wait for it unless it is the caller."""
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
-
-
-def _sender(pid: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """How to send SIGWINCH to this very process, and what to do when it is no longer needed."""
-    if hasattr(os, "pidfd_open"):
-        try:
-            pidfd = os.pidfd_open(pid)
-        except OSError:  # an old kernel, or a sandbox
-            return lambda: os.kill(pid, signal.SIGWINCH), lambda: None
-        return lambda: signal.pidfd_send_signal(pidfd, signal.SIGWINCH), lambda: os.close(pidfd)
-    return lambda: os.kill(pid, signal.SIGWINCH), lambda: None

@@ -8,6 +8,7 @@ import sys
 from keepshell.config import settings
 from keepshell.errors import InternalError, KeepshellError, UsageError
 from keepshell.ssh.become import become
+from keepshell.text.say import say
 from keepshell.text.wording import printable
 
 TYPE_CHECKING = False
@@ -69,7 +70,7 @@ def _ssh(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     except Exception as error:  # if we fail, ssh still runs
         if "dry_run" in options:
             raise
-        _say(f"{type(error).__name__}: {error}; running ssh without a pty")
+        say(f"{type(error).__name__}: {error}; running ssh without a pty")
         call.become()
     return attached.finish()
 
@@ -90,7 +91,7 @@ def _run(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     except KeepshellError:
         raise
     except Exception as error:  # if we fail, the program still runs
-        _say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
+        say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
         become(argv[0], argv, os.environ)
     return attached.finish()
 
@@ -102,7 +103,7 @@ def _exec(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     if "dry_run" in options:
         return _show(execution.describe())
     if execution.warning:
-        _say(execution.warning)
+        say(execution.warning)
     return execution.start()
 
 
@@ -205,17 +206,8 @@ def _show(text: str) -> int:
 
 
 def _failed(error: KeepshellError) -> int:
-    _say(str(error))
+    say(str(error))
     return error.exit_code
-
-
-def _say(sentence: str) -> None:
-    if sys.stderr is None:  # closed: print would take stdout
-        return
-    try:
-        print(f"keepshell: {sentence}", file=sys.stderr, flush=True)
-    except OSError:
-        return  # stderr is gone: the exit status must do
 
 
 _COMMANDS: dict[str, Command] = {

@@ -18,6 +18,7 @@ from keepshell.cli import tables
 from keepshell.cli.arguments import Arguments
 from keepshell.core.rules.durations import describe
 from keepshell.errors import InternalError, UsageError
+from keepshell.process import Process
 from keepshell.ssh import host_name
 from keepshell.text.wording import visible
 
@@ -150,16 +151,10 @@ def _signal(entry: Entry, signum: signal.Signals) -> None:
     """Send it to the process that wrote the file, and to no other. Raises InternalError."""
     pid: int = entry["pid"]
     try:
-        if not hasattr(os, "pidfd_open"):
-            os.kill(pid, signum)
-            return
-        fd = os.pidfd_open(pid)  # from here on, this pid can't become another process unnoticed
-        try:
-            if not _is_alive(entry):
+        with contextlib.closing(Process(pid)) as process:
+            if not _is_alive(entry):  # asked once the process is held: it can't become another
                 raise ProcessLookupError
-            signal.pidfd_send_signal(fd, signum)
-        finally:
-            os.close(fd)
+            process.signal(signum)
     except OSError as error:
         raise InternalError(f"{pid}: {error.strerror or 'the session has just ended'}") from None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
 from keepshell.relay import child, tty
+from keepshell.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,9 +135,7 @@ def explain(ending: Ending, advice: str = "") -> None:
     Silent where stderr is no terminal.
     """
     if os.isatty(2):
-        line = f"keepshell: {ending.sentence} {advice}".rstrip()
-        with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+        say.say(f"{ending.sentence} {advice}".rstrip())
 
 
 def _say_closed(host: str, typed: str) -> None:
@@ -147,8 +145,8 @@ def _say_closed(host: str, typed: str) -> None:
     """
     from keepshell.ssh import host_name
 
-    with contextlib.suppress(OSError):
-        os.write(2, os.fsencode(f"Connection to {host_name.host_part(host) or typed} closed.\r\n"))
+    name = host_name.host_part(host) or typed
+    say.write(os.fsencode(f"Connection to {name} closed.\r\n"))
 
 
 def _copy_of_stderr() -> int | None:

@@ -13,6 +13,7 @@ import time
 
 from keepshell import paths
 from keepshell.core.rules.policy import Policy
+from keepshell.process import started_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from keepshell.core.record import SessionRecord
     from keepshell.job import Job
-
-_START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted behind the name
 
 
 class LiveFile:
@@ -65,7 +64,7 @@ class LiveFile:
         if not self._constant:
             self._constant = {
                 "pid": os.getpid(),
-                "start": start_of_self(),
+                "start": started_at(os.getpid()),
                 "host": self._host or None,
                 "name": self._job.name,
                 "terminal": _terminal(),
@@ -87,19 +86,6 @@ class LiveFile:
             "hold": record.hold,
             "off": not record.on,
         }
-
-
-def start_of_self() -> float | None:
-    """When this process was started, in seconds after boot; None where there is no /proc.
-
-    Together with the pid it names the process for ever, since pids are used again.
-    """
-    try:
-        with open("/proc/self/stat", "rb") as file:
-            ticks = int(file.read().rpartition(b")")[2].split()[_START_FIELD])
-    except (OSError, IndexError, ValueError):
-        return None
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _terminal() -> str | None:

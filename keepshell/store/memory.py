@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 
@@ -18,6 +17,7 @@ from keepshell.core.rules import plan
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
+from keepshell.text.say import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,10 +148,4 @@ class Memory:
 
     def _say(self, sentence: str) -> bool:
         """One line on the terminal; whether somebody may have seen it."""
-        if not self._job.explains or not os.isatty(2):
-            return False
-        try:
-            print(f"keepshell: {sentence}", file=sys.stderr, flush=True)
-        except OSError:
-            return False
-        return True
+        return self._job.explains and os.isatty(2) and say(sentence)

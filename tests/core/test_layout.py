@@ -41,7 +41,7 @@ FLOORS = (
     "keepshell.store",
     "keepshell.job",
     "keepshell.config keepshell.ssh",
-    "keepshell.paths",
+    "keepshell.paths keepshell.process",
     "keepshell.text keepshell.errors keepshell._version",
     "keepshell.core.session",
     "keepshell.core.noops keepshell.core.ending keepshell.core.probing",
@@ -64,7 +64,8 @@ BEFORE_THE_EXEC = (
     *("keepshell.core.ssh", "keepshell.core.ssh.arguments", "keepshell.core.ssh.words"),
     *("keepshell.errors", "keepshell.launch", "keepshell.paths"),
     *("keepshell.ssh", "keepshell.ssh.become", "keepshell.ssh.client"),
-    *("keepshell.ssh.config_scan", "keepshell.text", "keepshell.text.wording"),
+    *("keepshell.ssh.config_scan", "keepshell.text", "keepshell.text.say"),
+    "keepshell.text.wording",
 )
 """All that may be loaded before ssh takes over; tests/test_launch.py sees that nothing else is."""
 

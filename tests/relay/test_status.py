@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from keepshell.store import live
+from keepshell.process import started_at
 from tests.support.cli import keepshell
 from tests.support.processes import is_gone
 from tests.support.programs import path_of
@@ -170,7 +170,7 @@ def test_stale_files_are_swept_and_others_are_left(folder: Path) -> None:
     folder.mkdir()
     ended = subprocess.Popen(["true"])
     ended.wait()
-    start = live.start_of_self()
+    start = started_at(os.getpid())
     mine, theirs = os.getpid(), os.getppid()
     files = {
         f"{ended.pid}.json": entry_with(pid=ended.pid, start=5.0),
