@@ -185,6 +185,11 @@ def _until(moment: float | None) -> str:
     return "-" if moment is None else f"in {describe(max(0.0, moment - time.time()))}"
 
 
+def _silence(entry: Entry) -> str:
+    since = entry.get("silent_since")  # not in the file of an older keepshell
+    return "" if since is None else f"no answer for {describe(max(0.0, time.time() - since))}"
+
+
 _COLUMNS: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("pid", lambda entry: str(entry["pid"])),
     ("host", _shown_host),
@@ -194,7 +199,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Entry], str]], ...] = (
     ("keepalives", lambda entry: str(entry["keepalives"])),
     ("last", lambda entry: _ago(entry["last_keepalive"])),
     ("next", lambda entry: _until(entry["next"])),
-    ("held because", lambda entry: entry["hold"] or "-"),
+    ("held because", lambda entry: _silence(entry) or entry["hold"] or "-"),
 )
 
 

@@ -29,6 +29,16 @@ class Nudge(NamedTuple):
     """Send SIGWINCH to the child with the size unchanged: one `window-change` packet."""
 
 
+class Look(NamedTuple):
+    """Ask the kernel about the connection, and tell the session: `Session.looked`."""
+
+
+class LinkChanged(NamedTuple):
+    """The host answers no more, or again: worth telling who looks."""
+
+    state: str
+
+
 class Suspend(NamedTuple):
     """Stop keepshell as a job; the child keeps running."""
 
@@ -44,4 +54,4 @@ class Note(NamedTuple):
     detail: str = ""
 
 
-Effect = ToHost | ToUser | Nudge | Suspend | Disconnect | Note
+Effect = ToHost | ToUser | Nudge | Look | LinkChanged | Suspend | Disconnect | Note

@@ -44,6 +44,8 @@ class SessionRecord:
     """Why a keepalive that is due is not sent."""
     next_at: float | None
     """When something is due next."""
+    silent_since: float | None
+    """Since when the host does not answer, as far as the kernel knows; None while it does."""
     on: bool
     """Whether keepalives are switched on."""
 

@@ -15,7 +15,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from keepshell.core.effects import Disconnect, Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
+from keepshell.core.effects import (
+    Disconnect,
+    Effect,
+    LinkChanged,
+    Look,
+    Note,
+    Nudge,
+    Phase,
+    Suspend,
+    ToHost,
+    ToUser,
+)
 from keepshell.core.ending.evidence import Evidence
 from keepshell.core.idle import IdleClock
 from keepshell.core.reasons import Reason
@@ -26,6 +37,7 @@ from keepshell.core.terminal.keystrokes import Keystrokes, Line
 from keepshell.core.terminal.modes import ModeTracker
 
 if TYPE_CHECKING:
+    from keepshell.core.link.silence import Sample, Silence
     from keepshell.core.noops.ladder import NearLimit
     from keepshell.core.noops.typist import Typist
 
@@ -55,16 +67,19 @@ class Session:
         notice_shown: bool = True,
         program: str = "ssh",
         typist: Typist | None = None,
+        link: Silence | None = None,
     ) -> None:
         """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
 
         `notice_shown` says whether ssh's own messages come through the pty; they do not when the
         user redirected stderr. `program` is the child's name. `typist` is there when a rule is
-        known that only input resets, and the user allows to type.
+        known that only input resets, and the user allows to type. `link` is there when the kernel
+        can be asked about the connection.
         """
         self.idle = IdleClock(now)
         self.modes = ModeTracker()
         self.keystrokes = Keystrokes(escape_char)
+        self.link = link
         self.nudges = 0
         self.begun = False
         self.disconnected = False
@@ -113,7 +128,10 @@ class Session:
 
     def _typed(self, now: float) -> None:
         """What the keys, which `keystrokes` has read, mean for the clock and for a suspend."""
-        self.idle.user(now, reached=self.keystrokes.reached_at == now)
+        reached = self.keystrokes.reached_at == now
+        self.idle.user(now, reached=reached)
+        if self.link is not None and reached and self.begun:
+            self.link.sent(now)
         if self.keystrokes.suspend_at == now and not self.keystrokes.escape_missed:
             after = SUSPEND_WITHIN if self._notice_shown else SUSPEND_UNSEEN_AFTER
             self._suspend_by = now + after
@@ -148,14 +166,31 @@ class Session:
         self.idle.output(now, len(data))
         self.modes.feed(data, now)
         before, self._tail = self._tail, _last(self._tail, data)
+        changed = self._heard()
         if self._suspend_by is None:
-            return []
+            return changed
         # ssh has left and entered raw mode by itself, since the kernel discards its SIGTSTP
         # (an orphaned process group); its notice says that the escape was one.
         if SUSPEND_NOTICE not in before[-len(SUSPEND_NOTICE) :] + data:
-            return []
+            return changed
         self._suspend_by = None
-        return [Suspend()]
+        return [*changed, Suspend()]
+
+    def _heard(self) -> list[Effect]:
+        if self.link is None or self.link.since is None:
+            return []
+        before = self.link.state
+        self.link.heard()
+        return [] if before is self.link.state else [LinkChanged(self.link.state.value)]
+
+    def looked(self, sample: Sample | None, now: float) -> list[Effect]:
+        """The kernel's answer to a `Look`; None where it has none."""
+        assert self.link is not None
+        before = self.link.state
+        self.link.sampled(sample, now)
+        if self.idle.sent_at == now:  # a keepalive goes out right after the look
+            self.link.sent(now, look=False)
+        return [] if before is self.link.state else [LinkChanged(self.link.state.value)]
 
     def begin(self, now: float) -> None:
         """ssh has asked what it had to, and the host answers."""
@@ -212,6 +247,11 @@ class Session:
         return "; ".join(sorted(reason.text for reason in reasons)) or None
 
     @property
+    def silent_since(self) -> float | None:
+        """Since when the host owes an answer; None where it has given it, or nobody knows."""
+        return None if self.link is None else self.link.silent_since
+
+    @property
     def cut_off(self) -> bool:
         """Whether the user ended the session over the head of the program on the screen."""
         return self._quit_typed or self._forwarded is not None
@@ -263,6 +303,7 @@ class Session:
             rung=self.rung,
             hold=self.hold,
             next_at=self.next_deadline(),
+            silent_since=self.silent_since,
             on=self.keepalives,
         )
 
@@ -272,6 +313,8 @@ class Session:
             yield quiet_since + self._policy.window_change_interval, self._nudge
         if self._suspend_by is not None:
             yield self._suspend_by, self._suspend
+        if self.link is not None and self.link.look_at is not None:
+            yield self.link.look_at, self._look
         if self._typist is not None:
             withheld_until = self._typist.withheld_until()
             if withheld_until is not None:
@@ -286,7 +329,12 @@ class Session:
             return [Note("hold", self._held.text)]
         self.idle.sent(now)
         self.nudges += 1
-        return [Nudge(), Note("nudge-sent")]
+        # Before more goes out is the time to see whether the last was acknowledged.
+        looks = self.link is not None and self.begun
+        return [*([Look()] if looks else []), Nudge(), Note("nudge-sent")]
+
+    def _look(self, _now: float, _phase: Phase) -> list[Effect]:
+        return [Look()]
 
     def _reveal(self, now: float, _phase: Phase) -> list[Effect]:
         assert self._typist is not None

@@ -39,6 +39,7 @@ class Attached:
     def finish(self) -> int:
         """Relay to the end; returns the exit status, or dies by the child's signal."""
         # Imported while ssh connects, so that it delays nothing.
+        from keepshell.core.link.silence import Silence
         from keepshell.core.session import Session
         from keepshell.relay import wakeups
         from keepshell.store import live, memory
@@ -55,6 +56,7 @@ class Attached:
             notice_shown=self._notice_shown,
             program=job.program,
             typist=typist,
+            link=Silence() if job.is_ssh else None,
         )
         shown = live.LiveFile(job, known.host, policy)
 
@@ -76,6 +78,7 @@ class Attached:
 
     def _relay(self, session: Session, watch: Callable[[float], None]) -> tuple[Ending, int, float]:
         """Relay until the child has ended; what ended it, its status, and the time."""
+        from keepshell.link.connection import Watched
         from keepshell.relay import loop, wakeups
         from keepshell.relay.trace import Trace
 
@@ -92,6 +95,7 @@ class Attached:
                 trace=trace,
                 suspends_at_prompt=self._job.is_ssh,
                 watch=watch,
+                look=Watched(self._child.pid).sample,
             )
             with signals.watching(), self._terminal.raw():
                 relay.run(signals, alarm)

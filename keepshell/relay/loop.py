@@ -17,7 +17,18 @@ import select
 import signal
 from typing import Final
 
-from keepshell.core.effects import Disconnect, Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
+from keepshell.core.effects import (
+    Disconnect,
+    Effect,
+    LinkChanged,
+    Look,
+    Note,
+    Nudge,
+    Phase,
+    Suspend,
+    ToHost,
+    ToUser,
+)
 from keepshell.core.session import Session
 from keepshell.relay import wakeups
 from keepshell.relay.linger import Linger
@@ -27,6 +38,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keepshell.core.link.silence import Sample
     from keepshell.relay.child import Child
     from keepshell.relay.trace import Trace
     from keepshell.relay.tty import Terminal
@@ -62,12 +74,15 @@ class Relay:
         trace: Trace,
         suspends_at_prompt: bool = True,
         watch: Callable[[float], None] | None = None,
+        look: Callable[[], Sample | None] | None = None,
         clock: Callable[[], float] = wakeups.clock,
     ) -> None:
         """The four are the caller's, who closes them.
 
         `watch` is called with the time when the session has begun and after what happens in it
         without the user: never so as to need a wakeup of its own.
+
+        `look` asks the kernel about the child's connection.
 
         `suspends_at_prompt`: ^Z where the pty makes a signal of it suspends keepshell, since ssh
         asking for a password can't stop by itself; a program with job control of its own can.
@@ -79,6 +94,7 @@ class Relay:
         self._clock = clock
         self._suspends_at_prompt = suspends_at_prompt
         self._watch = watch
+        self._look = look
         self._verbatim = session.verbatim
         # A key, or its echo, and nothing else: carried before anything else is done.
         self._carriers: dict[tuple[int, int], Callable[[], float]] = {
@@ -99,6 +115,8 @@ class Relay:
             ToHost: self._send_host,
             ToUser: self._send_user,
             Nudge: self._nudge,
+            Look: self._look_at_link,
+            LinkChanged: self._link_changed,
             Suspend: self._want_suspend,
             Disconnect: self._disconnect,
             Note: self._note,
@@ -279,6 +297,15 @@ class Relay:
 
     def _nudge(self, _effect: Nudge, _now: float) -> None:
         self._child.nudge()
+
+    def _look_at_link(self, _effect: Look, now: float) -> None:
+        sample = None if self._look is None else self._look()
+        self._trace.note(now, "look", unacked=None if sample is None else sample.unacked)
+        self._perform(self._session.looked(sample, now), now)
+
+    def _link_changed(self, effect: LinkChanged, now: float) -> None:
+        self._trace.note(now, "link", detail=effect.state)
+        self._show(now)
 
     def _disconnect(self, _effect: Disconnect, _now: float) -> None:
         self._child.signal(signal.SIGTERM)  # ssh leaves with status 255, as after its own `~.`

@@ -1,7 +1,7 @@
 """What runs now, for `keepshell status`: one small JSON file for each session.
 
-It is written at the session's begin and when a keepalive was due, so it costs no wakeup; what it
-says is as of then. docs/state.md has its fields.
+It is written at the session's begin, when a keepalive was due and when the host answers no more, so
+it costs no wakeup; what it says is as of then. docs/state.md has its fields.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class LiveFile:
             "last_keepalive": at(record.sent_at),
             "next": at(record.next_at),
             "hold": record.hold,
+            "silent_since": at(record.silent_since),
             "off": not record.on,
         }
 

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.effects import Effect, Note, Nudge, Phase, Suspend, ToHost, ToUser
+from keepshell.core.effects import (
+    Effect,
+    LinkChanged,
+    Look,
+    Note,
+    Nudge,
+    Phase,
+    Suspend,
+    ToHost,
+    ToUser,
+)
+from keepshell.core.link.silence import DOUBT_AFTER, Sample, Silence
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.session import (
@@ -274,3 +285,61 @@ def test_why_a_window_change_is_held() -> None:
     assert session.hold == "ssh itself prompts"
     session.tick(START + 2 * EVERY, Phase.IN_SESSION)
     assert session.hold is None
+
+
+class TestTheLink:
+    """The kernel is asked when something waits, or when there is a wakeup anyway."""
+
+    ANSWERED = Sample(0, 0, 0.1, 0.0)
+    UNANSWERED = Sample(1, 3, 0.1, 100.0)
+
+    def session(self, rung: Rung = Rung.WINDOW_CHANGE) -> Session:
+        policy = Policy(rung=rung, window_change_interval=EVERY)
+        session = Session(policy, START, link=Silence())
+        session.begin(START)
+        return session
+
+    def test_a_key_that_is_echoed_costs_no_look(self) -> None:
+        session = self.session(Rung.OFF)
+        session.user_sent(b"x", START)
+        assert session.next_deadline() == START + DOUBT_AFTER
+        assert session.host_shown(b"x", START + 0.1) == []
+        assert session.next_deadline() is None
+
+    def test_a_key_without_an_answer_is_looked_after(self) -> None:
+        session = self.session(Rung.OFF)
+        session.user_sent(b"x", START)
+        assert tick(session, START + DOUBT_AFTER) == [Look()]
+        assert session.looked(self.UNANSWERED, START + 2) == [LinkChanged("silent")]
+        assert session.silent_since == START
+        assert session.looked(self.UNANSWERED, START + 3) == []
+        assert session.host_shown(b"x", START + 4) == [LinkChanged("live")]
+        assert session.silent_since is None
+
+    def test_an_idle_session_looks_only_when_it_wakes_for_a_keepalive(self) -> None:
+        session = self.session()
+        for number in range(1, 4):
+            now = START + number * EVERY
+            assert session.next_deadline() == now
+            assert tick(session, now) == [Look(), *NUDGED]
+            assert session.looked(self.ANSWERED, now) == []
+        assert session.next_deadline() == START + 4 * EVERY
+        assert session.looked(self.UNANSWERED, START + 4 * EVERY) == [LinkChanged("silent")]
+        assert session.silent_since == START + 3 * EVERY
+
+    def test_what_is_typed_at_ssh_itself_is_not_sent(self) -> None:
+        session = Session(Policy(rung=Rung.OFF), START, link=Silence())
+        session.user_sent(b"password", START)
+        assert session.next_deadline() is None
+
+    def test_an_escape_that_ssh_keeps_is_not_sent(self) -> None:
+        session = self.session(Rung.OFF)
+        session.user_sent(b"~", START)
+        assert session.next_deadline() is None
+
+    def test_a_program_that_is_not_ssh_has_no_link(self) -> None:
+        session = make()
+        session.begin(START)
+        session.user_sent(b"x", START)
+        assert tick(session, START + EVERY) == NUDGED
+        assert session.silent_since is None

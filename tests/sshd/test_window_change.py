@@ -225,7 +225,7 @@ def test_an_idle_session_wakes_once_an_interval(
     before = _nudges_at(log)
     eventually(lambda: len(_nudges_at(log)) >= len(before) + 8, log.read_text)
     first, *_, last = _nudges_at(log)[len(before) :][:8]
-    assert _waits_and_events(log)[first:last] == ["nudge-sent", "poll"] * 7
+    assert _waits_and_events(log)[first:last] == ["nudge-sent", "poll", "look"] * 7
 
 
 def _nudges_at(log: Path) -> list[int]:

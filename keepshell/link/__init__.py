@@ -1,0 +1,1 @@
+"""What our own kernel says of a connection."""
