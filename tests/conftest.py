@@ -1,4 +1,4 @@
-"""What every test gets: an environment of its own, servers that end with it, and no leak unseen."""
+"""What every test gets: an environment of its own, programs that end with it, no leak unseen."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ import pwd
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from keepshell.store.database import State
-from tests.support.access import Keys
-from tests.support.dropbear import Dropbear
-from tests.support.middlebox import Middlebox
-from tests.support.passwords import AsyncPasswordServer
 from tests.support.processes import adopt_orphans, default_signals, describe, end, reap, tree
 from tests.support.programs import require
-from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 from tests.support.tmux import Tmux
 from tests.support.trace import Trace
@@ -40,8 +35,12 @@ _REMOVED = (
     *("TMOUT", "EDITOR", "VISUAL", "PAGER", "LESS", "GIT_SSH", "GIT_SSH_COMMAND", "RSYNC_RSH"),
 )
 
-
-ServerT = TypeVar("ServerT", Sshd, Dropbear)
+# A loaded machine is slow, and that is no fault of what is tested.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# dev while one writes, and whenever pytest is called by hand; scripts/test asks for ci.
+settings.register_profile("dev", _PATIENT, max_examples=25)
+settings.register_profile("ci", _PATIENT, max_examples=300)
+settings.load_profile("dev")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,13 +89,6 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    """The ed25519 keys of this run."""
-    require("ssh-keygen")
-    return Keys.make(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture(scope="session")
 def keepshell_exe() -> Path:
     """The installed console script."""
     path = Path(sys.prefix, "bin", "keepshell")
@@ -126,47 +118,6 @@ def closing() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def start_sshd(closing: ExitStack, tmp_path: Path, keys: Keys) -> Callable[..., Sshd]:
-    """Starts an `Sshd`: `start_sshd("ClientAliveInterval 2", shell=[...])`."""
-    require("ssh", "sshd")
-    return partial(_start_logged, Sshd, closing, tmp_path, keys)
-
-
-@pytest.fixture
-def start_dropbear(closing: ExitStack, tmp_path: Path, keys: Keys) -> Callable[..., Dropbear]:
-    """Starts a `Dropbear`: `start_dropbear("-I", "4")`."""
-    require("ssh")
-    return partial(_start_logged, Dropbear, closing, tmp_path, keys)
-
-
-@pytest.fixture
-def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
-    """An sshd without any rule."""
-    return start_sshd()
-
-
-@pytest.fixture
-def password_server(closing: ExitStack, tmp_path: Path, keys: Keys) -> AsyncPasswordServer:
-    """A server that asks for a password."""
-    require("ssh")
-    server = AsyncPasswordServer(tmp_path / "passwords", keys)
-    closing.callback(server.stop)
-    return server
-
-
-@pytest.fixture
-def start_middlebox(closing: ExitStack) -> Callable[..., Middlebox]:
-    """Starts a `Middlebox`: `start_middlebox(sshd.port, 4, Counts.CLIENT_BYTES)`."""
-
-    def start(*args: Any, **options: Any) -> Middlebox:
-        box = Middlebox(*args, **options)
-        closing.callback(box.stop)
-        return box
-
-    return start
-
-
-@pytest.fixture
 def start_terminal(closing: ExitStack) -> Callable[..., Terminal]:
     """Opens a `Terminal`: `start_terminal(["ssh", *sshd.access.ssh_args()])`."""
 
@@ -187,22 +138,6 @@ def start_tmux(closing: ExitStack) -> Callable[..., Tmux]:
         return tmux
 
     return start
-
-
-def _start_logged(
-    kind: type[ServerT],
-    closing: ExitStack,
-    tmp_path: Path,
-    keys: Keys,
-    *options: str,
-    **parameters: Any,
-) -> ServerT:
-    """Start a server in a directory of its own; pytest shows its log when the test fails."""
-    number = len(list(tmp_path.glob(f"{kind.__name__}.*"))) + 1
-    server = kind(tmp_path / f"{kind.__name__}.{number}", keys, *options, **parameters)
-    closing.callback(lambda: print(f"--- {kind.__name__} {number}\n{server.log}"))
-    closing.callback(server.stop)
-    return server
 
 
 @pytest.fixture

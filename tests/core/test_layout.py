@@ -9,6 +9,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,7 @@ def is_package(name: str) -> bool:
     return (PACKAGE.parent / name.replace(".", "/") / "__init__.py").exists()
 
 
+@cache
 def modules_imported(name: str) -> set[str]:
     """The modules of ours that a module names in any import statement."""
     found: set[str] = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keepshell.core.effects import Phase, ToHost
@@ -116,7 +116,6 @@ class _Streams:
 _GAPS = st.sampled_from((0.0, 0.3, 1.5, 31.0, 70.0))
 
 
-@settings(deadline=None)
 @given(session=st.sampled_from(sessions()), data=st.data())
 def test_no_interleaving_of_a_real_session_makes_us_type(
     session: tuple[list[bytes], list[bytes]], data: st.DataObject
@@ -131,7 +130,6 @@ def test_no_interleaving_of_a_real_session_makes_us_type(
         streams.pass_by(data.draw(_GAPS))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(_HOSTILE + _KEYS), _GAPS), min_size=1, max_size=15))
 @example([(b"\x1b[?1004l", 31.0), (b"\x1b[?2004h", 31.0)])
 def test_a_host_that_wants_us_to_type(steps: list[tuple[bytes, float]]) -> None:

@@ -1,23 +1,93 @@
-"""What tests with real servers share: sessions to a host, kept ones and bare ones."""
+"""What tests with real servers share: the servers, and sessions to them, kept and bare."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.sshd.kept import Logins, Open
 from tests.sshd.survival import CASES, Case, Survival
+from tests.support.access import Keys
 from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Middlebox
-from tests.support.programs import path_of
+from tests.support.passwords import AsyncPasswordServer
+from tests.support.programs import path_of, require
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
+
+ServerT = TypeVar("ServerT", Sshd, Dropbear)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The ed25519 keys of this run."""
+    require("ssh-keygen")
+    return Keys.make(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def start_sshd(closing: ExitStack, tmp_path: Path, keys: Keys) -> Callable[..., Sshd]:
+    """Starts an `Sshd`: `start_sshd("ClientAliveInterval 2", shell=[...])`."""
+    require("ssh", "sshd")
+    return partial(_start_logged, Sshd, closing, tmp_path, keys)
+
+
+@pytest.fixture
+def start_dropbear(closing: ExitStack, tmp_path: Path, keys: Keys) -> Callable[..., Dropbear]:
+    """Starts a `Dropbear`: `start_dropbear("-I", "4")`."""
+    require("ssh")
+    return partial(_start_logged, Dropbear, closing, tmp_path, keys)
+
+
+@pytest.fixture
+def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
+    """An sshd without any rule."""
+    return start_sshd()
+
+
+@pytest.fixture
+def password_server(closing: ExitStack, tmp_path: Path, keys: Keys) -> AsyncPasswordServer:
+    """A server that asks for a password."""
+    require("ssh")
+    server = AsyncPasswordServer(tmp_path / "passwords", keys)
+    closing.callback(server.stop)
+    return server
+
+
+@pytest.fixture
+def start_middlebox(closing: ExitStack) -> Callable[..., Middlebox]:
+    """Starts a `Middlebox`: `start_middlebox(sshd.port, 4, Counts.CLIENT_BYTES)`."""
+
+    def start(*args: Any, **options: Any) -> Middlebox:
+        box = Middlebox(*args, **options)
+        closing.callback(box.stop)
+        return box
+
+    return start
+
+
+def _start_logged(
+    kind: type[ServerT],
+    closing: ExitStack,
+    tmp_path: Path,
+    keys: Keys,
+    *options: str,
+    **parameters: Any,
+) -> ServerT:
+    """Start a server in a directory of its own; pytest shows its log when the test fails."""
+    number = len(list(tmp_path.glob(f"{kind.__name__}.*"))) + 1
+    server = kind(tmp_path / f"{kind.__name__}.{number}", keys, *options, **parameters)
+    closing.callback(lambda: print(f"--- {kind.__name__} {number}\n{server.log}"))
+    closing.callback(server.stop)
+    return server
 
 
 @pytest.fixture

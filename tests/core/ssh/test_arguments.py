@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.ssh.arguments import Route, SshCommand, Unparsed, parse, probe_argv, route
@@ -431,9 +431,6 @@ def test_refuses_to_add_what_ssh_would_refuse() -> None:
         parse(["h"]).with_options([("Port", "0")])
 
 
-# No deadline for an example: the machine may be busy.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 PLAIN = "246aCfgGkKMnqtvxXYAT"
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 VALUES = {
@@ -489,7 +486,6 @@ def pieces(draw: st.DrawFn) -> tuple[list[str], dict[str, object]]:
     return [*words, *command], consists_of
 
 
-@unhurried
 @given(pieces())
 def test_takes_apart_what_was_put_together(made: tuple[list[str], dict[str, object]]) -> None:
     argv, given_pieces = made
@@ -523,7 +519,6 @@ KEYWORDS = [
 ]
 
 
-@unhurried
 @given(st.lists(ODD_WORDS, max_size=7))
 def test_parses_any_words_without_loss_or_not_at_all(argv: list[str]) -> None:
     try:
@@ -536,7 +531,6 @@ def test_parses_any_words_without_loss_or_not_at_all(argv: list[str]) -> None:
         assert facts(parse(probe_argv(command)[1:])) == facts(command)
 
 
-@unhurried
 @given(st.lists(ODD_WORDS, max_size=7), st.lists(st.sampled_from(["Aa=1", "Bb=x y"]), max_size=2))
 def test_adds_options_and_changes_nothing_else(argv: list[str], added: list[str]) -> None:
     try:

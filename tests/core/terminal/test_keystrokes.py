@@ -6,7 +6,7 @@ import re
 from itertools import product
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keepshell.core.terminal.keystrokes import ESCAPE_ALONE_AFTER, LONGEST, Keystrokes, Line
@@ -750,7 +750,6 @@ def cut_streams(draw: st.DrawFn) -> list[tuple[bytes, float, bytes]]:
     return timed
 
 
-@settings(max_examples=800, deadline=None)
 @given(cut_streams())
 @example([(b"ls\r", 1.0, b"\x1b[I"), (b"~?~.", 1.0, b"")])
 @example([(b"\r", 1.0, b"\x00"), (b"~", 1.0, b""), (b"~\r~.", 1.0, b"")])
@@ -775,7 +774,6 @@ def test_every_two_fragments_agree_with_the_reference() -> None:
         assert told(keys) == expected(reference), (first, second)
 
 
-@settings(max_examples=300, deadline=None)
 @given(cut_streams())
 def test_every_cut_gives_the_same_state(pieces: list[tuple[bytes, float, bytes]]) -> None:
     whole, cut = Keystrokes(), Keystrokes()

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 from itertools import product
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keepshell.core.terminal.modes import KEYPAD, LONGEST, Mode, Modes, ModeTracker
@@ -686,7 +686,6 @@ def test_every_two_fragments_agree_with_the_reference() -> None:
         assert tracker.undo(24) == b"" or not reference.at_start(), (first, second)
 
 
-@settings(max_examples=600, deadline=None)
 @given(cut_streams())
 @example([(b"\x1b]0;t\x1b\x0e\\", 1.0)])
 @example([(b"\x1b]133;D;1\x1bc", 1.0)])
@@ -707,7 +706,6 @@ def test_every_cut_agrees_with_the_reference(pieces: list[tuple[bytes, float]]) 
     assert reference.at_start()
 
 
-@settings(max_examples=300, deadline=None)
 @given(cut_streams())
 def test_every_cut_gives_the_same_state(pieces: list[tuple[bytes, float]]) -> None:
     whole, cut = ModeTracker(), ModeTracker()
