@@ -88,6 +88,7 @@ def test_losing_the_reference_leaves_nothing() -> None:
     child.expect(pexpect.TIMEOUT, timeout=0)
     del child
     gc.collect()
+    assert pid is not None
     eventually(lambda: is_gone(pid), "the child has ended")
     assert not keepshell_threads()
     assert descriptors() == before
@@ -128,6 +129,7 @@ def test_the_examples_of_pexpect_behave_the_same() -> None:
         index = child.expect(["two", "one\r\n", pexpect.EOF])
         child.sendline("answer")
         child.expect(r"got (\w+)")
+        assert isinstance(child.match, re.Match)
         word = child.match.group(1)
         child.expect(pexpect.EOF)
         child.wait()

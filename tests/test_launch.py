@@ -436,7 +436,7 @@ ANSWERS = (
     ["-S", "/no/such/socket", "-O", "exit", "web"],
     ["-O", "nonsense", "web"],
 )
-REFUSED = (
+REFUSED: tuple[list[str], ...] = (
     [],
     ["-Z"],
     ["-Z", "web"],

@@ -70,7 +70,7 @@ def new_environment(folder: Path, *requirements: str | Path) -> Path:
     Returns its directory of programs. A requirement that is no file comes from the registry.
     """
     run(sys.executable, "-m", "venv", "--without-pip", folder)
-    pip = [sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", "--no-input"]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder), "install", "--quiet", "--no-input"]
     run(*pip, "--no-deps", *requirements)
     return folder / "bin"
 
@@ -163,8 +163,8 @@ told: dict[str, object] = keepshell.explain("host")
 def test_its_types_are_found(mistake: str, built: Built, tmp_path: Path) -> None:
     """As PEP 561 demands: by a type checker that has nothing but the installed package."""
     programs = new_environment(tmp_path / "venv", built.wheel)
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache"]
-    mypy += ["--python-executable", programs / "python", "-c", TYPED.format(mistake=mistake)]
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
+    mypy += ["--python-executable", str(programs / "python"), "-c", TYPED.format(mistake=mistake)]
     done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True, check=False)
     said = re.findall(r"\[([\w-]+)\]$", done.stdout, re.M)
     assert said == (["arg-type"] if mistake else []), done.stdout

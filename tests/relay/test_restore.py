@@ -31,7 +31,7 @@ def start(start_terminal: Start, keepshell_exe: Path) -> Start:
 
 
 def is_raw(terminal: Terminal) -> bool:
-    return not terminal.termios()[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
+    return not terminal.local_modes & (termios.ICANON | termios.ECHO | termios.ISIG)
 
 
 def ready(terminal: Terminal) -> None:

@@ -516,7 +516,7 @@ class TestTransparency:
         assert done.returncode == -signal.Signals[f"SIG{name}"]
 
     def test_it_is_the_same_process(self, keepshell_exe: Path, env: dict[str, str]) -> None:
-        argv = [keepshell_exe, "exec", "sh", "-c", "echo $$"]
+        argv = [str(keepshell_exe), "exec", "sh", "-c", "echo $$"]
         started = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE)
         assert int(started.communicate(timeout=DEADLINE)[0]) == started.pid
 
@@ -758,7 +758,7 @@ class TestPrivateDirectory:
 
     def test_many_at_once(self, keepshell_exe: Path, env: dict[str, str], tmp_path: Path) -> None:
         argv = [
-            keepshell_exe,
+            str(keepshell_exe),
             "exec",
             "sh",
             "-c",

@@ -121,7 +121,7 @@ def test_a_shim_on_path_is_skipped(make: Make, folders: Folders, keepshell_exe: 
     shim = folders.add() / "ssh"
     make(shim, keepshell_exe)
     real = folders.add_script(REAL)
-    for argv in ([], [shim, "-F", "none", "host"]):
+    for argv in ([], [str(shim), "-F", "none", "host"]):
         ended = folders.run(argv)
         assert ended.returncode == 7, ended.stderr
         assert ended.stdout.startswith(f"real {real} -o ServerAliveInterval=60 ")
@@ -204,7 +204,8 @@ REMEDY = (
 def test_no_ssh_at_all(make: Make | None, folders: Folders, keepshell_exe: Path) -> None:
     if make is not None:
         make(folders.add() / "ssh", keepshell_exe)
-    for argv in ([], [keepshell_exe, "ssh", "-V"], [keepshell_exe, "ssh"]):
+    exe = str(keepshell_exe)
+    for argv in ([], [exe, "ssh", "-V"], [exe, "ssh"]):
         ended = folders.run(argv)
         assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", REMEDY)
 

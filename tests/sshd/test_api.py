@@ -36,7 +36,7 @@ def test_pxssh_logs_in_and_is_kept(start_sshd: Callable[..., Sshd]) -> None:
     assert len(keepshell_threads()) == 1
     session.sendline("echo $((40 + 2))")
     session.prompt()
-    assert "42" in session.before
+    assert "42" in str(session.before)
     session.logout()
     session.close()
     assert not keepshell_threads()

@@ -159,7 +159,7 @@ def test_rsync_both_ways(
 def test_scp_both_ways(protocol: str, shim: Shim, tmp_path: Path, remote_home: Path) -> None:
     source, back = make_tree(tmp_path / "source"), tmp_path / "back"
     (source / "link").unlink()  # scp would copy the file it points to
-    scp = [path_of("scp"), protocol, "-q", "-r", "-S", shim.ssh]
+    scp = [path_of("scp"), protocol, "-q", "-r", "-S", str(shim.ssh)]
     run(*scp, source, f"{ALIAS}:there")
     assert_same_trees(source, remote_home / "there")
     run(*scp, f"{ALIAS}:there", back)
@@ -168,9 +168,9 @@ def test_scp_both_ways(protocol: str, shim: Shim, tmp_path: Path, remote_home: P
 
 
 def test_scp_of_a_missing_file_fails_as_ever(shim: Shim, config: Path, tmp_path: Path) -> None:
-    argv = ["nothing", tmp_path / "here"]
-    mine = attempt(path_of("scp"), "-S", shim.ssh, f"{ALIAS}:{argv[0]}", argv[1])
-    bare = attempt(path_of("scp"), "-F", config, f"{ALIAS}:{argv[0]}", argv[1])
+    nothing, here = f"{ALIAS}:nothing", tmp_path / "here"
+    mine = attempt(path_of("scp"), "-S", shim.ssh, nothing, here)
+    bare = attempt(path_of("scp"), "-F", config, nothing, here)
     assert (mine.returncode, mine.stdout, mine.stderr) == (
         (bare.returncode, bare.stdout, bare.stderr)
     )
@@ -423,7 +423,8 @@ def test_a_tunnel_in_the_background(sshd: Sshd, keepshell_exe: Path, closing: Ex
     )
     assert started.returncode == 0
     tunnels = {process for process in tree(os.getpid()) if forward[-1] in process.cmdline()}
-    closing.callback(lambda: [reap(process.pid) for process in tunnels])
+    for process in tunnels:
+        closing.callback(reap, process.pid)
     closing.callback(end, tunnels)
     assert len(tunnels) == 1
     assert "ServerAliveInterval=60" in next(iter(tunnels)).cmdline()

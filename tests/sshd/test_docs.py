@@ -274,7 +274,9 @@ def test_a_configuration_is_read(example: Example) -> None:
 OPTIONS = {option.partition(" ")[0] for option, _ in option_rows()}
 BEHIND = {
     command.name: {
-        option.partition(" ")[0] for row in (command, *command.words) for option, _ in row.options
+        option.partition(" ")[0]
+        for options in (command.options, *(word.options for word in command.words))
+        for option, _ in options
     }
     for command in COMMANDS
 }

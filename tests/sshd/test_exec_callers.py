@@ -199,7 +199,7 @@ class TestGit:
         (system / "ssh").symlink_to(caller.real)
         monkeypatch.delenv("KEEPSHELL_SSH")  # the real one must be found behind all the others
         monkeypatch.setenv("PATH", f"{folder}:{system}:{os.environ['PATH']}")
-        install = [keepshell_exe, "shim", "install", "--dir", folder]
+        install = [str(keepshell_exe), "shim", "install", "--dir", str(folder)]
         subprocess.run(install, stdout=subprocess.DEVNULL, check=True)
         name, _, value = variable.format(shim=folder, exe=keepshell_exe).partition("=")
         monkeypatch.setenv(name, value)
@@ -394,7 +394,7 @@ def test_svn(caller: Caller, tmp_path: Path, remote_home: Path) -> None:
     subprocess.run([path_of("svnadmin"), "create", remote_home / "project"], check=True)
     url = f"svn+ssh://{ALIAS}{remote_home}/project"
     source, back = make_tree(tmp_path / "source"), tmp_path / "back"
-    svn = ["svn", "--config-dir", tmp_path / "svn", "--quiet"]  # else it goes by passwd(5)
+    svn = ["svn", "--config-dir", str(tmp_path / "svn"), "--quiet"]  # else it goes by passwd(5)
     caller.run(*svn, "import", "--message", "all", source, url)
     caller.run(*svn, "checkout", url, back)
     shutil.rmtree(back / ".svn")
@@ -612,7 +612,7 @@ def test_an_installed_shim(
 ) -> None:
     """The same without exec: for ssh, for what calls it by name, and for what does not."""
     folder = tmp_path / "bin"
-    install = [keepshell_exe, "shim", "install", "--dir", folder]
+    install = [str(keepshell_exe), "shim", "install", "--dir", str(folder)]
     subprocess.run(install, stdout=subprocess.DEVNULL, check=True)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     (tmp_path / "file").write_bytes(payload(100_000))

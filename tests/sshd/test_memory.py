@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -82,8 +83,11 @@ def answers(terminal: Terminal) -> None:
     terminal.expect(PROMPT)
 
 
-def one(sessions: list[PastSession]) -> PastSession:
-    (only,) = sessions
+T = TypeVar("T")
+
+
+def one(several: list[T]) -> T:
+    (only,) = several
     return only
 
 

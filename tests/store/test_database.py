@@ -415,7 +415,7 @@ def test_a_full_database(state: State, path: Path, monkeypatch: pytest.MonkeyPat
     real = sqlite3.connect
 
     def small(*arguments: object, **options: object) -> sqlite3.Connection:
-        connection = real(*arguments, **options)  # type: ignore[call-overload]
+        connection: sqlite3.Connection = real(*arguments, **options)  # type: ignore[call-overload]
         connection.execute("PRAGMA max_page_count = 1")  # no page more than there are
         return connection
 

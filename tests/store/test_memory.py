@@ -39,7 +39,12 @@ class Named(Naming):
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the user is told."""
     lines: list[str] = []
-    monkeypatch.setattr(memory.Memory, "_say", lambda _, line: lines.append(line) or True)
+
+    def say(_: object, line: str) -> bool:
+        lines.append(line)
+        return True
+
+    monkeypatch.setattr(memory.Memory, "_say", say)
     return lines
 
 

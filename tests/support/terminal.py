@@ -222,6 +222,13 @@ class Terminal:
         """The terminal's settings, as of tcgetattr(3)."""
         return termios.tcgetattr(self._master)
 
+    @property
+    def local_modes(self) -> int:
+        """The flags of `c_lflag`, such as ECHO."""
+        flags = self.termios()[3]
+        assert isinstance(flags, int)
+        return flags
+
     def pause(self) -> None:
         """Stop reading: the program's output fills the kernel's buffer, and then it blocks."""
         self._output.pause()

@@ -563,12 +563,12 @@ def test_nothing_is_sent_where_the_rule_demands_a_hold(
         getattr(told, kind)(data, now)
         told.memory.sight()
     situation = told.at(now + wait, rules, **facts)
-    data = sent(situation)
+    typed = sent(situation)
     seen = Seen(history, now + wait)
-    if data is not None:
+    if typed is not None:
         assert not seen.must_hold(facts)
-        assert seen.may(data, rules, facts)
-        assert data in (FOCUS_IN, FOCUS_OUT, EMPTY_PASTE, XON, ENTER)
+        assert seen.may(typed, rules, facts)
+        assert typed in (FOCUS_IN, FOCUS_OUT, EMPTY_PASTE, XON, ENTER)
 
 
 @given(st.lists(OUTPUT | st.binary(max_size=20), max_size=40), RULES)

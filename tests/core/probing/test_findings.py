@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from keepshell.core.probing.answers import (
     MARK,
+    Finding,
     Report,
     banner,
     first_words,
@@ -16,7 +17,7 @@ from keepshell.core.probing.answers import (
     read,
     through_master,
 )
-from keepshell.core.probing.findings import Finding, Row, findings, judged, rules
+from keepshell.core.probing.findings import Row, findings, judged, rules
 from keepshell.core.probing.servertimers import of_program
 from keepshell.core.rules.kinds import PROBE
 from keepshell.core.rules.policy import Policy
