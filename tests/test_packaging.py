@@ -21,7 +21,7 @@ from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE
 
 ROOT = Path(keepshell.__file__).parents[1]
-NOT_COPIED = (".git", ".venv", ".*_cache", "*.egg-info", "__pycache__", "build", "dist")
+NOT_COPIED = (".git", ".venv*", ".*_cache", "*.egg-info", "__pycache__", "build", "dist")
 NAME = f"keepshell-{keepshell.__version__}"
 
 BUILD = """
