@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pexpect.pxssh
 
+from keepshell import launch
 from keepshell.config.load import load
 from keepshell.config.settings import KEYS
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.ssh.arguments import SshCommand, parse
-from keepshell.launch import Call
 from keepshell.process import Process
 from keepshell.ssh import client
 from keepshell.text.wording import found, printable, suggest
@@ -174,10 +174,12 @@ def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, str | None,
     in_place = client.is_shim(argv[0])  # below `keepshell exec`, say
     if not in_place:
         environ["KEEPSHELL_SSH"] = argv[0]
-    call = Call(argv[1:], {}, environ, policy=asked)
-    call.decide()
-    added = [word for name, value, _ in call.added for word in ("-o", f"{name}={value}")]
-    return call.policy, call.path if in_place else None, added
+    resolved = launch.resolve(argv[1:], {}, environ, policy=asked)
+    settings = launch.route(resolved, launch.on_terminal()).settings
+    ssh = resolved.ssh if in_place else None
+    if settings is None:
+        return Policy(rung=Rung.OFF), ssh, []
+    return settings.policy, ssh, settings.added_words()
 
 
 class _Nudging:

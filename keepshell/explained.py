@@ -22,7 +22,6 @@ from keepshell.core.rules.plan import (
     plan_for,
 )
 from keepshell.core.rules.policy import Policy
-from keepshell.core.ssh import arguments
 from keepshell.errors import UsageError
 from keepshell.store.database import State
 
@@ -31,45 +30,43 @@ _INTERVAL = "window_change_interval"
 
 
 def explain(
-    typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
+    typed: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
 ) -> dict[str, Any]:
     """What `keepshell [OPTIONS] ssh TYPED` would do on a terminal, as docs/state.md has it.
 
     Raises UsageError for what is no ssh command line, StateError where the state can't be read.
     """
-    try:
-        host = arguments.parse(typed).host
-    except arguments.Unparsed as reason:
-        raise UsageError(f"explain expects ssh's arguments, a host at least: {reason}") from None
-    if host is None:  # -V, -Q
+    resolved = launch.resolve(typed, options, launch.switched_on(environ))
+    if resolved.command is not None and resolved.command.host is None:  # -V, -Q
         raise UsageError(NEEDS_A_HOST)
-    call = launch.Call(typed, options, environ)
-    call.on_terminal = True
-    call.decide()
-    name = call.naming().name()
-    plan = plan_for(State.of(environ).rules(name), call.policy)
+    way = launch.route(resolved, is_on_terminal=True)
+    settings = way.settings
+    if settings is None:
+        raise UsageError(f"explain expects ssh's arguments, a host at least: {way.why}")
+    name = settings.lookup().name()
+    plan = plan_for(State.of(environ).rules(name), settings.policy)
     return {
         "host": name,
-        "name": host,
-        "route": "pty" if call.in_pty else "exec",
-        "why": call.why,
-        "settings": _settings(call, plan),
+        "name": settings.command.host,
+        "route": "pty" if isinstance(way, launch.Pty) else "exec",
+        "why": way.why,
+        "settings": _settings(settings, plan),
         "ssh_options": [
             {"name": name, "value": value, "source": source}
-            for name, value, source in call.server_alive()
+            for name, value, source in settings.server_alive()
         ],
-        "idle_limit": _idle_limit(call),
+        "idle_limit": _idle_limit(settings),
         "rules": [_rule(remedy) for remedy in plan.remedies],
     }
 
 
-def _settings(call: launch.Call, plan: Plan) -> list[dict[str, Any]]:
-    policy = adjusted(call.policy, plan)
+def _settings(host: launch.HostSettings, plan: Plan) -> list[dict[str, Any]]:
+    policy = adjusted(host.policy, plan)
     rows = []
     for name in KEYS:
-        value, source = getattr(policy, name), call.sources[name]
-        if name == _INTERVAL and value != call.policy.window_change_interval:
-            source = f"{_reason(call.policy, plan, value)} ({source}: {_shown(name, call.policy)})"
+        value, source = getattr(policy, name), host.sources[name]
+        if name == _INTERVAL and value != host.policy.window_change_interval:
+            source = f"{_reason(host.policy, plan, value)} ({source}: {_shown(name, host.policy)})"
         text = _shown(name, policy)
         rows.append({"name": name, "value": _plain(value), "text": text, "source": source})
     return rows
@@ -128,15 +125,15 @@ def _rule(remedy: Remedy) -> dict[str, Any]:
     }
 
 
-def _idle_limit(call: launch.Call) -> dict[str, Any] | None:
-    limit = call.policy.idle_limit
+def _idle_limit(host: launch.HostSettings) -> dict[str, Any] | None:
+    limit = host.policy.idle_limit
     if limit is None:
         return None
-    every = against_idle_limit(limit, call.policy)
+    every = against_idle_limit(limit, host.policy)
     return {
         "limit": limit,
-        "source": call.sources["idle_limit"],
+        "source": host.sources["idle_limit"],
         "reset_by": "packets or input, nobody knows which",
         "every": {rung.label: seconds for rung, seconds in every.items()},
-        "says": idle_limit_says(limit, call.policy),
+        "says": idle_limit_says(limit, host.policy),
     }

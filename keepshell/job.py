@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keepshell.core.rules.policy import Policy
-    from keepshell.ssh.host_name import Naming
+    from keepshell.ssh.host_name import NameLookup
 
 
 _EXPLAINED = frozenset(("ssh", "plink"))
@@ -25,8 +25,8 @@ class Job:
         "escape_char",
         "explains",
         "is_ssh",
+        "lookup",
         "name",
-        "naming",
         "policy",
         "program",
         "says_closed",
@@ -49,5 +49,5 @@ class Job:
         """Whether ssh, left with `~.`, says that the connection is closed (LogLevel)."""
         self.name = self.program
         """What the user calls it: the host as typed, or the program."""
-        self.naming: Callable[[], Naming] | None = None
+        self.lookup: Callable[[], NameLookup] | None = None
         """Begins to find out under which name the host is remembered; None for no host."""

@@ -1,6 +1,7 @@
 """How one call starts: ssh as it is, ssh with the keepalive options, or ssh inside our pty.
 
-Whatever fails here before the pty's child has been spawned, ssh still runs.
+`resolve` finds ssh and reads the command line and config.toml; `route` asks ssh's own configuration
+where that can matter, and picks the way. Both answer with values, which nobody changes.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ import os
 from keepshell.config.load import Config, load
 from keepshell.core.rules.policy import Policy, count_max
 from keepshell.core.rules.rung import Rung
-from keepshell.core.ssh import arguments as sshargs
+from keepshell.core.ssh import arguments
 from keepshell.errors import UsageError
 from keepshell.ssh import client, config_scan
-from keepshell.ssh.become import become
+from keepshell.ssh.exec import exec_program
 from keepshell.text.wording import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import NoReturn
+    from typing import Any, Final, NoReturn
 
     from keepshell.job import Job
     from keepshell.relay.attach import Attached
-    from keepshell.ssh.host_name import Naming
+    from keepshell.ssh.host_name import NameLookup
 
 _INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
 _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
@@ -31,129 +32,134 @@ _QUIET_LEVELS = frozenset(("quiet", "silent", "fatal"))
 _BELOW_INFO = _QUIET_LEVELS | {"error"}
 
 
-class Call:
-    """One call of ssh through keepshell: what was typed, and what became of it so far."""
+class Resolved:
+    """One call of ssh, as far as the command line and our configuration tell."""
+
+    __slots__ = ("command", "config", "environ", "fixed", "options", "ssh", "typed", "why")
 
     def __init__(
         self,
-        arguments: Sequence[str],
-        options: Mapping[str, str],
+        ssh: str,
+        typed: Sequence[str],
         environ: Mapping[str, str],
         *,
-        policy: Policy | None = None,
+        command: arguments.SshCommand | None = None,
+        config: Config | None = None,
+        options: Mapping[str, Any] | None = None,
+        fixed: Policy | None = None,
+        why: str = "",
     ) -> None:
-        """`arguments` are ssh's, verbatim; `options` are ours, by their configuration key.
+        self.ssh: Final = ssh
+        """The path of the real ssh."""
+        self.typed: Final = typed
+        """ssh's arguments, verbatim."""
+        self.environ: Final = environ
+        self.command: Final = command
+        """The arguments as ssh reads them; None where ssh is to run as typed."""
+        self.config: Final = config or Config()
+        self.options: Final = options or {}
+        self.fixed: Final = fixed
+        """The policy that takes the place of all that configuration and options say."""
+        self.why: Final = why
+        """Why ssh is to run as typed."""
 
-        A `policy` takes the place of all that configuration and options say.
-        """
-        self.arguments = list(arguments)
-        self.path: str | None = None
-        self.added: list[tuple[str, str, str]] = []
-        """Options put in front of the user's: name, value, where the value came from."""
-        self.in_pty = False
-        self.why = ""
-        self.on_terminal = _on_terminal()
-        """What to decide for; set it to learn what would be."""
-        self.policy = Policy()
-        self.sources: Mapping[str, str] = {}
+
+def resolve(
+    typed: Sequence[str],
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    policy: Policy | None = None,
+) -> Resolved:
+    """Find ssh, and read what was typed and configured. Raises UsageError.
+
+    `typed` are ssh's arguments, `options` our own as `take_options` reads them. A `policy` takes
+    the place of all that configuration and options say.
+    """
+    if environ.get("KEEPSHELL") == "0":
+        return Resolved(_named_ssh(environ), typed, environ, why="KEEPSHELL=0")
+    config = load(environ)
+    named, source = config.setting("ssh", options)
+    ssh = client.find(environ, policy.ssh if policy else named, source)
+    try:
+        command = arguments.parse(typed)
+    except arguments.Unparsed as reason:
+        return Resolved(ssh, typed, environ, why=f"ssh is to answer for itself: {reason}")
+    return Resolved(
+        ssh, typed, environ, command=command, config=config, options=options, fixed=policy
+    )
+
+
+def _named_ssh(environ: Mapping[str, str]) -> str:
+    """The real ssh, without a configuration."""
+    return client.find(environ, environ.get("KEEPSHELL_SSH"), "KEEPSHELL_SSH")
+
+
+class HostSettings:
+    """What a call gets for its host, by our configuration and ssh's own."""
+
+    __slots__ = ("added", "answer", "command", "policy", "restated", "sources", "ssh")
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        command: arguments.SshCommand,
+        answer: Mapping[str, str] | None = None,
+        restated: frozenset[str] = frozenset(),
+    ) -> None:
+        """`answer` is what `ssh -G` said, None if it was not asked; `restated` as of `Found`."""
+        self.ssh: Final = resolved.ssh
+        self.command: Final = command
+        self.answer: Final = answer
+        self.restated: Final = restated
+        names = [command.host or "", self.configured("HostName", "")]
+        effective = resolved.config.policy([name for name in names if name], resolved.options)
+        self.policy: Final = resolved.fixed or effective.policy
+        self.sources: Final = effective.sources
         """Of each setting of the policy: where its value comes from."""
-        self._options = options
-        self._environ = environ
-        self._fixed = policy
-        self._command: sshargs.SshCommand | None = None
-        self._resolved: dict[str, str] = {}
-        self._asked = False
-        self._restated: frozenset[str] = frozenset()
+        self.added: Final = tuple(self._added())
+        """Options to put in front of the user's: name, value, where the value comes from."""
 
-    @property
-    def argv(self) -> list[str]:
-        """The command line to run; without a parsed command, what the user typed."""
-        assert self.path is not None
-        command = self._command
-        if command is None:
-            return [self.path, *self.arguments]
-        pairs = [(name, value) for name, value, _ in self.added]
-        return [self.path, *command.with_options(pairs).render()]
+    def configured(self, name: str, default: str) -> str:
+        """What ssh_config sets a keyword to."""
+        return (self.answer or {}).get(name.lower(), default)
 
-    def decide(self) -> None:
-        """Find ssh, ask its configuration, choose the path and the options. Raises UsageError."""
-        if self._environ.get("KEEPSHELL") == "0":
-            self._find_named()
-            self.why = "KEEPSHELL=0"
-            return
-        settings = load(self._environ)
-        self._decide_policy(settings, [])
-        try:
-            command = sshargs.parse(self.arguments)
-        except sshargs.Unparsed as reason:
-            self._find_ssh()
-            self.why = f"ssh is to answer for itself: {reason}"
-            return
-        self._decide_policy(settings, [command.host or ""])
-        self._find_ssh()
-        self._command = command
-        if sshargs.route(command, {}) == sshargs.Route.ANSWER:
-            self.why = "ssh only answers a question"
-            return
-        self._resolve(command, settings)
-        names = [command.host or "", self._resolved.get("hostname", "")]
-        self._decide_policy(settings, names)
-        self._decide_route(command)
-        self.added = self._server_alive(command)
+    def option(self, name: str, default: str) -> str:
+        """What ssh will go by, typed or configured."""
+        typed = self.command.option(name)
+        return self.configured(name, default) if typed is None else typed
 
-    def _decide_policy(self, settings: Config, names: Sequence[str]) -> None:
-        effective = settings.policy([name for name in names if name], self._options)
-        if self._fixed is not None:
-            self.policy, self.sources = self._fixed, effective.sources
-            return
-        self.policy, self.sources = effective.policy, effective.sources
+    def added_words(self) -> list[str]:
+        """The added options as words of a command line."""
+        return [word for name, value, _ in self.added for word in ("-o", f"{name}={value}")]
 
-    def _find_ssh(self) -> None:
-        self.path = client.find(self._environ, self.policy.ssh, self.sources["ssh"])
+    def lookup(self) -> NameLookup:
+        """Begins to find out under which name the host is remembered. Raises OSError."""
+        from keepshell.ssh.host_name import NameLookup
 
-    def _find_named(self) -> None:
-        """Without a configuration."""
-        named = self._environ.get("KEEPSHELL_SSH")
-        self.path = client.find(self._environ, named, "KEEPSHELL_SSH")
+        # Not asked twice: an ssh -G that hangs would hang again.
+        return NameLookup(self.ssh, self.command, self.answer)
 
-    def _resolve(self, command: sshargs.SshCommand, settings: Config) -> None:
-        """What ssh_config says, asked of ssh itself where it can matter."""
-        assert self.path is not None
-        keywords = config_scan.SERVER_ALIVE
-        interactive = self.on_terminal and sshargs.route(command, {}) == sshargs.Route.PTY
-        if interactive:
-            keywords |= config_scan.SESSION
-        elif self.on_terminal:
-            keywords |= config_scan.TERMINAL
-        if settings.has_hosts:
-            keywords |= config_scan.NAMING
-        found = config_scan.look(self.path, command.value("F"), keywords)
-        self._restated = found.restated
-        if not found.ask:
-            return
-        self._asked = True
-        with client.Resolving(self.path, sshargs.probe_argv(command)) as resolving:
-            if interactive:
-                _import_early()
-            self._resolved = resolving.answer()
+    def server_alive(self) -> list[tuple[str, str, str]]:
+        """What ssh will use of the ServerAlive options: name, value, where the value comes from."""
+        added = {row[0]: row for row in self.added}
+        return [added.get(name) or self._not_added(name) for name in _OPTIONS]
 
-    def _decide_route(self, command: sshargs.SshCommand) -> None:
-        if not self.on_terminal:
-            self.why = "stdin or stdout is not a terminal"
-        elif sshargs.route(command, self._resolved) != sshargs.Route.PTY:
-            self.why = "no terminal is asked for on the host"
-        else:
-            self.in_pty = True
-            self.why = "an interactive session"
+    def _not_added(self, name: str) -> tuple[str, str, str]:
+        if (typed := self.command.option(name)) is not None:
+            return name, typed, "the command line"
+        if (configured := self._users(name)) is not None:
+            return name, configured, "ssh_config"
+        return name, _SSH_DEFAULTS[name.lower()], "ssh's default"
 
-    def _server_alive(self, command: sshargs.SshCommand) -> list[tuple[str, str, str]]:
+    def _added(self) -> list[tuple[str, str, str]]:
         """The ServerAlive options to add: none where the interval is the user's own choice."""
         policy, sources = self.policy, self.sources
-        if policy.rung < Rung.SERVER_ALIVE or self._users(command, _INTERVAL) is not None:
+        if policy.rung < Rung.SERVER_ALIVE or self._users(_INTERVAL) is not None:
             return []
         tolerance, interval = policy.outage_tolerance, policy.server_alive_interval
         source = sources["server_alive_interval"]
-        count = self._users(command, _COUNT)
+        count = self._users(_COUNT)
         if count is None:
             counted = str(count_max(interval, tolerance))
             return [
@@ -166,79 +172,80 @@ class Call:
         longest = count_max(int(count), tolerance)
         return [(_INTERVAL, str(max(interval, longest)), f"{source}, {_COUNT} {count} is yours")]
 
-    def _users(self, command: sshargs.SshCommand, name: str) -> str | None:
-        """The value that the user gave `name`, on the command line or in ssh_config."""
-        typed = command.option(name)
+    def _users(self, name: str) -> str | None:
+        """The value that the user gave a ServerAlive option, typed or in ssh_config."""
+        typed = self.command.option(name)
         if typed is not None:
             return typed
         keyword = name.lower()
-        value = self._resolved.get(keyword, _SSH_DEFAULTS[keyword])
-        is_default = value == _SSH_DEFAULTS[keyword] and keyword not in self._restated
+        value = self.configured(name, _SSH_DEFAULTS[keyword])
+        is_default = value == _SSH_DEFAULTS[keyword] and keyword not in self.restated
         return None if is_default else value
 
-    def server_alive(self) -> list[tuple[str, str, str]]:
-        """What ssh will use of the ServerAlive options: name, value, where the value comes from."""
-        assert self._command is not None
-        added = {name: (name, value, source) for name, value, source in self.added}
-        return [added.get(name) or self._not_added(self._command, name) for name in _OPTIONS]
 
-    def _not_added(self, command: sshargs.SshCommand, name: str) -> tuple[str, str, str]:
-        if (typed := command.option(name)) is not None:
-            return name, typed, "the command line"
-        if (configured := self._users(command, name)) is not None:
-            return name, configured, "ssh_config"
-        return name, _SSH_DEFAULTS[name.lower()], "ssh's default"
+class _Way:
+    """How a call is to run: the whole command line, and why so."""
 
-    def job(self) -> Job:
-        """The call as something to run in a pty."""
-        from keepshell.job import Job
+    __slots__ = ("argv", "settings", "why")
 
-        assert self._command is not None
-        job = Job(self.argv, client.deeper(self._environ), self.policy, is_ssh=True)
-        job.escape_char = _escape_char(self._setting("EscapeChar", "~"))
-        level = self._setting("LogLevel", "info").lower()
-        job.explains = level not in _QUIET_LEVELS
-        job.says_closed = level not in _BELOW_INFO
-        job.name = self._command.host or job.name
-        job.naming = self.naming
-        return job
+    def __init__(self, resolved: Resolved, why: str, settings: HostSettings | None = None) -> None:
+        added = () if settings is None else settings.added_words()
+        self.argv: Final = [resolved.ssh, *added, *resolved.typed]
+        self.settings: Final = settings
+        self.why: Final = why
 
-    def naming(self) -> Naming:
-        """Begins to find out under which name the host is remembered. Raises OSError."""
-        from keepshell.ssh.host_name import Naming
 
-        assert self.path is not None
-        assert self._command is not None
-        # Not asked twice: an ssh -G that hangs would hang again.
-        return Naming(self.path, self._command, self._resolved if self._asked else None)
+class Answer(_Way):
+    """Replace keepshell by ssh as it was typed: it only answers, or says what is wrong."""
 
-    def _setting(self, name: str, default: str) -> str:
-        assert self._command is not None
-        typed = self._command.option(name)
-        return self._resolved.get(name.lower(), default) if typed is None else typed
 
-    def start(self) -> Attached:
-        """Become ssh, or spawn it in a pty and return it. Raises what stands in the way."""
-        if not self.in_pty:
-            self.become()
-        from keepshell.relay.attach import Attached
+class Exec(_Way):
+    """Replace keepshell by ssh, with the options added."""
 
-        return Attached(self.job())
 
-    def become(self) -> NoReturn:
-        """Replace this process by ssh; whatever is decided so far is used."""
-        if self.path is None:
-            self._find_named()
-        become(self.argv[0], self.argv, client.deeper(self._environ))
+class Pty(_Way):
+    """Run ssh in a pty of ours, with the options added."""
 
-    def describe(self) -> str:
-        """What would be run, and where each added option came from."""
-        import shlex
+    __slots__ = ("job",)
 
-        way = "in a pty" if self.in_pty else "replacing keepshell"
-        lines = [shlex.join(self.argv), f"  # {way}: {self.why}"]
-        lines += [f"  # {name}={value}: {source}" for name, value, source in self.added]
-        return "\n".join(lines)
+    def __init__(self, resolved: Resolved, why: str, settings: HostSettings) -> None:
+        super().__init__(resolved, why, settings)
+        self.job: Final = _job(self.argv, settings, resolved.environ)
+
+
+def route(resolved: Resolved, is_on_terminal: bool) -> Answer | Exec | Pty:
+    """The way to run the call, for stdin and stdout on a terminal or not."""
+    command = resolved.command
+    if command is None:
+        return Answer(resolved, resolved.why)
+    if arguments.route(command, {}) == arguments.Route.ANSWER:
+        return Answer(resolved, "ssh only answers a question")
+    settings = _ask(resolved, command, is_on_terminal)
+    if not is_on_terminal:
+        return Exec(resolved, "stdin or stdout is not a terminal", settings)
+    if arguments.route(command, settings.answer or {}) != arguments.Route.PTY:
+        return Exec(resolved, "no terminal is asked for on the host", settings)
+    return Pty(resolved, "an interactive session", settings)
+
+
+def _ask(resolved: Resolved, command: arguments.SshCommand, is_on_terminal: bool) -> HostSettings:
+    """What ssh_config says, asked of ssh itself where it can matter."""
+    keywords = config_scan.SERVER_ALIVE
+    interactive = is_on_terminal and arguments.route(command, {}) == arguments.Route.PTY
+    if interactive:
+        keywords |= config_scan.SESSION
+    elif is_on_terminal:
+        keywords |= config_scan.TERMINAL
+    if resolved.config.has_hosts:
+        keywords |= config_scan.HOST_NAME
+    found = config_scan.look(resolved.ssh, command.value("F"), keywords)
+    answer = None
+    if found.ask:
+        with client.ConfigQuery(resolved.ssh, arguments.probe_argv(command)) as query:
+            if interactive:
+                _import_early()
+            answer = query.answer()
+    return HostSettings(resolved, command, answer, found.restated)
 
 
 def _import_early() -> None:
@@ -249,18 +256,17 @@ def _import_early() -> None:
         return
 
 
-def _on_terminal() -> bool:
-    """Whether stdin and stdout are terminals, and stdin the one that ssh would ask on.
+def _job(argv: Sequence[str], settings: HostSettings, environ: Mapping[str, str]) -> Job:
+    from keepshell.job import Job
 
-    Under sshpass it is not: ssh asks on /dev/tty, which sshpass has made, and stdin is the user's.
-    """
-    if not (os.isatty(0) and os.isatty(1)):
-        return False
-    try:
-        os.tcgetpgrp(0)
-    except OSError:  # ENOTTY: not our controlling terminal
-        return False
-    return True
+    job = Job(argv, client.deeper(environ), settings.policy, is_ssh=True)
+    job.escape_char = _escape_char(settings.option("EscapeChar", "~"))
+    level = settings.option("LogLevel", "info").lower()
+    job.explains = level not in _QUIET_LEVELS
+    job.says_closed = level not in _BELOW_INFO
+    job.name = settings.command.host or job.name
+    job.lookup = settings.lookup
+    return job
 
 
 def _escape_char(value: str) -> int | None:
@@ -276,22 +282,66 @@ def _escape_char(value: str) -> int | None:
     return ord(value) & 0xFF if len(value) == 1 else 0x7E
 
 
+def describe(way: Answer | Exec | Pty) -> str:
+    """What would be run, and where each added option came from."""
+    import shlex
+
+    kind = "in a pty" if isinstance(way, Pty) else "replacing keepshell"
+    lines = [shlex.join(way.argv), f"  # {kind}: {way.why}"]
+    if way.settings is not None:
+        lines += [f"  # {name}={value}: {source}" for name, value, source in way.settings.added]
+    return "\n".join(lines)
+
+
+def start(way: Answer | Exec | Pty, environ: Mapping[str, str]) -> Attached:
+    """Become ssh, or spawn it in a pty and return it. Raises what stands in the way."""
+    if not isinstance(way, Pty):
+        exec_program(way.argv[0], way.argv, client.deeper(environ))
+    from keepshell.relay.attach import Attached
+
+    return Attached(way.job)
+
+
+def fall_back(
+    way: Answer | Exec | Pty | None, typed: Sequence[str], environ: Mapping[str, str]
+) -> NoReturn:
+    """Become ssh after a fault of ours; with what was decided by then, else as typed."""
+    argv = [_named_ssh(environ), *typed] if way is None else way.argv
+    exec_program(argv[0], argv, client.deeper(environ))
+
+
+def on_terminal() -> bool:
+    """Whether stdin and stdout are terminals, and stdin the one that ssh would ask on.
+
+    Under sshpass it is not: ssh asks on /dev/tty, which sshpass has made, and stdin is the user's.
+    """
+    if not (os.isatty(0) and os.isatty(1)):
+        return False
+    try:
+        os.tcgetpgrp(0)
+    except OSError:  # ENOTTY: not our controlling terminal
+        return False
+    return True
+
+
 def program(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """The command line of any program, with its path. Raises UsageError where there is none."""
-    path = client.on_path(words[0], environ)
+    path = client.which(words[0], environ)
     if path is None:
         raise UsageError(f"{printable(words[0])}: no such program on PATH")
     return [path, *words[1:]]
 
 
-def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> Attached:
+def start_program(
+    argv: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
+) -> Attached:
     """Spawn any program in a pty, kept alive by window-changes, or become it where that is no use.
 
     Raises what stands in the way.
     """
     env = client.deeper(environ)
-    if environ.get("KEEPSHELL") == "0" or not _on_terminal():
-        become(argv[0], argv, env)
+    if environ.get("KEEPSHELL") == "0" or not on_terminal():
+        exec_program(argv[0], argv, env)
     effective = load(environ).policy([], options)
     from keepshell.job import Job
     from keepshell.relay.attach import Attached
@@ -302,8 +352,16 @@ def start(argv: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
 def reached(word: str, environ: Mapping[str, str]) -> str:
     """The name of the host that `ssh WORD` would reach, by our configuration and ssh's own.
 
-    Raises UsageError.
+    The word itself where ssh would refuse it. Raises UsageError.
     """
-    call = Call(["--", word], {}, environ)
-    call.decide()
-    return call.naming().name()
+    from keepshell.ssh.host_name import NameLookup
+
+    resolved = resolve(["--", word], {}, switched_on(environ))
+    if resolved.command is None:
+        return word
+    return NameLookup(resolved.ssh, resolved.command, None).name()
+
+
+def switched_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without KEEPSHELL=0, for what is not about this call."""
+    return {name: value for name, value in environ.items() if name != "KEEPSHELL"}

@@ -44,7 +44,7 @@ def for_startup(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
     if len(arguments) != 1:
         raise UsageError(f"init takes one of {', '.join(SHELLS)}: keepshell init bash")
     name = "keepshell"
-    if client.on_path(name, environ) is None:
+    if client.which(name, environ) is None:
         name = os.path.abspath(sys.argv[0])
     return init(arguments[0], name)
 

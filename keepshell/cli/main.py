@@ -7,15 +7,16 @@ import sys
 
 from keepshell.config import settings
 from keepshell.errors import InternalError, KeepshellError, UsageError
-from keepshell.ssh.become import become
+from keepshell.ssh.exec import exec_program
 from keepshell.text.say import say
 from keepshell.text.wording import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
-    Command = Callable[[Sequence[str], Mapping[str, str]], int]
+    Command = Callable[[Sequence[str], Mapping[str, Any]], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,26 +57,27 @@ def _dispatch(name: str, arguments: Sequence[str]) -> int:
     return command(rest[1:], options)
 
 
-def _ssh(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     from keepshell import launch
 
-    call = launch.Call(arguments, options, os.environ)
+    way = None
     try:
-        call.decide()
+        resolved = launch.resolve(arguments, options, os.environ)
+        way = launch.route(resolved, launch.on_terminal())
         if "dry_run" in options:
-            return _show(call.describe())
-        attached = call.start()
+            return _show(launch.describe(way))
+        attached = launch.start(way, os.environ)
     except KeepshellError:
         raise
     except Exception as error:  # if we fail, ssh still runs
         if "dry_run" in options:
             raise
         say(f"{type(error).__name__}: {error}; running ssh without a pty")
-        call.become()
+        launch.fall_back(way, arguments, os.environ)
     return attached.finish()
 
 
-def _run(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _run(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     from keepshell import launch
 
     words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
@@ -87,16 +89,16 @@ def _run(arguments: Sequence[str], options: Mapping[str, str]) -> int:
 
         return _show(shlex.join(argv))
     try:
-        attached = launch.start(argv, options, os.environ)
+        attached = launch.start_program(argv, options, os.environ)
     except KeepshellError:
         raise
     except Exception as error:  # if we fail, the program still runs
         say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
-        become(argv[0], argv, os.environ)
+        exec_program(argv[0], argv, os.environ)
     return attached.finish()
 
 
-def _exec(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _exec(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     from keepshell.shim import execute
 
     execution = execute.Execution(arguments, options, os.environ)
@@ -107,7 +109,7 @@ def _exec(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     return execution.start()
 
 
-def _shim(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _shim(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     _take_no_options("shim", options)
     if arguments[:1] == ["call"]:
         from keepshell.shim import execute
@@ -119,63 +121,63 @@ def _shim(arguments: Sequence[str], options: Mapping[str, str]) -> int:
     return _show(text) or status
 
 
-def _init(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _init(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     _take_no_options("init", options)
     from keepshell.cli import completion
 
     return _show(completion.for_startup(arguments, os.environ))
 
 
-def _explain(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _explain(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     from keepshell.cli import explain
 
     return _show(explain.command(arguments, options, os.environ))
 
 
-def _probe(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _probe(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     from keepshell.cli import probe
 
     text, status = probe.command(arguments, options, os.environ)
     return _show(text) or status
 
 
-def _forget(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _forget(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     _take_no_options("forget", options)
     from keepshell.cli import history
 
     return _show(history.forget(arguments, os.environ))
 
 
-def _history(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _history(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     _take_no_options("history", options)
     from keepshell.cli import history
 
     return _show(history.command(arguments, os.environ))
 
 
-def _status(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _status(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     _take_no_options("status", options)
     from keepshell.cli import status
 
     return _show(status.command(arguments, os.environ))
 
 
-def _off(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _off(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     return _switch("off", arguments, options)
 
 
-def _on(arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _on(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     return _switch("on", arguments, options)
 
 
-def _switch(command: str, arguments: Sequence[str], options: Mapping[str, str]) -> int:
+def _switch(command: str, arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     _take_no_options(command, options)
     from keepshell.cli import status
 
     return _show(status.switch(arguments, os.environ, on=command == "on"))
 
 
-def _take_no_options(command: str, options: Mapping[str, str]) -> None:
+def _take_no_options(command: str, options: Mapping[str, Any]) -> None:
     for name in options:
         raise UsageError(f"--{name.replace('_', '-')}: means nothing to {command}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from keepshell.config.settings import KEYS, Key, contradictions
+from keepshell.config.settings import KEYS, contradictions
 from keepshell.core.rules.policy import Policy
 from keepshell.errors import UsageError
 from keepshell.paths import config_path
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from keepshell.config.toml_lines import TomlText
+
+_DEFAULT = "default"
+"""The source of what nobody has set."""
 
 _MOST_BYTES = 1 << 20
 
@@ -56,54 +59,52 @@ def parse_toml(data: bytes, path: str, environ: Mapping[str, str] | None = None)
 class Config:
     """A configuration that has been read and found good."""
 
-    __slots__ = ("_environ", "_sections")
+    __slots__ = ("_sections", "_variables")
 
     def __init__(
         self, sections: Sequence[_Section] = (), environ: Mapping[str, str] | None = None
     ) -> None:
+        """Raises UsageError for a bad value in the environment."""
         self._sections = sections  # the first that sets a key wins
-        self._environ = environ or {}
+        self._variables = {
+            name: key.read_text(environ[key.variable], key.variable)
+            for name, key in KEYS.items()
+            if environ and key.variable and environ.get(key.variable)
+        }
 
     @property
     def has_hosts(self) -> bool:
         """Whether any section is for certain hosts, so that a host's other names matter."""
         return any(section.patterns for section in self._sections)
 
-    def policy(self, names: Sequence[str], options: Mapping[str, str]) -> EffectivePolicy:
-        """What a host called `names` gets; `options` are from `take_options`, and win.
-
-        Raises UsageError for a bad value among the options or in the environment.
-        """
-        given = {
-            name: KEYS[name].read_text(options[name], KEYS[name].option)
-            for name in KEYS
-            if name in options
-        }
-        for name, other in contradictions(given):
-            raise UsageError(f"{KEYS[name].option} contradicts {KEYS[other].option}; keep one")
+    def policy(self, names: Sequence[str], options: Mapping[str, Any]) -> EffectivePolicy:
+        """What a host called `names` gets; `options` are from `take_options`, and win."""
         sections = [section for section in self._sections if section.is_for(names)]
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
-        for name, key in KEYS.items():
-            setting = self._setting(key, sections, options)
-            sources[name] = "default" if setting is None else setting[1]
-            if setting is not None:
-                values[name] = setting[0]
+        for name in KEYS:
+            value, sources[name] = self._setting(name, sections, options)
+            if sources[name] != _DEFAULT:
+                values[name] = value
         return EffectivePolicy(Policy(**values), sources)
 
+    def setting(self, name: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+        """The value of a key that is the same for every host, and its source."""
+        sections = [section for section in self._sections if not section.patterns]
+        return self._setting(name, sections, options)
+
     def _setting(
-        self, key: Key, sections: Sequence[_Section], options: Mapping[str, str]
-    ) -> tuple[object, str] | None:
+        self, name: str, sections: Sequence[_Section], options: Mapping[str, Any]
+    ) -> tuple[Any, str]:
         """The value that wins and its source; None where nobody set the key."""
-        if key.name in options:
-            return key.read_text(options[key.name], key.option), key.option
-        text = self._environ.get(key.variable) if key.variable else None
-        if text:
-            return key.read_text(text, key.variable), key.variable
+        if name in options:
+            return options[name], KEYS[name].option
+        if name in self._variables:
+            return self._variables[name], KEYS[name].variable
         for section in sections:
-            if key.name in section.values:
-                return section.values[key.name], section.source_of(key.name)
-        return None
+            if name in section.values:
+                return section.values[name], section.source_of(name)
+        return None, _DEFAULT
 
 
 class EffectivePolicy:

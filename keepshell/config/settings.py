@@ -259,14 +259,15 @@ FLAGS = {
 }
 
 
-def take_options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def take_options(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Our own options at the start of `argv`, by their key in config.toml, and the rest of it.
 
-    A flag of `FLAGS` has an empty value. Of several equal options the last wins; `--` ends them.
-    Raises UsageError for an option that isn't ours and for a value that is missing or wrong.
+    The values are what `Policy` takes; a flag of `FLAGS` has an empty one. Of several equal options
+    the last wins; `--` ends them. Raises UsageError for an option that isn't ours, for a value that
+    is missing or wrong, and for options that contradict each other.
     """
     names = {_option(name): name for name in (*KEYS, *FLAGS)}
-    options: dict[str, str] = {}
+    options: dict[str, Any] = {}
     rest = list(argv)
     while rest and rest[0].startswith("--"):
         word = rest.pop(0)
@@ -282,9 +283,10 @@ def take_options(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         else:
             if not given and not rest:
                 raise UsageError(f"{option}: expected {KEYS[name].kind.expected}, found nothing")
-            value = value if given else rest.pop(0)
-            KEYS[name].read_text(value, option)
+            value = KEYS[name].read_text(value if given else rest.pop(0), option)
         options[name] = value
+    for name, other in contradictions(options):
+        raise UsageError(f"{_option(name)} contradicts {_option(other)}; keep one")
     return options, rest
 
 

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from keepshell import launch
 from keepshell.core.probing import answers
@@ -121,7 +121,7 @@ class Target:
         return [self.ssh, "-tt", *pairs, *self.command.render()]
 
 
-def find(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> Target:
+def find(typed: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]) -> Target:
     """The host that these arguments of ssh name. Raises UsageError where no script could run."""
     try:
         parsed = arguments.parse(typed)
@@ -131,14 +131,12 @@ def find(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str,
         raise UsageError("probe runs a script of its own on the host: leave the command away")
     for letter in sorted(parsed.flags & frozenset("GNVWOQfnst")):
         raise UsageError(f"probe runs a script on the host, which -{letter} stands in the way of")
-    environ = {name: value for name, value in environ.items() if name != "KEEPSHELL"}
-    call = launch.Call(typed, options, environ)
-    call.decide()
-    assert call.path is not None
-    with client.Resolving(call.path, arguments.probe_argv(parsed)) as resolving:
-        resolved = resolving.answer()
-    name = host_name.name_of(parsed, resolved)
-    return Target(name, call.path, parsed, resolved, call.policy)
+    resolved = launch.resolve(typed, options, launch.switched_on(environ))
+    with client.ConfigQuery(resolved.ssh, arguments.probe_argv(parsed)) as query:
+        answer = query.answer()
+    settings = launch.HostSettings(resolved, parsed, answer)
+    name = host_name.name_of(parsed, answer)
+    return Target(name, resolved.ssh, parsed, answer, settings.policy)
 
 
 def ask(target: Target, script: str, nonce: str, environ: Mapping[str, str]) -> Answer:

@@ -10,7 +10,7 @@ import termios
 
 from keepshell.relay import tty
 from keepshell.relay.lightpexpect import PtyProcess, pexpect
-from keepshell.ssh.become import restore_signals
+from keepshell.ssh.exec import restore_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

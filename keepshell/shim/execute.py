@@ -9,12 +9,12 @@ from keepshell.config.settings import FLAGS, KEYS
 from keepshell.errors import KeepshellError, UsageError
 from keepshell.shim import files, script
 from keepshell.ssh import client
-from keepshell.ssh.become import become
+from keepshell.ssh.exec import exec_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 VARIABLES = ("AUTOSSH_PATH",)
 """What names ssh to a program that knows it by its absolute path only."""
@@ -24,7 +24,7 @@ class Execution:
     """One call of `keepshell exec`: the command, and the environment in which `ssh` is ours."""
 
     def __init__(
-        self, arguments: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
+        self, arguments: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
     ) -> None:
         """Find the command and prepare the shims. Raises UsageError."""
         self.warning = ""
@@ -59,7 +59,7 @@ class Execution:
 
     def start(self) -> NoReturn:
         """Replace this process by the command. Raises UsageError if the system refuses."""
-        become(self.path, self.words, self.env, as_a_shell=True)
+        exec_program(self.path, self.words, self.env, as_a_shell=True)
 
 
 def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
@@ -72,17 +72,17 @@ def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     path, *rest = arguments
     name = os.path.basename(path)
     if name in files.COPIERS:
-        real = client.on_path(name, environ, skip_shims=True)
+        real = client.which(name, environ, skip_shims=True)
         if real is None:
             raise UsageError(f"no {name} found on PATH besides keepshell's own")
-        become(real, [real, *rest], client.deeper(environ), as_a_shell=True)
+        exec_program(real, [real, *rest], client.deeper(environ), as_a_shell=True)
     if name == "ssh" and script.is_ours(path):
         with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
             files.write(path, script.ssh_shim(path, environ))
     return rest
 
 
-def _variables(options: Mapping[str, str]) -> dict[str, str]:
+def _variables(options: Mapping[str, Any]) -> dict[str, str]:
     """Our own options as variables, which reach the calls of ssh. Raises UsageError."""
     variables = {}
     for name, value in options.items():
@@ -93,13 +93,13 @@ def _variables(options: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(
                 f"{key.option}: can't reach the calls of ssh below exec; set {name} in config.toml"
             )
-        variables[key.variable] = value
+        variables[key.variable] = key.kind.show(value)
     return variables
 
 
 def _found(word: str, environ: Mapping[str, str]) -> str:
     """The path of a command, as a shell finds it. Raises UsageError."""
-    path = client.on_path(word, environ)
+    path = client.which(word, environ)
     if path is not None:
         return path
     here = os.path.join(os.curdir, word)

@@ -140,7 +140,7 @@ def _status(environ: Mapping[str, str]) -> Answer:
 
 def _on_path(folder: str, environ: Mapping[str, str]) -> tuple[list[str], bool]:
     """What to say of the directory's place on PATH, and whether its `ssh` is found."""
-    first = client.on_path("ssh", environ)
+    first = client.which("ssh", environ)
     if first == os.path.join(folder, "ssh"):
         return ["in use: `ssh` is found there"], True
     is_behind = folder in environ.get("PATH", "").split(os.pathsep)

@@ -145,18 +145,19 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
 
     Raises UsageError for a configuration that can't be read.
     """
-    environ = {name: value for name, value in environ.items() if name != "KEEPSHELL"}
-    files = _files_read(environ)
+    environ = launch.switched_on(environ)
+    own = paths.config_path(environ)
+    files = [__file__, *([own] if own else []), *config_scan.look("", None).paths]
     stat = _Stat()
     then = stat.of(files)  # before they are read: a change in between is seen as one
-    loaded = load(environ)
-    call = launch.Call(_PLAINEST, {}, environ)
+    load(environ)
     try:
-        call.decide()
+        resolved = launch.resolve(_PLAINEST, {}, environ)
     except UsageError:  # no ssh is found; there may be one when the shim is called
         return _filled(_ALWAYS_PYTHON, path)
-    real = call.path or ""
-    named = loaded.policy([], {}).policy.ssh is not None
+    real, config = resolved.ssh, resolved.config
+    settings = launch.route(resolved, is_on_terminal=False).settings
+    named = config.setting("ssh", {})[0] is not None
     skipped = [] if named else _shims_before(real, path, environ)
     then += stat.of([real, *skipped])
     if not stat.is_exact or not real.startswith("/"):
@@ -165,10 +166,10 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
         _HEAD + _SSH,
         path,
         **_on_path(real, [path, *skipped]),
-        added=_words(word for name, value, _ in call.added for word in ("-o", f"{name}={value}")),
+        added=_words(settings.added_words() if settings else ()),
         environment=_same_variables(environ),
         path_counts=":" if named else "keepshell_on_path",
-        sections="yes" if loaded.has_hosts else "no",
+        sections="yes" if config.has_hosts else "no",
         silent="no" if config_scan.look(real, None, config_scan.SERVER_ALIVE).ask else "yes",
         stat=_words(stat.argv),
         then=quoted("".join(then).rstrip("\n")),
@@ -181,7 +182,7 @@ def copier(path: str, shim: str, environ: Mapping[str, str]) -> bytes | None:
 
     None where there is no such program.
     """
-    real = client.on_path(os.path.basename(path), environ, skip_shims=True)
+    real = client.which(os.path.basename(path), environ, skip_shims=True)
     if real is None or not real.startswith("/"):
         return None
     skipped = _shims_before(real, path, environ)
@@ -253,39 +254,12 @@ def _same_variables(environ: Mapping[str, str]) -> str:
     return " &&\n        ".join(tests)
 
 
-class _Walk(config_scan._Walk):
-    """A walk over ssh_config files that remembers where it has been."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.paths: list[str] = []
-
-    def read(self, path: str, folder: str) -> None:
-        self.paths.append(path)
-        super().read(path, folder)
-
-    def _matching(self, path: str) -> list[str]:
-        files = super()._matching(path)
-        if files != [path]:
-            self.paths.append(os.path.dirname(path))  # where another file may appear
-        return files
-
-
-def _files_read(environ: Mapping[str, str]) -> list[str]:
-    """All that decides what is added, there or not: configuration, and keepshell itself."""
-    walk = _Walk()
-    for path, folder in config_scan._files(None):
-        walk.read(path, folder)
-    own = paths.config_path(environ)
-    return [__file__, *([own] if own else []), *walk.paths]
-
-
 class _Stat:
     """The program stat, asked as the shim will ask it."""
 
     def __init__(self) -> None:
         place = {"PATH": os.confstr("CS_PATH") or os.defpath}
-        self.argv = [client.on_path("stat", place) or "stat", "-L", "-c", "%i %.9Z %s %n", "--"]
+        self.argv = [client.which("stat", place) or "stat", "-L", "-c", "%i %.9Z %s %n", "--"]
         self.is_exact = False
         """Whether the changes' times have parts of seconds: busybox has none."""
 

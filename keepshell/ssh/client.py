@@ -32,7 +32,7 @@ def find(environ: Mapping[str, str], named: str | None, source: str) -> str:
     """
     if named:
         return _checked(named, source)
-    path = on_path("ssh", environ, skip_shims=True)
+    path = which("ssh", environ, skip_shims=True)
     if path is None:
         raise UsageError(
             "no ssh found on PATH besides keepshell itself; install an ssh client (Debian: "
@@ -49,7 +49,7 @@ def _checked(path: str, source: str) -> str:
     return path
 
 
-def on_path(name: str, environ: Mapping[str, str], *, skip_shims: bool = False) -> str | None:
+def which(name: str, environ: Mapping[str, str], *, skip_shims: bool = False) -> str | None:
     """The first program of that name on PATH; a path is itself."""
     if "/" in name:
         return name if _is_program(name) else None
@@ -92,7 +92,7 @@ def deeper(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, DEPTH: str(level)}
 
 
-class Resolving:
+class ConfigQuery:
     """`ssh -G` at work in the background, while this process imports what it needs.
 
     A context manager: on leaving, nothing of it runs any more.
@@ -123,7 +123,7 @@ class Resolving:
             os.close(null)
             os.close(writer)
 
-    def __enter__(self) -> Resolving:
+    def __enter__(self) -> ConfigQuery:
         return self
 
     def __exit__(self, *_: object) -> None:

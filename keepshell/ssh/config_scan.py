@@ -10,6 +10,10 @@ from __future__ import annotations
 import os
 import stat
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SERVER_ALIVE = frozenset(
     (
         "batchmode",  # this and the next two: Debian's ssh makes each a ServerAliveInterval
@@ -37,7 +41,7 @@ SESSION = frozenset(
 TERMINAL = frozenset(("requesttty",))
 """What can give a pty to a remote command."""
 
-NAMING = frozenset(("canonicalizehostname", "hostname", "port", "user"))
+HOST_NAME = frozenset(("canonicalizehostname", "hostname", "port", "user"))
 """Keywords that change under which name a host is known."""
 
 SYSTEM_FILE = "/etc/ssh/ssh_config"
@@ -55,19 +59,19 @@ _ALIASES = {"protocolkeepalives": "serveraliveinterval", "setuptimeout": "server
 class Found:
     """What a look through the files found."""
 
-    __slots__ = ("ask", "restated")
+    __slots__ = ("ask", "paths", "restated")
 
-    def __init__(self, *, ask: bool, restated: frozenset[str]) -> None:
-        """`ask`: whether `ssh -G` can answer anything but the defaults.
-
-        `restated`: ServerAlive keywords that some line sets to ssh's own default, on purpose; in
-        the answer of `ssh -G` that looks like a keyword nobody has set.
-        """
+    def __init__(self, *, ask: bool, restated: frozenset[str], paths: Sequence[str] = ()) -> None:
         self.ask = ask
+        """Whether `ssh -G` can answer anything but the defaults."""
         self.restated = restated
+        """ServerAlive keywords that some line sets to ssh's own default, on purpose; in the answer
+        of `ssh -G` that looks like a keyword nobody has set."""
+        self.paths = paths
+        """Where the look has been: each file, and each directory where another may appear."""
 
 
-def look(ssh: str, chosen: str | None, keywords: frozenset[str]) -> Found:
+def look(ssh: str, chosen: str | None, keywords: frozenset[str] = frozenset()) -> Found:
     """Look through the files this ssh reads: `chosen` (its -F), or the user's and the system's.
 
     An ssh from elsewhere than the system's place may have another system-wide file compiled in: it
@@ -81,7 +85,7 @@ def look(ssh: str, chosen: str | None, keywords: frozenset[str]) -> Found:
     for path, folder in _files(chosen):
         walk.read(path, folder)
     ask = walk.doubts or any(keyword in keywords for keyword, _ in walk.lines)
-    return Found(ask=ask, restated=_restated(walk.lines))
+    return Found(ask=ask, restated=_restated(walk.lines), paths=walk.paths)
 
 
 def _can_be_read_once(path: str) -> bool:
@@ -128,10 +132,12 @@ class _Walk:
         """Keyword in lower case and the rest of the line, in whatever Host or Match block."""
         self.doubts = False
         """Whether ssh may find more in these files than the walk did."""
+        self.paths: list[str] = []
         self._seen: set[str] = set()
 
     def read(self, path: str, folder: str) -> None:
         """Add the lines of one file; `folder` is where its relative Includes stand."""
+        self.paths.append(path)
         if path in self._seen:
             return
         self._seen.add(path)
@@ -181,6 +187,7 @@ class _Walk:
         parent, pattern = os.path.split(path)
         self.doubts |= not _WILD.isdisjoint(parent)
         wild = [at for at, character in enumerate(pattern) if character in _WILD] or [0]
+        self.paths.append(parent)
         listed = "[" in pattern or "{" in pattern  # a `*` in there is itself
         start, end = pattern[: wild[0]], "" if listed else pattern[wild[-1] + 1 :]
         try:

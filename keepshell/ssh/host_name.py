@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _DEFAULT_PORT = "22"
 
 
-class Naming:
+class NameLookup:
     """The name of one command's host; `ssh -G` is asked in the background where it may matter.
 
     Make it once ssh itself has been started, so that asking delays nothing.
@@ -26,16 +26,16 @@ class Naming:
         """`resolved` is what `ssh -G` has said, or None if it was not asked. Raises OSError."""
         self._command = command
         self._resolved = resolved or {}
-        self._resolving: client.Resolving | None = None
-        names_hosts = config_scan.NAMING
+        self._resolving: client.ConfigQuery | None = None
+        names_hosts = config_scan.HOST_NAME
         if resolved is None and config_scan.look(ssh, command.value("F"), names_hosts).ask:
-            self._resolving = client.Resolving(ssh, arguments.probe_argv(command))
+            self._resolving = client.ConfigQuery(ssh, arguments.probe_argv(command))
 
     def name(self) -> str:
         """The name, as soon as it is known; that of the command line if ssh does not answer."""
         if self._resolving is not None:
-            with self._resolving as resolving:
-                self._resolved = resolving.answer()
+            with self._resolving as query:
+                self._resolved = query.answer()
             self._resolving = None
         return name_of(self._command, self._resolved)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keepshell.core.noops import ladder, table
     from keepshell.core.record import SessionRecord
     from keepshell.job import Job
-    from keepshell.ssh.host_name import Naming
+    from keepshell.ssh.host_name import NameLookup
 
 
 class Memory:
@@ -42,15 +42,15 @@ class Memory:
         self._held: dict[str, tuple[Reason, float]] = {}
         self._warned = False
         self._began = time.time()
-        self._naming: Naming | None = None
+        self._lookup: NameLookup | None = None
         with self._unhurt():
-            self._naming = job.naming() if job.naming else None
+            self._lookup = job.lookup() if job.lookup else None
 
     def recall(self) -> Policy:
         """The policy that the known rules ask for; tells the user what is new in it."""
         with self._unhurt():
-            if self._naming is not None:
-                self.host = self._naming.name()
+            if self._lookup is not None:
+                self.host = self._lookup.name()
                 self._known = self._read()
         self.plan = plan.plan_for(self._known, self._policy)
         for remedy in plan.to_tell(self.plan):

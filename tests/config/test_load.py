@@ -7,6 +7,7 @@ was found, and what to do.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ KNOWN = (
 )
 
 
-def policy(text: str, *names: str, **options: str) -> Policy:
+def policy(text: str, *names: str, **options: Any) -> Policy:
     return parse_toml(text.encode(), "config.toml").policy(names, options).policy
 
 
@@ -163,7 +164,7 @@ class TestSources:
     def test_each_value_tells_where_it_came_from(self, text: str) -> None:
         environ = {"KEEPSHELL_SSH": "/usr/bin/ssh"}
         effective = parse_toml(text.encode(), "config.toml", environ).policy(
-            ["web1"], {"outage_tolerance": "1h"}
+            ["web1"], {"outage_tolerance": 3600.0}
         )
         assert effective.sources == {
             "rung": "config.toml:3 [default] rung",
@@ -390,18 +391,18 @@ class TestOptions:
         [
             ([], {}, []),
             (["ssh", "--rung", "off"], {}, ["ssh", "--rung", "off"]),
-            (["--rung", "off", "ssh", "h"], {"rung": "off"}, ["ssh", "h"]),
-            (["--rung=off", "ssh", "h"], {"rung": "off"}, ["ssh", "h"]),
+            (["--rung", "off", "ssh", "h"], {"rung": Rung.OFF}, ["ssh", "h"]),
+            (["--rung=off", "ssh", "h"], {"rung": Rung.OFF}, ["ssh", "h"]),
             (["--ssh=/a=b", "ssh"], {"ssh": "/a=b"}, ["ssh"]),
-            (["--rung=off", "--rung=server-alive"], {"rung": "server-alive"}, []),
-            (["--server-alive-interval", "60s"], {"server_alive_interval": "60s"}, []),
+            (["--rung=off", "--rung=server-alive"], {"rung": Rung.SERVER_ALIVE}, []),
+            (["--server-alive-interval", "60s"], {"server_alive_interval": 60}, []),
             (["--dry-run", "--help", "ssh"], {"dry_run": "", "help": ""}, ["ssh"]),
             (["--version"], {"version": ""}, []),
-            (["--rung=off", "--", "--help"], {"rung": "off"}, ["--help"]),
+            (["--rung=off", "--", "--help"], {"rung": Rung.OFF}, ["--help"]),
             (["-V"], {}, ["-V"]),
         ],
     )
-    def test_takes(self, argv: list[str], options: dict[str, str], rest: list[str]) -> None:
+    def test_takes(self, argv: list[str], options: dict[str, object], rest: list[str]) -> None:
         given = list(argv)
         assert take_options(given) == (options, rest)
         assert given == argv
@@ -448,13 +449,9 @@ class TestOptions:
         assert effective.policy.rung is Rung.OFF
         assert effective.sources["rung"] == "--rung"
 
-    def test_a_bad_option_or_variable_is_named_when_the_policy_is_made(self) -> None:
-        for environ, options, where in [
-            ({}, {"rung": "of"}, "--rung"),
-            ({"KEEPSHELL_SSH": "ssh"}, {}, "KEEPSHELL_SSH"),
-        ]:
-            with pytest.raises(UsageError, match=f"^{where}: expected .* found "):
-                load.Config((), environ).policy([], options)
+    def test_a_bad_variable_is_named_when_the_configuration_is_made(self) -> None:
+        with pytest.raises(UsageError, match=r"^KEEPSHELL_SSH: expected .* found "):
+            load.Config((), {"KEEPSHELL_SSH": "ssh"})
 
     def test_the_help_shows_every_option_with_its_default(self) -> None:
         rows = dict(settings.option_rows())
@@ -553,6 +550,5 @@ class TestTheRungsThatType:
         )
         policy(f'[host."a"]\n{other}\n[default]\n{one}', "a")  # a ceiling for one host
         words = [f"--{line.replace(' = ', '=').replace('_', '-')}" for line in (one, other)]
-        options, _ = take_options([word.replace('"', "") for word in words])
         with pytest.raises(UsageError, match="contradicts --"):
-            policy("", **options)
+            take_options([word.replace('"', "") for word in words])

@@ -66,7 +66,7 @@ BEFORE_THE_EXEC = (
     *("keepshell.core.rules.patterns", "keepshell.core.rules.rung"),
     *("keepshell.core.ssh", "keepshell.core.ssh.arguments", "keepshell.core.ssh.words"),
     *("keepshell.errors", "keepshell.launch", "keepshell.paths"),
-    *("keepshell.ssh", "keepshell.ssh.become", "keepshell.ssh.client"),
+    *("keepshell.ssh", "keepshell.ssh.exec", "keepshell.ssh.client"),
     *("keepshell.ssh.config_scan", "keepshell.text", "keepshell.text.say"),
     "keepshell.text.wording",
 )

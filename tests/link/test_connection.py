@@ -112,6 +112,6 @@ def test_where_the_kernel_does_not_answer_there_is_none(monkeypatch: pytest.Monk
     def refuse(*_: object) -> socket.socket:
         raise PermissionError
 
-    monkeypatch.setattr(sockdiag.socket, "socket", refuse)
+    monkeypatch.setattr(socket, "socket", refuse)
     assert sockdiag.connections() == []
     assert of_process(os.getpid()) is None

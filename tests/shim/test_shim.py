@@ -145,10 +145,9 @@ class TestWhatShDecides:
     def test_plain_calls_are_as_from_python(
         self, arguments: list[str], shim: Path, env: dict[str, str]
     ) -> None:
-        call = launch.Call(arguments, {}, env)
-        call.decide()
-        assert call.argv[1:5] == OURS
-        assert run([shim, *arguments], env) == ["real", *call.argv[1:]]
+        argv = launch.route(launch.resolve(arguments, {}, env), is_on_terminal=False).argv
+        assert argv[1:5] == OURS
+        assert run([shim, *arguments], env) == ["real", *argv[1:]]
 
     @pytest.mark.parametrize("arguments", DOUBTFUL, ids=shlex.join)
     def test_doubtful_calls_go_to_python(

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from keepshell.ssh.config_scan import NAMING, SERVER_ALIVE, SESSION, look
+from keepshell.ssh.config_scan import HOST_NAME, SERVER_ALIVE, SESSION, look
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE
 
@@ -20,7 +20,7 @@ ROUNDS = 8
 PER_ROUND = 30
 
 SSH = "/usr/bin/ssh"
-KEYWORDS = SERVER_ALIVE | SESSION | NAMING
+KEYWORDS = SERVER_ALIVE | SESSION | HOST_NAME
 INTERVAL, COUNT = "serveraliveinterval", "serveralivecountmax"
 SENTINELS = {INTERVAL: "777", COUNT: "778"}
 
@@ -234,7 +234,7 @@ def test_only_the_keywords_that_matter_to_this_call_count(config: Path) -> None:
     config.write_text("RequestTTY no\nUser u\n")
     assert not look(SSH, str(config), SERVER_ALIVE).ask
     assert look(SSH, str(config), SERVER_ALIVE | SESSION).ask
-    assert look(SSH, str(config), NAMING).ask
+    assert look(SSH, str(config), HOST_NAME).ask
 
 
 @pytest.mark.parametrize("name", ["/dev/null", "none", "NONE", "/no/such/file"])
@@ -296,7 +296,7 @@ def test_only_the_files_that_a_pattern_means_are_read(config: Path, home: Path) 
     (home / "work.conf").write_text("User u\n")
     config.write_text("Include *.conf w?rk* *rk.conf\n")
     assert not look(SSH, str(config), SERVER_ALIVE).ask
-    assert look(SSH, str(config), NAMING).ask
+    assert look(SSH, str(config), HOST_NAME).ask
 
 
 def test_a_chosen_file_that_can_be_read_once_is_left_for_ssh(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 def test_the_command_line_says_what_ssh_would_say(words: list[str], name: str) -> None:
     command = arguments.parse(["-F", "none", *words])
     assert host_name.name_of(command, {}) == name
-    with client.Resolving(path_of("ssh"), arguments.probe_argv(command)) as resolving:
-        resolved = resolving.answer()
+    with client.ConfigQuery(path_of("ssh"), arguments.probe_argv(command)) as query:
+        resolved = query.answer()
     assert resolved
     assert host_name.name_of(command, resolved) == name
 
@@ -42,11 +42,12 @@ def test_ssh_is_asked_where_its_configuration_names_hosts(tmp_path: Path) -> Non
     config = tmp_path / "config"
     config.write_text("Host web\n  HostName 192.0.2.7\n  User bob\n  Port 2200\n")
     command = arguments.parse(["-F", str(config), "web"])
-    naming = host_name.Naming(path_of("ssh"), command, None)
-    assert naming.name() == "bob@192.0.2.7:2200"
-    assert naming.name() == "bob@192.0.2.7:2200"
-    assert host_name.Naming(path_of("ssh"), command, {"hostname": "x"}).name() == f"{ME}@x:22"
-    assert host_name.Naming(path_of("ssh"), command, {}).name() == f"{ME}@web:22"  # it has failed
+    lookup = host_name.NameLookup(path_of("ssh"), command, None)
+    assert lookup.name() == "bob@192.0.2.7:2200"
+    assert lookup.name() == "bob@192.0.2.7:2200"
+    assert host_name.NameLookup(path_of("ssh"), command, {"hostname": "x"}).name() == f"{ME}@x:22"
+    failed = host_name.NameLookup(path_of("ssh"), command, {})
+    assert failed.name() == f"{ME}@web:22"
 
 
 def test_ssh_is_not_asked_where_it_could_only_say_the_same(
@@ -54,9 +55,9 @@ def test_ssh_is_not_asked_where_it_could_only_say_the_same(
 ) -> None:
     config = tmp_path / "config"
     config.write_text("Host web\n  ForwardAgent yes\n")
-    monkeypatch.delattr(client, "Resolving")
+    monkeypatch.delattr(client, "ConfigQuery")
     command = arguments.parse(["-F", str(config), "web"])
-    assert host_name.Naming(path_of("ssh"), command, None).name() == f"{ME}@web:22"
+    assert host_name.NameLookup(path_of("ssh"), command, None).name() == f"{ME}@web:22"
 
 
 def test_an_ssh_that_does_not_answer_leaves_the_command_line(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_an_ssh_that_does_not_answer_leaves_the_command_line(tmp_path: Path) -> 
     config = tmp_path / "config"
     config.write_text("Host web\n  User bob\n")
     command = arguments.parse(["-F", str(config), "-p", "2200", "web"])
-    assert host_name.Naming(str(broken), command, None).name() == f"{ME}@web:2200"
+    assert host_name.NameLookup(str(broken), command, None).name() == f"{ME}@web:2200"
 
 
 def test_the_hosts_that_a_word_means() -> None:

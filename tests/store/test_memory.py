@@ -17,7 +17,7 @@ from keepshell.core.rules.policy import Policy
 from keepshell.core.session import Session
 from keepshell.errors import UsageError
 from keepshell.job import Job
-from keepshell.ssh.host_name import Naming
+from keepshell.ssh.host_name import NameLookup
 from keepshell.store import memory
 from keepshell.store.database import State
 
@@ -25,7 +25,7 @@ HOST = "me@web:22"
 DROPPED = Ending(Kind.CHANNEL_TIMEOUT, "dropped.", rule="channel-timeout", idle=900.0)
 
 
-class Named(Naming):
+class Named(NameLookup):
     """A host whose name is known."""
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
-def job(naming: Callable[[], Naming] = Named) -> Job:
+def job(lookup: Callable[[], NameLookup] = Named) -> Job:
     made = Job(["/usr/bin/ssh", "web"], dict(os.environ), Policy(), is_ssh=True)
-    made.naming = naming
+    made.lookup = lookup
     return made
 
 
@@ -114,7 +114,7 @@ def test_without_a_session_nothing_is_remembered(said: list[str]) -> None:
 
 def test_a_program_has_no_host(said: list[str]) -> None:
     made = job()
-    made.naming = None
+    made.lookup = None
     known = memory.Memory(made)
     known.recall()
     assert ended(known) == ""
@@ -122,11 +122,11 @@ def test_a_program_has_no_host(said: list[str]) -> None:
     assert State.of(os.environ).hosts() == []
 
 
-def fails(error: Exception) -> Callable[[], Naming]:
-    def naming() -> Naming:
+def fails(error: Exception) -> Callable[[], NameLookup]:
+    def lookup() -> NameLookup:
         raise error
 
-    return naming
+    return lookup
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_a_rung_that_was_held_in_the_end_has_not_failed() -> None:
 
 
 def test_a_rung_that_was_due_again_and_held_has_not_failed_either() -> None:
-    typed = Efforts(Rung.NO_OP, typed_idle=600.0, held={"channel-timeout": LastHold("", 30.0)})
+    held = {"channel-timeout": LastHold(Reason.NOTHING_HARMLESS, 30.0)}
+    typed = Efforts(Rung.NO_OP, typed_idle=600.0, held=held)
     assert learn(drop(idle=600.0), [rule()], NOW, typed) == rule(limit=600.0, seen_at=NOW, drops=1)
 
 

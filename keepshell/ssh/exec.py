@@ -27,7 +27,7 @@ def restore_signals() -> None:
             _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
 
 
-def become(
+def exec_program(
     path: str, words: Sequence[str], env: Mapping[str, str], *, as_a_shell: bool = False
 ) -> NoReturn:
     """Replace this process; `words` are the argv, the first one included.
