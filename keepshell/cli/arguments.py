@@ -1,56 +1,156 @@
-"""The options behind a command that is ours alone, such as `history --since 2d --json`."""
+"""What was typed after a command of ours, read by that command's row of the table."""
 
 from __future__ import annotations
 
+from keepshell.cli.commands import AS_COMMAND
 from keepshell.errors import UsageError
 from keepshell.text.wording import printable, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from keepshell.cli.commands import Command, Word
 
 
-class Arguments:
-    """What was typed behind a command: `words`, and `values` by option, without the dashes."""
+class Typed:
+    """One call of a command, as its function gets it.
 
-    __slots__ = ("values", "words")
+    `words` are the arguments, or ssh's where the row says so; `values` are the command's own
+    options by their name without dashes, empty for a flag; `verb` is the word that came first, of
+    a command that takes some; `settings` are our options before the command, by their key.
+    """
+
+    __slots__ = ("environ", "settings", "values", "verb", "words")
 
     def __init__(
-        self, typed: Sequence[str], *, flags: Collection[str] = (), valued: Collection[str] = ()
+        self,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        values: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        verb: str = "",
     ) -> None:
-        """A flag has an empty value, and options may stand behind words.
-
-        `--` ends the options. Raises UsageError for an option that is unknown or lacks its value.
-        """
-        self.words: list[str] = []
-        self.values: dict[str, str] = {}
-        rest = list(typed)
-        while rest:
-            word = rest.pop(0)
-            if word == "--":
-                self.words += rest
-                return
-            if not word.startswith("--"):
-                self.words.append(word)
-                continue
-            name, given, value = word.removeprefix("--").partition("=")
-            if name not in (*flags, *valued):
-                known = [f"--{known}" for known in (*flags, *valued)]
-                raise UsageError(f"unknown option {printable(word)}; {suggest(word, known)}")
-            if name in flags and given:
-                raise UsageError(f"--{name}: expected no value, found {printable(value)}")
-            if name in valued and not given:
-                if not rest:
-                    raise UsageError(f"--{name}: expected a value, found nothing")
-                value = rest.pop(0)
-            self.values[name] = value
+        self.words = list(words)
+        self.environ = environ
+        self.values = dict(values or {})
+        self.settings = dict(settings or {})
+        self.verb = verb
 
     def has(self, flag: str) -> bool:
+        """Whether this option was typed."""
         return flag in self.values
 
-    def only(self, expected: str) -> str:
-        """The one word there must be, called `expected`. Raises UsageError."""
-        if len(self.words) != 1:
-            found = " ".join(map(printable, self.words)) or "nothing"
-            raise UsageError(f"expected {expected}, found {found}")
-        return self.words[0]
+
+def asks_for_help(row: Command, typed: Sequence[str]) -> bool:
+    """Whether the user wants to read the command's page."""
+    if row.follows == AS_COMMAND:
+        return list(typed[:1]) in (["-h"], ["--help"])
+    if row.follows:  # every letter is ssh's, and so is what stands between
+        return list(typed) == ["-h"] or "--help" in (*typed[:1], *typed[-1:])
+    before = typed[: typed.index("--")] if "--" in typed else typed
+    return "-h" in before or "--help" in before
+
+
+def read(
+    row: Command,
+    typed: Sequence[str],
+    settings: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> Typed:
+    """Raises UsageError for what the row does not take."""
+    if settings and not row.takes_settings:
+        option = f"--{next(iter(settings)).replace('_', '-')}"
+        raise UsageError(f"{option} means nothing to {row.name}")
+    shape: Command | Word = row
+    called, verb, rest = row.name, "", list(typed)
+    if row.words:
+        shape, rest = _verb(row, rest)
+        verb = shape.name
+        called = f"{row.name} {verb}"
+    if shape.follows:
+        values, words = _split(shape, rest)
+    else:
+        values, words = _all_ours(shape, rest)
+        _check_count(shape.arguments, words, called)
+    return Typed(words, environ, values=values, settings=settings, verb=verb)
+
+
+def _verb(row: Command, typed: Sequence[str]) -> tuple[Word, list[str]]:
+    """The word that came first, and the rest. Raises UsageError."""
+    known = [word.name for word in row.shown_words]
+    for place, typed_word in enumerate(typed):
+        for word in row.words:
+            if word.name == typed_word:
+                return word, [*typed[:place], *typed[place + 1 :]]
+        if not typed_word.startswith("-"):
+            unknown = printable(typed_word)
+            raise UsageError(f"{row.name} {unknown}: unknown; {suggest(typed_word, known)}")
+    choices = ", ".join(known)
+    raise UsageError(f"{row.name} needs one of {choices}: keepshell {row.name} {known[0]}")
+
+
+def _split(shape: Command | Word, typed: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Our own long options, which ssh has none of, and the rest as it is. Raises UsageError."""
+    known = _known(shape.options)
+    values = dict[str, str]()
+    rest, waiting = list[str](), list(typed)
+    while known and waiting and waiting[0] != "--":
+        word = waiting.pop(0)
+        is_ours = word.partition("=")[0] in known
+        if is_ours or (word.startswith("--") and not rest):
+            _take(word, waiting, known, values)
+        else:  # behind a host, an option that we don't know may be its command's
+            rest.append(word)
+    return values, [*rest, *waiting]
+
+
+def _all_ours(shape: Command | Word, typed: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Options and words in any order; `--` ends the options. Raises UsageError."""
+    known = _known(shape.options)
+    values = dict[str, str]()
+    words, waiting = list[str](), list(typed)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--":
+            return values, [*words, *waiting]
+        if word.startswith("-") and word != "-":
+            _take(word, waiting, known, values)
+        else:
+            words.append(word)
+    return values, words
+
+
+def _known(options: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Each option, and what its value is called; empty for a flag."""
+    return {name: value for name, _, value in (option.partition(" ") for option, _ in options)}
+
+
+def _take(word: str, waiting: list[str], known: Mapping[str, str], values: dict[str, str]) -> None:
+    """Note one option, and take its value from what is waiting. Raises UsageError."""
+    name, given, value = word.partition("=")
+    if not word.startswith("--") and word[:2] in known:  # -n20
+        name, given, value = word[:2], word[2:], word[2:]
+    if name not in known:
+        near = suggest(name, known) if known else "it takes none"
+        raise UsageError(f"unknown option {printable(name)}; {near}")
+    if known[name] and not given:
+        if not waiting:
+            raise UsageError(f"{name}: expected {known[name]}, found nothing")
+        value = waiting.pop(0)
+    elif given and not known[name]:
+        raise UsageError(f"{name}: expected no value, found {printable(value)}")
+    values[name.lstrip("-")] = value
+
+
+def _check_count(arguments: str, words: Sequence[str], called: str) -> None:
+    """Whether there are as many words as `HOST KEY=VALUE` or `[HOST...]` say. UsageError if not."""
+    expected = arguments.split()
+    least = sum(not word.startswith("[") for word in expected)
+    most = len(words) if "..." in arguments else len(expected)
+    if least <= len(words) <= most:
+        return
+    found = " ".join(map(printable, words)) or "nothing"
+    usage = f"keepshell {called} {arguments}".rstrip()
+    raise UsageError(f"{called}: expected {arguments or 'nothing'}, found {found}: {usage}")

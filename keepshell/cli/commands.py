@@ -1,65 +1,116 @@
-"""What each command is for, in one table: --help, the man page and the completions come from it.
+"""The command line as one table: parsing, dispatch, help, man page and completions read it.
 
-Only these need it, so nothing here is loaded before ssh starts.
+A new command is one row of `COMMANDS` and one file with the function that the row names. None of
+this is loaded on the way to ssh.
 """
 
 from __future__ import annotations
 
-from keepshell.config.settings import option_rows
 from keepshell.core.rules.rung import RUNGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    Row = tuple[str, str]
+    """What is typed, and what it means: `--since TIME`, or a line of the examples."""
+
+CONNECT, HOLD, LOOK, HOSTS, SET_UP = GROUPS = ("connect", "hold", "look", "hosts", "set up")
+
 AS_SSH = "ssh"
-"""What follows is completed as ssh's own arguments."""
-AS_HOST = "host"
-"""What follows is a host, completed as ssh's are."""
+"""ssh's own arguments follow, which are passed on as they are."""
 AS_COMMAND = "command"
-"""What follows is a command line of its own, perhaps behind `--`."""
+"""A command line of its own follows, perhaps after `--`; it is passed on as it is."""
 
 
 class Word:
-    """A word that a command takes, and the options that it takes in turn."""
+    """A word that a command takes first, as `config set` does, with what follows it."""
 
-    __slots__ = ("meaning", "name", "options")
-
-    def __init__(self, name: str, meaning: str, options: Sequence[tuple[str, str]] = ()) -> None:
-        """`options` are pairs as of `settings.option_rows`."""
-        self.name = name
-        self.meaning = meaning
-        self.options = options
-
-
-class Command:
-    """One command: what is typed behind it, and what it does."""
-
-    __slots__ = ("arguments", "details", "follows", "meaning", "name", "options", "words")
+    __slots__ = ("arguments", "follows", "hidden", "meaning", "name", "options")
 
     def __init__(
         self,
         name: str,
         arguments: str,
         meaning: str,
-        details: str,
         *,
+        options: Sequence[Row] = (),
         follows: str = "",
-        words: Sequence[Word] = (),
-        options: Sequence[tuple[str, str]] = (),
+        hidden: bool = False,
     ) -> None:
-        """`meaning` is for a list, `details` for the man page.
-
-        Behind the command stands what `follows` says, or one of `words`, or `options`, which are
-        pairs as of `settings.option_rows`.
-        """
+        """As `Command`. A `hidden` one is for our own programs, and not shown."""
         self.name = name
         self.arguments = arguments
         self.meaning = meaning
-        self.details = details
-        self.follows = follows
-        self.words = words
         self.options = options
+        self.follows = follows
+        self.hidden = hidden
+
+
+class Command:
+    """One command of ours.
+
+    `runs` is `MODULE:FUNCTION` below `keepshell.cli`; the function takes the `Typed` and answers
+    with the text to print and the exit status. Empty for ssh, which `main` runs without this table.
+
+    `arguments` are the words it takes, as the help shows them, and the parser goes by that: `HOST`
+    is one word, `[HOST]` none or one, `[HOST...]` any number. Or `words` are, of which one must be
+    typed first; or `follows` says that the rest is not ours to read.
+
+    `options` are its own, `takes_settings` tells whether the options before it mean something to
+    it. `meaning` is for lists, `details` for its own page. `examples` are run by a test.
+    """
+
+    __slots__ = (
+        *("arguments", "details", "examples", "follows", "group", "meaning", "name", "options"),
+        *("runs", "takes_settings", "words"),
+    )
+
+    def __init__(  # noqa: PLR0913 - one argument a column
+        self,
+        name: str,
+        arguments: str,
+        meaning: str,
+        *,
+        group: str,
+        runs: str,
+        details: str,
+        examples: Sequence[Row],
+        options: Sequence[Row] = (),
+        words: Sequence[Word] = (),
+        follows: str = "",
+        takes_settings: bool = False,
+    ) -> None:
+        self.name = name
+        self.arguments = arguments
+        self.meaning = meaning
+        self.group = group
+        self.runs = runs
+        self.details = details
+        self.examples = examples
+        self.options = options
+        self.words = words
+        self.follows = follows
+        self.takes_settings = takes_settings
+
+    @property
+    def shown_words(self) -> Sequence[Word]:
+        return [word for word in self.words if not word.hidden]
+
+    @property
+    def usage(self) -> list[str]:
+        """Each way to call it, without the program's name."""
+        options = "[OPTIONS] " if self.takes_settings else ""
+        rows: Sequence[Command | Word] = self.shown_words or [self]
+        return [f"{options}{self._prefix(row)}{_usage(row)}".rstrip() for row in rows]
+
+    def _prefix(self, row: Command | Word) -> str:
+        return f"{self.name} " if row is self else f"{self.name} {row.name} "
+
+
+def _usage(row: Command | Word) -> str:
+    options = "".join(f"[{option}] " for option, _ in row.options)
+    return options + row.arguments
 
 
 _JSON = ("--json", "print JSON")
@@ -68,124 +119,206 @@ COMMANDS = (
     Command(
         "ssh",
         "[SSH ARGUMENTS]",
-        "ssh, kept alive; also under the name `ssh`",
-        "Run the system's ssh with these arguments, verbatim. An interactive session runs in a "
-        "pty and is kept alive; without a terminal, keepshell adds the ServerAlive options that "
-        "neither the arguments nor ssh_config(5) set, and becomes ssh.",
+        "ssh, kept alive",
+        group=CONNECT,
+        runs="",
+        details="Runs the system's ssh with exactly these arguments. On a terminal, ssh runs in a "
+        "pty and the session is kept alive while you are idle. Without a terminal (git, rsync, "
+        "scripts), keepshell adds the ServerAlive options that you have not set yourself, and then "
+        "becomes ssh: from then on there is no keepshell, and `keepshell status` can't list it.",
         follows=AS_SSH,
+        takes_settings=True,
+        examples=(
+            ("keepshell ssh web", "log in to web, and stay logged in"),
+            ("keepshell ssh -C me@web uptime", "everything after ssh is ssh's own"),
+            ("keepshell --empty-line true ssh web", "our options go before ssh"),
+        ),
     ),
     Command(
         "run",
         "[--] COMMAND [ARG...]",
-        "any interactive program, kept alive",
-        "Run any interactive program in a pty, kept alive by window-changes.",
+        "any other interactive program, kept alive",
+        group=CONNECT,
+        runs="programs:run",
+        details="Runs an interactive program, such as plink or mosh, in a pty. While you are idle "
+        "it gets a SIGWINCH now and then, with the window's size unchanged.",
         follows=AS_COMMAND,
+        takes_settings=True,
+        examples=(("keepshell run -- ssh web", "any program that asks for nothing but a pty"),),
     ),
     Command(
         "exec",
         "[--] COMMAND [ARG...]",
-        "a script whose calls of ssh are kept alive",
-        "Run a command with keepshell's own ssh first on PATH, so that whatever it or its "
-        "children call by that name goes through keepshell. scp and sftp, which know ssh by its "
-        "path only, are told the other path; so is autossh, unless AUTOSSH_PATH is set. The "
-        "command replaces keepshell: status, signals and job control are its own.",
+        "run a script with every ssh that it calls kept alive",
+        group=CONNECT,
+        runs="programs:execute",
+        details="Runs a command with keepshell's own ssh first on PATH, so each call of `ssh` in "
+        "it or in its children goes through keepshell. scp and sftp, which call ssh by its path, "
+        "are told the other path. So is autossh, unless AUTOSSH_PATH is set. The command replaces "
+        "keepshell: status, signals and job control are its own.",
         follows=AS_COMMAND,
-    ),
-    Command(
-        "shim",
-        "install [--dir DIR] | remove | status",
-        "the same for every script: an `ssh` to put on PATH",
-        "Write ssh, scp and sftp into a directory of their own and print the line that puts it "
-        "on PATH; take away what was written; say whether it is in use.",
-        words=(
-            Word(
-                "install",
-                "write ssh, scp and sftp, and print the line for PATH",
-                (("--dir DIR", "where to write them (default $XDG_DATA_HOME/keepshell/bin)"),),
-            ),
-            Word("remove", "take away what install has written"),
-            Word("status", "say where the shim is and whether it is in use"),
+        takes_settings=True,
+        examples=(
+            ("keepshell exec -- ./deploy.sh", "a script that calls ssh, git or rsync"),
+            ("keepshell exec -- rsync -a site/ web:/srv/", "one command"),
         ),
     ),
     Command(
-        "init",
-        "bash | zsh | fish",
-        "the function `ssh` and completions, for a shell",
-        "Print what defines ssh as keepshell ssh in an interactive shell, with the completions.",
-        words=(
-            Word("bash", 'for ~/.bashrc: eval "$(keepshell init bash)"'),
-            Word("zsh", 'for ~/.zshrc: eval "$(keepshell init zsh)"'),
-            Word("fish", "for config.fish: keepshell init fish | source"),
+        "status",
+        "",
+        "the sessions that run now, and whether they will survive",
+        group=LOOK,
+        runs="status:command",
+        details="Lists the sessions that run now: how long you have been idle in each, what keeps "
+        "it alive, and what happens next. A call of ssh without a terminal is not listed, because "
+        "keepshell has become ssh there.",
+        options=(("--watch", "keep showing them, until ^C"), _JSON),
+        examples=(
+            ("keepshell status", "all sessions"),
+            ("keepshell status --json", "for programs: one object a line"),
         ),
     ),
     Command(
-        "probe",
-        "[--json] [--measure [--floor TIME] [--limit TIME]] [SSH OPTIONS] HOST",
-        "ask a host for its idle timers",
-        "Read a host's idle timers in one ordinary session, and print which keepalives beat each. "
-        "Nothing is written on the host; the rules are remembered here.",
-        follows=AS_SSH,
+        "history",
+        "",
+        "past sessions, and how each ended",
+        group=LOOK,
+        runs="history:command",
+        details="Lists past sessions, how each ended, and how long you had been idle in it.",
         options=(
-            ("--measure", "try the idle times out, in sessions of each rung, instead of asking"),
-            ("--floor TIME", "with --measure: the shortest idle time of interest (default 30s)"),
-            ("--limit TIME", "with --measure: the longest, after which it ends (default 20m)"),
+            ("--host HOST", "the sessions of one host"),
+            ("--since TIME", "how far back: 2d, or a date such as 2026-10-01 (default 7d)"),
             _JSON,
+        ),
+        examples=(
+            ("keepshell history --since 30d", "the last month"),
+            ("keepshell history --host web --json", "one host, for programs"),
         ),
     ),
     Command(
         "explain",
-        "[--json] [SSH OPTIONS] HOST",
+        "[SSH OPTIONS] HOST",
         "what keepshell would do for a host, and why",
-        "Print the settings that a session would have, each with where it comes from, and the idle "
-        "rules known of the host with what beats each.",
-        follows=AS_SSH,
+        group=LOOK,
+        runs="explain:command",
+        details="Tells what would keep a session with this host alive: each idle timer known of "
+        "the host with what beats it, and each setting with the place where it was set. Nothing is "
+        "sent to the host.",
         options=(_JSON,),
+        follows=AS_SSH,
+        takes_settings=True,
+        examples=(
+            ("keepshell explain web", "what a session with web would do"),
+            ("keepshell --idle-limit 10m explain web", "what an option would change"),
+        ),
     ),
     Command(
-        "status",
-        "[--watch] [--json]",
-        "the live sessions",
-        "Print the live sessions: how long their users have been idle, and which keepalives were "
-        "sent or are held back.",
-        options=(("--watch", "keep showing them, until ^C"), _JSON),
-    ),
-    Command(
-        "history",
-        "[--host HOST] [--since TIME] [--json]",
-        "past sessions, and how each ended",
-        "Print past sessions, how each ended, and how long it had been idle.",
+        "probe",
+        "[SSH OPTIONS] HOST",
+        "read a host's idle timers",
+        group=HOSTS,
+        runs="probe:command",
+        details="Reads a host's idle timers in one ordinary session and tells what beats each. "
+        "Nothing is written on the host. The timers are remembered here, and later sessions act on "
+        "them.",
         options=(
-            ("--host HOST", "the sessions of one host"),
-            ("--since TIME", "how far back: 2d, or a date such as 2026-10-01"),
+            ("--measure", "try the idle times out, in sessions of each level, instead of asking"),
+            ("--floor TIME", "with --measure: the shortest idle time of interest (default 30s)"),
+            ("--limit TIME", "with --measure: the longest, after which it ends (default 20m)"),
             _JSON,
+        ),
+        follows=AS_SSH,
+        takes_settings=True,
+        examples=(
+            ("keepshell probe web", "read them once; later sessions know"),
+            ("keepshell probe --json -C web", "for programs, and with an option of ssh"),
         ),
     ),
     Command(
         "forget",
         "HOST",
-        "drop what was learned of a host",
-        "Delete the rules and the past sessions of a host.",
-        follows=AS_HOST,
+        "delete what is remembered of a host",
+        group=HOSTS,
+        runs="history:forget",
+        details="Deletes the idle timers and the past sessions remembered of a host.",
+        examples=(("keepshell forget web", "start over with web"),),
+    ),
+    Command(
+        "init",
+        "SHELL",
+        "`ssh` means `keepshell ssh` in your shell, with completions",
+        group=SET_UP,
+        runs="completion:for_startup",
+        details="Prints a function `ssh` and the completions for your shell's start-up file.",
+        words=(
+            Word("bash", "", 'for ~/.bashrc: eval "$(keepshell init bash)"'),
+            Word("zsh", "", 'for ~/.zshrc: eval "$(keepshell init zsh)"'),
+            Word("fish", "", "for config.fish: keepshell init fish | source"),
+        ),
+        examples=(('eval "$(keepshell init bash)"', "the line for ~/.bashrc"),),
+    ),
+    Command(
+        "shim",
+        "",
+        "the same for scripts: an `ssh` to put on PATH",
+        group=SET_UP,
+        runs="programs:shim",
+        details="Writes ssh, scp and sftp into a directory of their own and prints the line that "
+        "puts it on PATH. Takes them away again. Tells whether they are in use.",
+        words=(
+            Word(
+                "install",
+                "",
+                "write ssh, scp and sftp, and print the line for PATH",
+                options=(
+                    ("--dir DIR", "where to write them (default $XDG_DATA_HOME/keepshell/bin)"),
+                ),
+            ),
+            Word("remove", "", "delete what install has written"),
+            Word("status", "", "where the shim is, and whether it is in use"),
+            Word("call", "", "", follows=AS_COMMAND, hidden=True),
+        ),
+        examples=(
+            ("keepshell shim install", "write them, and print the line for PATH"),
+            ("keepshell shim remove", "take them away again"),
+        ),
     ),
     Command(
         "off",
         "PID|HOST",
-        "no keepalives in a live session",
-        "Switch the keepalives of a live session off; ssh's own ServerAlive requests go on.",
-        follows=AS_HOST,
+        "no keepalives in a session that runs",
+        group=SET_UP,
+        runs="status:off",
+        details="Switches the keepalives of a session that runs now off. ssh's own ServerAlive "
+        "requests go on.",
+        examples=(("keepshell off web", "let web's idle timers do as they please"),),
     ),
     Command(
         "on",
         "PID|HOST",
         "keepalives again, after off",
-        "Switch the keepalives of a live session on again.",
-        follows=AS_HOST,
+        group=SET_UP,
+        runs="status:on",
+        details="Switches the keepalives of a session that runs now on again.",
+        examples=(("keepshell on web", "keep it alive again"),),
+    ),
+    Command(
+        "help",
+        "[COMMAND]",
+        "this help, or the page of one command",
+        group=SET_UP,
+        runs="help:command",
+        details="Prints the help, or the page of one command, as --help does.",
+        examples=(("keepshell help probe", "the same as keepshell probe --help"),),
     ),
 )
 
+FIRST = ("ssh", "status", "explain", "probe", "init")
+"""The commands that `-h` shows."""
+
 NOTES = (
-    "Everything after `ssh` belongs to ssh(1). Durations: 90s, 15m, 8h, or seconds.",
-    f"Rungs: {', '.join(rung.label for rung in RUNGS)}.",
+    "Everything after `ssh` is ssh's own. A duration has a unit: 90s, 15m, 1h 30m.",
+    f"Levels (--rung), from the lowest: {', '.join(rung.label for rung in RUNGS)}.",
 )
 
 FILES = (
@@ -196,32 +329,20 @@ FILES = (
 )
 
 ENVIRONMENT = (
-    ("KEEPSHELL=0", "turns everything off"),
-    ("KEEPSHELL_SSH=/path", "names the real ssh"),
+    ("KEEPSHELL=0", "turns everything off; so do false, no and off"),
+    ("KEEPSHELL_SSH=/path", "the ssh to run"),
 )
 
 EXIT_STATUS = (
-    ("ssh's", "or that of the command that was run"),
-    ("2", "keepshell can't read its command line or configuration"),
+    ("ssh's", "or the status of the command that was run"),
+    ("1", "nothing was found"),
+    ("2", "keepshell can't read its command line or its configuration"),
     ("70", "keepshell failed"),
+    ("126, 127", "the command of run or exec can't be run, or is not there"),
+    ("130", "^C"),
 )
 
 
-def help_text() -> str:
-    """What --help prints, without the last newline."""
-    usage = [f"keepshell [OPTIONS] {command.name} {command.arguments}" for command in COMMANDS]
-    sections = (
-        ("commands", [(command.name, command.meaning) for command in COMMANDS]),
-        ("options, before the command", list(option_rows())),
-        ("files", FILES),
-        ("environment", ENVIRONMENT),
-        ("exit status", EXIT_STATUS),
-    )
-    paragraphs = ["usage: " + "\n       ".join(usage)]
-    paragraphs += [f"{title}:\n{_aligned(rows)}" for title, rows in sections]
-    return "\n\n".join([*paragraphs, "\n".join(NOTES)])
-
-
-def _aligned(rows: Sequence[tuple[str, str]]) -> str:
-    width = max(len(left) for left, _ in rows)
-    return "\n".join(f"  {left:<{width}}  {right}" for left, right in rows)
+def row_of(name: str) -> Command | None:
+    """The row of a command by its name."""
+    return next((command for command in COMMANDS if command.name == name), None)

@@ -10,20 +10,24 @@ import os
 import sys
 
 from keepshell.cli import completion_scripts
-from keepshell.cli.commands import AS_COMMAND, AS_HOST, AS_SSH, COMMANDS, Command
+from keepshell.cli.commands import AS_COMMAND, AS_SSH, COMMANDS, Command
 from keepshell.config.settings import KEYS, option_rows
 from keepshell.core.rules.rung import RUNGS
-from keepshell.errors import UsageError
 from keepshell.ssh import client
 from keepshell.text.template import filled, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from keepshell.cli.arguments import Typed
 
     Row = tuple[str, str]
 
 SHELLS = ("bash", "zsh", "fish")
+
+_AS_HOST = "host"
+"""What follows is a host, completed as ssh's are."""
 
 # How each shell completes a value that is a file or a directory.
 _BASH_PATHS = {"DIR": "_keepshell_files -d", "PATH": "_keepshell_files -f"}
@@ -32,21 +36,16 @@ _FISH_PATHS = {"DIR": "-x -a '(__fish_complete_directories)'", "PATH": "-r -F"}
 
 
 def completion(shell: str) -> str:
-    """The completion script for one of `SHELLS`. Raises UsageError for any other."""
-    make = {"bash": _bash, "zsh": _zsh, "fish": _fish}.get(shell)
-    if make is None:
-        raise UsageError(f"init {shell}: unknown; the shells are {', '.join(SHELLS)}")
-    return make()
+    """The completion script for one of `SHELLS`."""
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell]()
 
 
-def for_startup(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """What `keepshell init SHELL` prints. Raises UsageError."""
-    if len(arguments) != 1:
-        raise UsageError(f"init takes one of {', '.join(SHELLS)}: keepshell init bash")
+def for_startup(typed: Typed) -> tuple[str, int]:
+    """`init SHELL`: what the shell's start-up file evaluates."""
     name = "keepshell"
-    if client.which(name, environ) is None:
+    if client.which(name, typed.environ) is None:
         name = os.path.abspath(sys.argv[0])
-    return init(arguments[0], name)
+    return init(typed.verb, name), 0
 
 
 def init(shell: str, keepshell: str) -> str:
@@ -151,7 +150,7 @@ def _fish() -> str:
     rows = [(first, option.fish) for option in options]
     rows += [(first, _fish_word(row)) for row in _command_rows()]
     for command in COMMANDS:
-        for word in command.words:
+        for word in command.shown_words:
             rows.append(
                 (f"__keepshell_right_behind {command.name}", _fish_word((word.name, word.meaning)))
             )
@@ -160,7 +159,10 @@ def _fish() -> str:
         rows += [
             (f"__keepshell_behind {command.name}", _Option(row).fish) for row in command.options
         ]
-        if command.follows:
+        if command.name == "help":
+            behind = f"__keepshell_right_behind {command.name}"
+            rows += [(behind, _fish_word(row)) for row in _command_rows()]
+        if _followed_by(command):
             rows.append(_fish_adopting(command))
     return filled(
         completion_scripts.FISH,
@@ -173,7 +175,7 @@ def _fish() -> str:
 
 def _fish_adopting(command: Command) -> Row:
     when = f"__keepshell_behind {command.name}"
-    if command.follows == AS_HOST:
+    if _followed_by(command) == _AS_HOST:
         when += '; and not string match -q -- "-*" (commandline -ct)'
     return when, f"-a '(__keepshell_as{'' if command.follows == AS_COMMAND else ' ssh'})'"
 
@@ -185,9 +187,13 @@ def _fish_word(row: Row) -> str:
 def _adopting(between: str) -> dict[str, str]:
     """By how they go on, the commands behind which other programs' completions stand."""
     return {
-        f"as_{follows}": between.join(c.name for c in COMMANDS if c.follows == follows)
-        for follows in (AS_COMMAND, AS_HOST, AS_SSH)
+        f"as_{follows}": between.join(c.name for c in COMMANDS if _followed_by(c) == follows)
+        for follows in (AS_COMMAND, _AS_HOST, AS_SSH)
     }
+
+
+def _followed_by(command: Command) -> str:
+    return command.follows or (_AS_HOST if "HOST" in command.arguments else "")
 
 
 def _command_rows() -> list[Row]:
@@ -206,12 +212,14 @@ class _Step:
 
 def _steps() -> Iterator[_Step]:
     for command in COMMANDS:
+        if command.name == "help":
+            yield _Step(quoted(command.name), _command_rows())
         if command.words:
-            rows = [(word.name, word.meaning) for word in command.words]
+            rows = [(word.name, word.meaning) for word in command.shown_words]
             yield _Step(quoted(command.name), rows)
         for before, options in [
             (command.name, command.options),
-            *((f"{command.name} {word.name}", word.options) for word in command.words),
+            *((f"{command.name} {word.name}", word.options) for word in command.shown_words),
         ]:
             yield from _option_steps(before, [_Option(row) for row in options])
 

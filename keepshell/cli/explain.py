@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from keepshell import explained
 from keepshell.cli import tables
+from keepshell.cli.arguments import Typed
 from keepshell.core.rules.durations import show
 from keepshell.errors import UsageError
 from keepshell.text.wording import visible
 
 
-def command(typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]) -> str:
-    """`explain [--json] [SSH OPTIONS] HOST`: the text to print. Raises KeepshellError."""
-    rest = list(typed)
-    as_json = "--json" in (*rest[:1], *rest[-1:])  # what stands in between is ssh's
-    if as_json:
-        rest.remove("--json")
-    if not rest:
+def command(typed: Typed) -> tuple[str, int]:
+    """`explain [--json] [SSH OPTIONS] HOST`. Raises KeepshellError."""
+    if not typed.words:
         raise UsageError(explained.NEEDS_A_HOST)
-    found = explained.explain(rest, options, environ)
-    return json.dumps(found) if as_json else _text(found)
+    found = explained.explain(typed.words, typed.settings, typed.environ)
+    return json.dumps(found) if typed.has("json") else _text(found), 0
 
 
 def _text(found: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from keepshell import launch
 from keepshell.cli import tables
-from keepshell.cli.arguments import Arguments
+from keepshell.cli.arguments import Typed
 from keepshell.core import timeline
 from keepshell.core.ending.endings import Kind
 from keepshell.core.rules import durations
@@ -26,39 +26,33 @@ _SINCE = "7d"
 _INDENT = 2
 
 
-def command(typed: Sequence[str], environ: Mapping[str, str]) -> str:
-    """`history [--host HOST] [--since DURATION|DATE] [--json]`: the text to print.
-
-    Raises UsageError and StateError.
-    """
-    arguments = Arguments(typed, flags=("json",), valued=("host", "since"))
-    if arguments.words:
-        raise UsageError(f"history takes a host as --host {visible(arguments.words[0])}")
-    since = _since(arguments.values.get("since", _SINCE), time.time())
-    state = State.of(environ)
+def command(typed: Typed) -> tuple[str, int]:
+    """`history [--host HOST] [--since DURATION|DATE] [--json]`. Raises UsageError, StateError."""
+    since = _since(typed.values.get("since", _SINCE), time.time())
+    state = State.of(typed.environ)
     chosen = None
-    if "host" in arguments.values:
-        chosen = _meant(arguments.values["host"], state, environ, any_user=True)
+    if "host" in typed.values:
+        chosen = _meant(typed.values["host"], state, typed.environ, any_user=True)
     sessions = state.sessions(chosen, since)
-    if arguments.has("json"):
-        return "\n".join(json.dumps(as_json(session)) for session in sessions)
+    if typed.has("json"):
+        return "\n".join(json.dumps(as_json(session)) for session in sessions), 0
     if not sessions:
-        return f"no session since {tables.when(since)}"
-    return f"{_table(sessions)}\n\n{_timelines(sessions)}"
+        return f"no session since {tables.when(since)}", 0
+    return f"{_table(sessions)}\n\n{_timelines(sessions)}", 0
 
 
-def forget(typed: Sequence[str], environ: Mapping[str, str]) -> str:
+def forget(typed: Typed) -> tuple[str, int]:
     """`forget HOST`: deletes all that is known of it, and says how much that was.
 
     Raises UsageError and StateError.
     """
-    word = Arguments(typed).only("a host")
-    state = State.of(environ)
-    names = _meant(word, state, environ)
+    (word,) = typed.words
+    state = State.of(typed.environ)
+    names = _meant(word, state, typed.environ)
     if len(names) > 1:
         raise UsageError(f"{visible(word)} may be any of {', '.join(names)}")
     rules, sessions = state.forget(names[0]) or (0, 0)
-    return f"{names[0]}: forgot {_count(rules, 'rule')} and {_count(sessions, 'session')}"
+    return f"{names[0]}: forgot {_count(rules, 'rule')} and {_count(sessions, 'session')}", 0
 
 
 def _meant(

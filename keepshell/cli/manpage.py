@@ -43,6 +43,7 @@ def page() -> str:
         ("FILES", _tagged(commands.FILES)),
         ("EXIT STATUS", _tagged(commands.EXIT_STATUS)),
         ("NOTES", _paragraphs(*commands.NOTES)),
+        ("EXAMPLES", list(_examples())),
         ("SEE ALSO", _paragraphs(_SEE_ALSO)),
     )
     lines = [
@@ -57,22 +58,38 @@ def page() -> str:
 def _synopsis() -> list[str]:
     lines = []
     for command in commands.COMMANDS:
-        lines += [".B keepshell", f"[OPTIONS] {_bold(command.name)} {_text(command.arguments)}"]
-        lines.append(".br")
+        for usage in command.usage:
+            lines += [".B keepshell", _text(usage), ".br"]
     return lines[:-1]
 
 
 def _commands() -> Iterable[str]:
+    for group in commands.GROUPS:
+        rows = [command for command in commands.COMMANDS if command.group == group]
+        if rows:
+            yield f".SS {group.capitalize()}"
+        for command in rows:
+            yield from _command(command)
+
+
+def _command(command: commands.Command) -> Iterable[str]:
+    yield from (".TP", f"{_bold(command.name)} {_text(command.arguments)}".rstrip())
+    yield from _filled(command.details)
+    if command.options:
+        yield from (".RS", *_tagged(command.options), ".RE")
+    for word in command.shown_words:
+        options = _tagged(word.options)
+        name = f"{word.name} {word.arguments}".rstrip()
+        yield from (".RS", *_tagged([(name, word.meaning)]))
+        yield from (".RS", *options, ".RE") if options else ()
+        yield ".RE"
+
+
+def _examples() -> Iterable[str]:
+    """The first example of each command."""
     for command in commands.COMMANDS:
-        yield from (".TP", f"{_bold(command.name)} {_text(command.arguments)}")
-        yield from _filled(command.details)
-        if command.options:
-            yield from (".RS", *_tagged(command.options), ".RE")
-        for word in command.words:
-            options = _tagged(word.options)
-            yield from (".RS", *_tagged([(word.name, word.meaning)]))
-            yield from (".RS", *options, ".RE") if options else ()
-            yield ".RE"
+        line, meaning = command.examples[0]
+        yield from (".TP", _bold(line), *_filled(meaning))
 
 
 def _keys() -> Iterable[tuple[str, str]]:

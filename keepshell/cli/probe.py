@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from keepshell.cli import tables
-from keepshell.cli.arguments import Arguments
+from keepshell.cli.arguments import Typed
 from keepshell.core.probing import answers, findings, servertimers
 from keepshell.core.rules import measuring
 from keepshell.core.rules.durations import exact, parse, show
@@ -35,26 +35,26 @@ _SHORTEST = 0.5  # seconds between two keepalives of a measured session
 _NOT_REMEMBERED = "nothing of it is remembered"
 
 
-def command(
-    typed: Sequence[str], options: Mapping[str, str], environ: Mapping[str, str]
-) -> tuple[str, int]:
-    """`probe [--json] [--measure] HOST [SSH OPTIONS]`: the text to print, and the exit status.
+def command(typed: Typed) -> tuple[str, int]:
+    """`probe [--json] [--measure] HOST [SSH OPTIONS]`: 1 where the answer is missing or cut off.
 
-    1 where the host's answer is missing or cut off. Raises UsageError.
+    Raises UsageError.
     """
-    arguments, rest = _split(typed)
-    target = find(rest, options, environ)
-    if arguments.has("measure"):
-        return _measure(target, arguments, environ)
+    for name in _VALUED:
+        if typed.has(name) and not typed.has("measure"):
+            raise UsageError(f"--{name}: means nothing without --measure")
+    target = find(typed.words, typed.settings, typed.environ)
+    if typed.has("measure"):
+        return _measure(target, typed)
     nonce = secrets.token_hex(8)
-    answer = ask(target, script.script(nonce), nonce, environ)
+    answer = ask(target, script.script(nonce), nonce, typed.environ)
     report = answers.read(answer.output, nonce)
     software = answers.banner(answer.messages, target.name, let_in=answer.let_in)
     found = findings.findings(software, report)
     learnt = findings.rules(found, time.time()) if report.complete else ()
     sentences = [*_unseen(answer, report), *_shortcomings(target, answer, report)]
     if report.complete:
-        sentences += _remember(target.name, learnt, environ)
+        sentences += _remember(target.name, learnt, typed.environ)
     rows = [findings.judged(finding, target.policy) for finding in found]
     told = {
         "host": target.name,
@@ -65,34 +65,16 @@ def command(
         "rows": [_plain(row) for row in rows],
         "learned": [{"kind": rule.kind.name, "limit": rule.limit} for rule in learnt],
     }
-    text = json.dumps(told) if arguments.has("json") else _text(target, software, rows, sentences)
+    text = json.dumps(told) if typed.has("json") else _text(target, software, rows, sentences)
     return text, 0 if report.complete else 1
 
 
-def _split(typed: Sequence[str]) -> tuple[Arguments, list[str]]:
-    """Our own options, and ssh's arguments: ssh has no long options. Raises UsageError."""
-    ours, rest = list[str](), list[str]()
-    words = iter(typed)
-    for word in words:
-        if not word.startswith("--") or word == "--":
-            rest.append(word)
-            continue
-        ours.append(word)
-        if word.removeprefix("--") in _VALUED:
-            ours += [value for value in [next(words, None)] if value is not None]
-    arguments = Arguments(ours, flags=("json", "measure"), valued=_VALUED)
-    for name in _VALUED:
-        if name in arguments.values and not arguments.has("measure"):
-            raise UsageError(f"--{name}: means nothing without --measure")
-    return arguments, rest
-
-
-def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, int]:
+def _measure(target: Target, typed: Typed) -> tuple[str, int]:
     """Raises UsageError for limits that make no sense."""
     from keepshell.cli import measure_view
     from keepshell.probe import measure
 
-    floor, limit = (_seconds(name, arguments.values) for name in _VALUED)
+    floor, limit = (_seconds(name, typed.values) for name in _VALUED)
     if floor >= limit:
         raise UsageError(f"--floor {show(floor)} is not below --limit {show(limit)}")
     every = max(_SHORTEST, floor / 2)
@@ -105,10 +87,10 @@ def _measure(target: Target, arguments: Arguments, environ: Mapping[str, str]) -
         notes.append("interrupted: what is found so far is kept")
     learnt = measuring.rules(measurement.searches, time.time())
     if learnt or measurement.complete:
-        notes += _remember(target.name, learnt, environ, source=MEASURED)
+        notes += _remember(target.name, learnt, typed.environ, source=MEASURED)
     elif not notes:
         notes.append(_NOT_REMEMBERED)
-    as_json = arguments.has("json")
+    as_json = typed.has("json")
     text = measure_view.told(target.name, measurement, notes, as_json=as_json)
     return text, 0 if measurement.complete else 1
 

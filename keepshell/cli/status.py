@@ -15,7 +15,7 @@ import psutil
 
 from keepshell import launch, paths
 from keepshell.cli import tables
-from keepshell.cli.arguments import Arguments
+from keepshell.cli.arguments import Typed
 from keepshell.core.rules.durations import describe
 from keepshell.errors import InternalError, UsageError
 from keepshell.process import Process
@@ -32,39 +32,42 @@ Entry = dict[str, Any]
 """A live file's fields (docs/state.md), and `user_idle`."""
 
 
-def command(typed: Sequence[str], environ: Mapping[str, str]) -> str:
-    """`status [--watch] [--json]`: the text to print. Raises UsageError."""
-    arguments = Arguments(typed, flags=("json", "watch"))
-    if arguments.words:
-        raise UsageError(f"status expects no word, found {visible(arguments.words[0])}")
-    if arguments.has("json"):
-        if arguments.has("watch"):
+def command(typed: Typed) -> tuple[str, int]:
+    """`status [--watch] [--json]`. Raises UsageError."""
+    environ = typed.environ
+    if typed.has("json"):
+        if typed.has("watch"):
             raise UsageError("--watch draws a table; --json prints once")
-        return "\n".join(json.dumps(entry) for entry in entries(environ))
-    if arguments.has("watch"):
+        return "\n".join(json.dumps(entry) for entry in entries(environ)), 0
+    if typed.has("watch"):
         if not sys.stdout.isatty():
             raise UsageError("--watch needs a terminal")
         _watch(environ)
-        return ""
+        return "", 0
     found = entries(environ)
-    return tables.drawn(_table(found)) if found else "no session runs"
+    return tables.drawn(_table(found)) if found else "no session runs", 0
 
 
-def switch(typed: Sequence[str], environ: Mapping[str, str], *, on: bool) -> str:
-    """`off PID|HOST` or `on PID|HOST`: switches the keepalives of live sessions.
+def off(typed: Typed) -> tuple[str, int]:
+    """`off PID|HOST`: no keepalives in live sessions. Raises UsageError where none is meant."""
+    return _switch(typed, signal.SIGUSR1, "off, but for ssh's own ServerAlive requests")
 
-    Raises UsageError where no session is meant.
-    """
-    word = Arguments(typed).only("a pid or a host, as `keepshell status` shows them")
-    chosen = _meant(word, entries(environ), environ)
+
+def on(typed: Typed) -> tuple[str, int]:
+    """`on PID|HOST`: keepalives again. Raises UsageError where no session is meant."""
+    return _switch(typed, signal.SIGUSR2, "on")
+
+
+def _switch(typed: Typed, signum: signal.Signals, state: str) -> tuple[str, int]:
+    (word,) = typed.words
+    chosen = _meant(word, entries(typed.environ), typed.environ)
     if not chosen:
         raise UsageError(f"no live session of {visible(word)}; see `keepshell status`")
     lines = []
     for entry in chosen:
-        _signal(entry, signal.SIGUSR2 if on else signal.SIGUSR1)
-        state = "on" if on else "off, but for ssh's own ServerAlive requests"
+        _signal(entry, signum)
         lines.append(f"{entry['pid']} {_shown_host(entry)}: keepalives {state}")
-    return "\n".join(lines)
+    return "\n".join(lines), 0
 
 
 def entries(environ: Mapping[str, str]) -> list[Entry]:

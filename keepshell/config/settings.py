@@ -262,14 +262,15 @@ FLAGS = {
 def take_options(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Our own options at the start of `argv`, by their key in config.toml, and the rest of it.
 
-    The values are what `Policy` takes; a flag of `FLAGS` has an empty one. Of several equal options
-    the last wins; `--` ends them. Raises UsageError for an option that isn't ours, for a value that
-    is missing or wrong, and for options that contradict each other.
+    The values are what `Policy` takes; a flag of `FLAGS` has an empty one, and so has `-h`. Of
+    several equal options the last wins; `--` ends them. Raises UsageError for an option that isn't
+    ours, for a value that is missing or wrong, and for options that contradict each other.
     """
     names = {_option(name): name for name in (*KEYS, *FLAGS)}
+    names["-h"] = "short_help"
     options: dict[str, Any] = {}
     rest = list(argv)
-    while rest and rest[0].startswith("--"):
+    while rest and (rest[0].startswith("--") or rest[0] == "-h"):
         word = rest.pop(0)
         if word == "--":
             break
@@ -277,7 +278,7 @@ def take_options(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         name = names.get(option)
         if name is None:
             raise UsageError(f"unknown option {printable(option)}; {suggest(option, names)}")
-        if name in FLAGS:
+        if name not in KEYS:
             if given:
                 raise UsageError(f"{option}: expected no value, found {found(value)}")
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from keepshell.config.settings import FLAGS, KEYS
+from keepshell.config.settings import KEYS
 from keepshell.errors import KeepshellError, UsageError
 from keepshell.shim import files, script
 from keepshell.ssh import client
@@ -86,7 +86,7 @@ def _variables(options: Mapping[str, Any]) -> dict[str, str]:
     """Our own options as variables, which reach the calls of ssh. Raises UsageError."""
     variables = {}
     for name, value in options.items():
-        if name in FLAGS:
+        if name not in KEYS:
             continue
         key = KEYS[name]
         if not key.variable:

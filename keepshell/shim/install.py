@@ -17,44 +17,30 @@ from keepshell.ssh import client
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     Answer = tuple[str, int]
     """What to print, and the exit status."""
 
 _NAMES = ("ssh", *files.COPIERS)
-_VERBS = ("install", "remove", "status")
 _ELSEWHERE = "choose another directory with shim install --dir DIR"
 
 
-def command(arguments: Sequence[str], environ: Mapping[str, str]) -> Answer:
-    """Do `install [--dir DIR]`, `remove` or `status`. Raises UsageError."""
-    if not arguments:
-        raise UsageError(f"shim needs one of {', '.join(_VERBS)}")
-    verb, *rest = arguments
-    if verb not in _VERBS:
-        raise UsageError(f"shim {verb}: unknown; there is shim {', shim '.join(_VERBS)}")
+def command(verb: str, folder: str | None, environ: Mapping[str, str]) -> Answer:
+    """Do `install`, into `folder` if one is named, `remove` or `status`. Raises UsageError."""
     if verb == "install":
-        return _install(_chosen(rest, environ), environ)
-    if rest:
-        raise UsageError(f"shim {verb}: unknown argument {rest[0]!r}; it takes none")
+        return _install(_chosen(folder, environ), environ)
     return _remove(environ) if verb == "remove" else _status(environ)
 
 
-def _chosen(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+def _chosen(folder: str | None, environ: Mapping[str, str]) -> str:
     """The directory to install into. Raises UsageError."""
-    if not arguments:
+    if folder is None:
         usual = paths.shim_dir(environ)
         if usual is None:
             raise UsageError("HOME is not set: name a directory with shim install --dir DIR")
         return usual
-    option, given, folder = arguments[0].partition("=")
-    rest = list(arguments[1:])
-    if option != "--dir":
-        raise UsageError(f"shim install: unknown argument {option!r}; it takes --dir DIR")
-    if not given and rest:
-        folder = rest.pop(0)
-    if not folder or rest:
+    if not folder:
         raise UsageError("shim install --dir: expected one directory")
     if os.pathsep in folder:
         raise UsageError(f"{folder}: a directory with a colon can't stand on PATH")

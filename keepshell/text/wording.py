@@ -9,16 +9,19 @@ if TYPE_CHECKING:
 
 def suggest(word: str, known: Collection[str]) -> str:
     """`did you mean rung?`, or all that is known where nothing is near."""
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near else "known: " + ", ".join(known)
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """The known word that was probably meant; empty where none is near."""
     from difflib import get_close_matches
 
     def spelled(name: str) -> str:
         return name.lower().replace("-", "").replace("_", "")
 
     near = get_close_matches(spelled(word), map(spelled, known), n=1)
-    for name in known:
-        if spelled(name) in near:
-            return f"did you mean {name}?"
-    return "known: " + ", ".join(known)
+    return next((name for name in known if spelled(name) in near), "")
 
 
 def found(value: object) -> str:

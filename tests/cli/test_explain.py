@@ -268,9 +268,9 @@ def test_by_host_and_time(state: State, ssh_config: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("web",), "history takes a host as --host web"),
+        (("web",), "history: expected nothing, found web: keepshell history"),
         (("--host", "nonesuch"), "nothing is known of nonesuch; known: no host"),
-        (("--host",), "--host: expected a value, found nothing"),
+        (("--host",), "--host: expected HOST, found nothing"),
         (("--since", "soon"), "--since: expected a duration such as 2d or a date such as 2026-10"),
         (("--since", "9999999-01-01"), "--since: expected a duration"),
         (("--hots", "web"), "unknown option --hots; did you mean --host?"),
@@ -322,7 +322,7 @@ def test_forget_takes_one_host(words: tuple[str, ...]) -> None:
 def test_options_of_sessions_mean_nothing_here() -> None:
     for command in ("history", "forget", "status", "off", "on"):
         said = told("--rung", "off", command, status=2)
-        assert said == f"keepshell: --rung: means nothing to {command}\n"
+        assert said == f"keepshell: --rung means nothing to {command}\n"
 
 
 def test_colours_on_a_terminal_unless_the_user_wants_none(

@@ -57,10 +57,12 @@ def test_everything_is_in_it(shown: str) -> None:
     ]:
         assert f"{left} {right}" in shown
     for command in commands.COMMANDS:
-        assert f"keepshell [OPTIONS] {command.name} {command.arguments} " in shown
-        assert f"{command.name} {command.arguments} {command.details}" in shown
-        for word in command.words:
-            assert f"{word.name} {word.meaning}" in shown
+        assert all(f"keepshell {usage} " in shown for usage in command.usage)
+        named = f"{command.name} {command.arguments}".rstrip()
+        assert f"{named} {command.details}" in shown
+        for word in command.shown_words:
+            assert f"{word.name} {word.arguments}".rstrip() + f" {word.meaning}" in shown
+        assert " ".join(command.examples[0]) in shown
     for key in KEYS.values():
         assert f"{key.name} {key.meaning}" in shown
 

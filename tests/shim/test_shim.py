@@ -889,13 +889,22 @@ class TestInstall:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["shim"], "shim needs one of install, remove, status"),
-            (["shim", "up"], "shim up: unknown; there is shim install, shim remove, shim status"),
-            (["shim", "status", "x"], "shim status: unknown argument 'x'; it takes none"),
-            (["shim", "install", "x"], "shim install: unknown argument 'x'; it takes --dir DIR"),
-            (["shim", "install", "--dir"], "shim install --dir: expected one directory"),
+            (["shim"], "shim needs one of install, remove, status: keepshell shim install"),
+            (["shim", "up"], "shim up: unknown; known: install, remove, status"),
+            (
+                ["shim", "status", "x"],
+                "shim status: expected nothing, found x: keepshell shim status",
+            ),
+            (
+                ["shim", "install", "x"],
+                "shim install: expected nothing, found x: keepshell shim install",
+            ),
+            (["shim", "install", "--dir"], "--dir: expected DIR, found nothing"),
             (["shim", "install", "--dir="], "shim install --dir: expected one directory"),
-            (["shim", "install", "--dir", "a", "b"], "shim install --dir: expected one directory"),
+            (
+                ["shim", "install", "--dir", "a", "b"],
+                "shim install: expected nothing, found b: keepshell shim install",
+            ),
             (
                 ["shim", "install", "--dir", "a:b"],
                 "a:b: a directory with a colon can't stand on PATH",
@@ -908,8 +917,8 @@ class TestInstall:
                 ["shim", "install", "--dir", "/proc/x"],
                 f"/proc/x: No such file or directory; nothing was installed; {ELSEWHERE}",
             ),
-            (["--rung", "off", "shim", "install"], "--rung: means nothing to shim"),
-            (["--dry-run", "shim", "install"], "--dry-run: means nothing to shim"),
+            (["--rung", "off", "shim", "install"], "--rung means nothing to shim"),
+            (["--dry-run", "shim", "install"], "--dry-run means nothing to shim"),
             (
                 ["shim", "call"],
                 "shim call is what a shim runs; you want: keepshell ssh HOST",
@@ -935,7 +944,7 @@ class TestInstall:
             with without_privilege(state, folder):
                 folder.chmod(0o555)
                 with pytest.raises(UsageError) as caught:
-                    install.command(["install", "--dir", str(folder)], env)
+                    install.command("install", str(folder), env)
             assert str(caught.value).startswith(f"{folder}/")
             assert str(caught.value).endswith(
                 f": Permission denied; nothing was installed; {ELSEWHERE}"

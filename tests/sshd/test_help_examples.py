@@ -1,0 +1,70 @@
+"""Every example of the help runs as it is printed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from keepshell.cli.commands import COMMANDS
+from keepshell.core.rules.kinds import KINDS, PROBE, Rule
+from keepshell.store.database import PastSession, State
+from tests.sshd.test_docs import Place
+from tests.support.remoteshell import PROMPT
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+
+FILES = {
+    "deploy.sh": "#!/bin/sh\nssh web 'echo deployed'\n",
+    "rsync": "#!/bin/sh\nexec ssh web :\n",
+}
+EXAMPLES = [(row.name, line) for row in COMMANDS for line, _ in row.examples]
+
+# What the user types to end it.
+ENDED_BY = {"keepshell ssh web": "exit", "keepshell --empty-line true ssh web": "exit"}
+ENDED_BY["keepshell run -- ssh web"] = "exit"
+
+
+@pytest.fixture
+def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path, state: State) -> Place:
+    """Where every host is the sshd, and web is one of which something is known."""
+    made = Place(tmp_path, keepshell_exe, sshd.access)
+    made.write(FILES)
+    made.env["PATH"] = f"{made.here}:{made.env['PATH']}"
+    host = f"{sshd.access.user}@127.0.0.1:{sshd.access.port}"
+    state.put_rules(host, PROBE, [Rule(KINDS["tmout"], 600, PROBE)])
+    now = time.time()
+    state.record(
+        PastSession(
+            host=host, started=now - 60, ended=now, ending="own-exit", status=0, longest_idle=9
+        )
+    )
+    return made
+
+
+def test_every_command_has_examples() -> None:
+    assert {name for name, _ in EXAMPLES} == {row.name for row in COMMANDS}
+
+
+# In pytest's directories the line would be part of a path, and an ssh that names keepshell is none.
+@pytest.mark.parametrize(("command", "line"), EXAMPLES, ids=range(len(EXAMPLES)))
+def test_it_runs(
+    command: str,
+    line: str,
+    place: Place,
+    keepshell_exe: Path,
+    start_terminal: Callable[..., Terminal],
+) -> None:
+    live: Terminal = start_terminal([str(keepshell_exe), "ssh", "web"], env=place.env)
+    live.expect(PROMPT)
+    terminal: Terminal = start_terminal(
+        ["bash", "--norc", "-ec", line], env=place.env, cwd=place.here, cols=200
+    )
+    if line in ENDED_BY:
+        terminal.expect(PROMPT)
+        terminal.send_line(ENDED_BY[line])
+    said = terminal.read_to_end().decode()
+    assert terminal.wait() == 0, said
+    assert "keepshell: " not in said or command in ("off", "on"), said
