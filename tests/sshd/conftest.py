@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.sshd.survival import CASES, Case, Survival
 from tests.support.access import Keys
 from tests.support.dropbear import Dropbear
 from tests.support.middlebox import Middlebox
+from tests.support.network import Network, require_namespaces
 from tests.support.passwords import AsyncPasswordServer
 from tests.support.programs import path_of, require
 from tests.support.remoteshell import PROMPT
@@ -45,6 +46,15 @@ def start_dropbear(closing: ExitStack, tmp_path: Path, keys: Keys) -> Callable[.
     """Starts a `Dropbear`: `start_dropbear("-I", "4")`."""
     require("ssh")
     return partial(_start_logged, Dropbear, closing, tmp_path, keys)
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A namespace for the client, whose packets to us can be made to vanish."""
+    require_namespaces()
+    network = Network()
+    yield network
+    network.close()
 
 
 @pytest.fixture

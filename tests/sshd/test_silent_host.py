@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.cli import keepshell
-from tests.support.network import Network, require_namespaces
+from tests.support.network import Network
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 from tests.support.trace import Trace
 from tests.support.waiting import eventually
 
 Start = Callable[..., Terminal]
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    require_namespaces()
-    network = Network()
-    yield network
-    network.close()
 
 
 @pytest.fixture
