@@ -30,6 +30,18 @@ _INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
 _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
 _QUIET_LEVELS = frozenset(("quiet", "silent", "fatal"))
 _BELOW_INFO = _QUIET_LEVELS | {"error"}
+_NOT_KNOWN = "?"
+_UNATTENDED = {
+    "forkafterauthentication": "yes",
+    "remotecommand": "?",
+    "requesttty": "no",
+    "sessiontype": "none",
+    "stdinnull": "yes",
+}
+"""What gives nobody a terminal, and is reckoned with where ssh alone knows: in a pty, ssh without a
+terminal on the host would not get what is typed."""
+_TYPES_NOTHING = Rung.WINDOW_CHANGE
+"""The highest rung that types nothing."""
 
 
 class Resolved:
@@ -98,36 +110,48 @@ def _named_ssh(environ: Mapping[str, str]) -> str:
 class HostSettings:
     """What a call gets for its host, by our configuration and ssh's own."""
 
-    __slots__ = ("added", "answer", "command", "policy", "restated", "sources", "ssh")
+    __slots__ = ("added", "answer", "command", "found", "policy", "sources", "ssh")
 
     def __init__(
         self,
         resolved: Resolved,
         command: arguments.SshCommand,
-        answer: Mapping[str, str] | None = None,
-        restated: frozenset[str] = frozenset(),
+        answer: Mapping[str, str] | None,
+        found: config_scan.Found,
     ) -> None:
-        """`answer` is what `ssh -G` said, None if it was not asked; `restated` as of `Found`."""
+        """`answer` is what `ssh -G` said, None without one; `found`, what ssh_config mentions."""
         self.ssh: Final = resolved.ssh
         self.command: Final = command
         self.answer: Final = answer
-        self.restated: Final = restated
+        self.found: Final = found
         names = [command.host or "", self.configured("HostName", "")]
         effective = resolved.config.policy([name for name in names if name], resolved.options)
-        self.policy: Final = resolved.fixed or effective.policy
+        policy = resolved.fixed or effective.policy
         self.sources: Final = effective.sources
         """Of each setting of the policy: where its value comes from."""
+        if self.option("EscapeChar", "~") is None and policy.rung > _TYPES_NOTHING:
+            # After a no-op the escape character is ours to act on (ARCHITECTURE.md).
+            policy, self.sources["rung"] = policy.up_to(_TYPES_NOTHING), self._unknown("EscapeChar")
+        self.policy: Final = policy
         self.added: Final = tuple(self._added())
         """Options to put in front of the user's: name, value, where the value comes from."""
 
-    def configured(self, name: str, default: str) -> str:
-        """What ssh_config sets a keyword to."""
-        return (self.answer or {}).get(name.lower(), default)
+    def configured(self, name: str, default: str) -> str | None:
+        """What ssh_config sets a keyword to; None where ssh alone knows."""
+        if self.answer is None:
+            return None if self.found.may_set(name) else default
+        return self.answer.get(name.lower(), default)
 
-    def option(self, name: str, default: str) -> str:
-        """What ssh will go by, typed or configured."""
+    def option(self, name: str, default: str) -> str | None:
+        """What ssh will go by, typed or configured; None where ssh alone knows."""
         typed = self.command.option(name)
         return self.configured(name, default) if typed is None else typed
+
+    def answer_or_worst(self) -> Mapping[str, str]:
+        """What `ssh -G` said; without it, what would give nobody a terminal, if it may be set."""
+        if self.answer is not None:
+            return self.answer
+        return {name: value for name, value in _UNATTENDED.items() if self.found.may_set(name)}
 
     def added_words(self) -> list[str]:
         """The added options as words of a command line."""
@@ -138,7 +162,8 @@ class HostSettings:
         from keepshell.ssh.host_name import NameLookup
 
         # Not asked twice: an ssh -G that hangs would hang again.
-        return NameLookup(self.ssh, self.command, self.answer)
+        answer = {} if self.answer is None and self.found.ask else self.answer
+        return NameLookup(self.ssh, self.command, answer)
 
     def server_alive(self) -> list[tuple[str, str, str]]:
         """What ssh will use of the ServerAlive options: name, value, where the value comes from."""
@@ -149,7 +174,8 @@ class HostSettings:
         if (typed := self.command.option(name)) is not None:
             return name, typed, "the command line"
         if (configured := self._users(name)) is not None:
-            return name, configured, "ssh_config"
+            is_known = self.configured(name, "") is not None
+            return name, configured, "ssh_config" if is_known else self._unknown(name)
         return name, _SSH_DEFAULTS[name.lower()], "ssh's default"
 
     def _added(self) -> list[tuple[str, str, str]]:
@@ -179,8 +205,15 @@ class HostSettings:
             return typed
         keyword = name.lower()
         value = self.configured(name, _SSH_DEFAULTS[keyword])
-        is_default = value == _SSH_DEFAULTS[keyword] and keyword not in self.restated
-        return None if is_default else value
+        is_default = value == _SSH_DEFAULTS[keyword] and keyword not in self.found.restated
+        return None if is_default else value or _NOT_KNOWN
+
+    def _unknown(self, name: str) -> str:
+        """Why nobody but ssh knows the value of a keyword."""
+        asking = "`ssh -G` does not answer"
+        if self.found.executes:
+            asking = "asking `ssh -G` would run the program of a `Match exec`"
+        return f"ssh_config may set {name}, and {asking}"
 
 
 class _Way:
@@ -223,7 +256,7 @@ def route(resolved: Resolved, is_on_terminal: bool) -> Answer | Exec | Pty:
     settings = _ask(resolved, command, is_on_terminal)
     if not is_on_terminal:
         return Exec(resolved, "stdin or stdout is not a terminal", settings)
-    if arguments.route(command, settings.answer or {}) != arguments.Route.PTY:
+    if arguments.route(command, settings.answer_or_worst()) != arguments.Route.PTY:
         return Exec(resolved, "no terminal is asked for on the host", settings)
     return Pty(resolved, "an interactive session", settings)
 
@@ -245,7 +278,7 @@ def _ask(resolved: Resolved, command: arguments.SshCommand, is_on_terminal: bool
             if interactive:
                 _import_early()
             answer = query.answer()
-    return HostSettings(resolved, command, answer, found.restated)
+    return HostSettings(resolved, command, answer, found)
 
 
 def _import_early() -> None:
@@ -260,8 +293,8 @@ def _job(argv: Sequence[str], settings: HostSettings, environ: Mapping[str, str]
     from keepshell.job import Job
 
     job = Job(argv, client.deeper(environ), settings.policy, is_ssh=True)
-    job.escape_char = _escape_char(settings.option("EscapeChar", "~"))
-    level = settings.option("LogLevel", "info").lower()
+    job.escape_char = _escape_char(settings.option("EscapeChar", "~") or "none")
+    level = (settings.option("LogLevel", "info") or "quiet").lower()
     job.explains = level not in _QUIET_LEVELS
     job.says_closed = level not in _BELOW_INFO
     job.name = settings.command.host or job.name

@@ -23,7 +23,7 @@ from keepshell.core.probing import answers
 from keepshell.core.rules.policy import Policy
 from keepshell.core.ssh import arguments
 from keepshell.errors import UsageError
-from keepshell.ssh import client, host_name
+from keepshell.ssh import client, config_scan, host_name
 from keepshell.text.wording import visible
 
 LIMIT = 20.0
@@ -63,6 +63,10 @@ _UNLESS = {
 
 
 _PROXIES = ("proxyjump", "proxycommand")
+
+
+_ASKED = config_scan.HOST_NAME | frozenset((*_UNLESS, *_PROXIES))
+"""What ssh is asked for, if its configuration mentions any."""
 
 
 _NOISE = (b"debug1: ", b"debug2: ", b"debug3: ", b"OpenSSH_", b"Authenticated to ")
@@ -132,11 +136,14 @@ def find(typed: Sequence[str], options: Mapping[str, Any], environ: Mapping[str,
     for letter in sorted(parsed.flags & frozenset("GNVWOQfnst")):
         raise UsageError(f"probe runs a script on the host, which -{letter} stands in the way of")
     resolved = launch.resolve(typed, options, launch.switched_on(environ))
-    with client.ConfigQuery(resolved.ssh, arguments.probe_argv(parsed)) as query:
-        answer = query.answer()
-    settings = launch.HostSettings(resolved, parsed, answer)
-    name = host_name.name_of(parsed, answer)
-    return Target(name, resolved.ssh, parsed, answer, settings.policy)
+    found = config_scan.look(resolved.ssh, parsed.value("F"), _ASKED)
+    answer = None
+    if found.ask:
+        with client.ConfigQuery(resolved.ssh, arguments.probe_argv(parsed)) as query:
+            answer = query.answer()
+    settings = launch.HostSettings(resolved, parsed, answer, found)
+    name = host_name.name_of(parsed, answer or {})
+    return Target(name, resolved.ssh, parsed, answer or {}, settings.policy)
 
 
 def ask(target: Target, script: str, nonce: str, environ: Mapping[str, str]) -> Answer:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 DEPTH = "KEEPSHELL_DEPTH"
 _DEEPEST = 16
-_SIGPIPE = 13  # POSIX fixes the number; the signal module would cost an import of enum
+# POSIX fixes the numbers; the signal module would cost an import of enum.
+_SIGKILL, _SIGPIPE, _SIGTERM = 9, 13, 15
 _MARK = b"keepshell"
 _HEAD_BYTES = 4096
 _MOST_BYTES = 1 << 20  # ssh -G prints some 5 kB
 _EXIT_TAKES = 0.0005  # seconds
+_LEAVES_WITHIN = 0.25  # seconds after a SIGTERM
 
 RESOLVE_WITHIN = 2.0
 """Seconds that `ssh -G` gets; one that hangs (a Match exec, a slow resolver) is ignored."""
@@ -129,14 +131,13 @@ class ConfigQuery:
     def __exit__(self, *_: object) -> None:
         os.close(self._reader)
         if self._pid is not None:
-            os.killpg(self._pid, 9)
-            os.waitpid(self._pid, 0)
+            self._end(self._pid)
 
-    def answer(self) -> dict[str, str]:
-        """Keyword in lower case → value, the first of each; empty if ssh failed or hung."""
+    def answer(self) -> dict[str, str] | None:
+        """Keyword in lower case → value, the first of each; None if ssh failed or hung."""
         text = self._read()
         if text is None or self._wait() != 0:
-            return {}
+            return None
         answer: dict[str, str] = {}
         for line in os.fsdecode(text).splitlines():
             keyword, _, value = line.partition(" ")
@@ -158,11 +159,32 @@ class ConfigQuery:
 
     def _wait(self) -> int | None:
         """The wait status; None if ssh has said all and still runs at the deadline."""
-        assert self._pid is not None  # reaped nowhere else
         while time.monotonic() < self._deadline:
+            status = self._reap()
+            if status is not None:
+                return status
+            time.sleep(_EXIT_TAKES)
+        return None
+
+    def _reap(self) -> int | None:
+        if self._pid is not None:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
             if pid:
                 self._pid = None
                 return status
-            time.sleep(_EXIT_TAKES)
         return None
+
+    def _end(self, group: int) -> None:
+        """End ssh and all that it has started, which may clean up; what does not go is killed."""
+        deadline = time.monotonic() + _LEAVES_WITHIN
+        try:
+            os.killpg(group, _SIGTERM)
+            while time.monotonic() < deadline:
+                self._reap()
+                os.killpg(group, 0)
+                time.sleep(_EXIT_TAKES)
+            os.killpg(group, _SIGKILL)
+        except ProcessLookupError:  # nobody is left
+            return
+        if self._pid is not None:
+            os.waitpid(self._pid, 0)

@@ -3,6 +3,9 @@
 `ssh -G` knows exactly, and costs as much as starting ssh once more. Most users have no such line at
 all, so the files are looked through for the keywords first: where none of them names one, ssh need
 not be asked. Every doubt (an unreadable file, a pattern too clever for us) means: ask.
+
+But asking runs the program of each `Match exec` that ssh comes to, a second time and beside the
+first. Where one stands anywhere in the files, ssh is never asked, and what they mention is unknown.
 """
 
 from __future__ import annotations
@@ -50,25 +53,40 @@ _MOST_BYTES = 1 << 20
 _MOST_FILES = 256  # ssh itself refuses an Include within 16 others (readconf.c)
 _BLANKS = " \t\r"
 _WILD = frozenset("*?[{")
+_NO_QUOTES = {ord(character): None for character in "\"'\\"}
 
 _DEFAULTS = {"serveraliveinterval": "", "serveralivecountmax": "3"}
 """The digits of ssh's own default without leading zeros: `0`, `0s` and `none` are one."""
 _ALIASES = {"protocolkeepalives": "serveraliveinterval", "setuptimeout": "serveraliveinterval"}
+_SET_BY = {"serveraliveinterval": SERVER_ALIVE - {"serveralivecountmax"}}
+"""What sets a keyword besides itself."""
 
 
 class Found:
     """What a look through the files found."""
 
-    __slots__ = ("ask", "paths", "restated")
+    __slots__ = ("_mentioned", "_unseen", "ask", "executes", "paths", "restated")
 
-    def __init__(self, *, ask: bool, restated: frozenset[str], paths: Sequence[str] = ()) -> None:
-        self.ask = ask
-        """Whether `ssh -G` can answer anything but the defaults."""
-        self.restated = restated
+    def __init__(
+        self, lines: Sequence[tuple[str, str]], *, ask: bool, unseen: bool, paths: Sequence[str]
+    ) -> None:
+        """`unseen`: whether ssh may read lines that are not among these."""
+        self.executes = any(name == "match" and _executes(value) for name, value in lines)
+        """Whether a `Match exec` stands there: asking ssh would run its program."""
+        self.ask = ask and not self.executes
+        """Whether to ask `ssh -G`: it can answer something but the defaults."""
+        self.restated = _restated(lines)
         """ServerAlive keywords that some line sets to ssh's own default, on purpose; in the answer
         of `ssh -G` that looks like a keyword nobody has set."""
         self.paths = paths
         """Where the look has been: each file, and each directory where another may appear."""
+        self._mentioned = {name for name, _ in lines}
+        self._unseen = unseen
+
+    def may_set(self, name: str) -> bool:
+        """Whether the files may set a keyword, for some host."""
+        keyword = name.lower()
+        return self._unseen or not self._mentioned.isdisjoint(_SET_BY.get(keyword, {keyword}))
 
 
 def look(ssh: str, chosen: str | None, keywords: frozenset[str] = frozenset()) -> Found:
@@ -79,13 +97,20 @@ def look(ssh: str, chosen: str | None, keywords: frozenset[str] = frozenset()) -
     ssh would find it empty. It may set anything.
     """
     if chosen is not None and _can_be_read_once(chosen):
-        return Found(ask=False, restated=frozenset(_DEFAULTS))
+        return Found((), ask=False, unseen=True, paths=())
     walk = _Walk()
-    walk.doubts = chosen is None and os.path.realpath(ssh) != _SYSTEM_SSH
-    for path, folder in _files(chosen):
+    program = os.path.realpath(ssh)
+    is_elsewhere = chosen is None and program != _SYSTEM_SSH
+    for path, folder in [*_files(chosen), *(_files_of(program) if is_elsewhere else ())]:
         walk.read(path, folder)
     ask = walk.doubts or any(keyword in keywords for keyword, _ in walk.lines)
-    return Found(ask=ask, restated=_restated(walk.lines), paths=walk.paths)
+    return Found(walk.lines, ask=ask or is_elsewhere, unseen=walk.doubts, paths=walk.paths)
+
+
+def _executes(criteria: str) -> bool:
+    """Whether `exec` is among the criteria of a Match, or a word that it may be read as."""
+    words = criteria.lower().translate(_NO_QUOTES).replace("=", " ").replace(",", " ").split()
+    return any(word.lstrip("!") == "exec" for word in words)
 
 
 def _can_be_read_once(path: str) -> bool:
@@ -97,7 +122,7 @@ def _can_be_read_once(path: str) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and path != os.devnull
 
 
-def _restated(lines: list[tuple[str, str]]) -> frozenset[str]:
+def _restated(lines: Sequence[tuple[str, str]]) -> frozenset[str]:
     found = set()
     for name, value in lines:
         keyword = _ALIASES.get(name, name)
@@ -122,6 +147,12 @@ def _files(chosen: str | None) -> list[tuple[str, str]]:
         (os.path.join(home, ".ssh", "config"), includes),
         (SYSTEM_FILE, os.path.dirname(SYSTEM_FILE)),
     ]
+
+
+def _files_of(program: str) -> list[tuple[str, str]]:
+    """Where an ssh from elsewhere usually has its system-wide file."""
+    etc = os.path.join(os.path.dirname(os.path.dirname(program)), "etc")
+    return [(f"{folder}/ssh_config", folder) for folder in (f"{etc}/ssh", etc)]
 
 
 class _Walk:
@@ -178,27 +209,34 @@ class _Walk:
                 patterns = shlex.split(value)
             except ValueError:
                 self.doubts = True
-        return [os.path.expanduser(pattern) for pattern in patterns]
+        paths = [os.path.expanduser(pattern) for pattern in patterns]
+        return [*paths, *(os.path.expandvars(path) for path in paths if "$" in path)]
 
     def _matching(self, path: str) -> list[str]:
         """The files that a pattern may mean: more than it does, by its start and its end."""
         if _WILD.isdisjoint(path):
             return [path]
+        self.doubts |= "{" in path  # whatever this glob(3) makes of it
         parent, pattern = os.path.split(path)
-        self.doubts |= not _WILD.isdisjoint(parent)
-        wild = [at for at, character in enumerate(pattern) if character in _WILD] or [0]
-        self.paths.append(parent)
+        found = []
+        for folder in self._matching(parent):
+            names = [pattern] if _WILD.isdisjoint(pattern) else self._listed(folder, pattern)
+            found += [os.path.join(folder, name) for name in names]
+        return found
+
+    def _listed(self, folder: str, pattern: str) -> list[str]:
+        self.paths.append(folder)
+        wild = [at for at, character in enumerate(pattern) if character in _WILD]
         listed = "[" in pattern or "{" in pattern  # a `*` in there is itself
         start, end = pattern[: wild[0]], "" if listed else pattern[wild[-1] + 1 :]
         try:
-            names = os.listdir(parent)
-        except FileNotFoundError:
+            names = os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError:
             self.doubts = True
             return []
-        chosen = [name for name in names if name.startswith(start) and name.endswith(end)]
-        return [os.path.join(parent, name) for name in chosen]
+        return [name for name in names if name.startswith(start) and name.endswith(end)]
 
 
 def _split(line: str) -> tuple[str, str]:

@@ -35,7 +35,7 @@ class NameLookup:
         """The name, as soon as it is known; that of the command line if ssh does not answer."""
         if self._resolving is not None:
             with self._resolving as query:
-                self._resolved = query.answer()
+                self._resolved = query.answer() or {}
             self._resolving = None
         return name_of(self._command, self._resolved)
 

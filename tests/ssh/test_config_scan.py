@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from keepshell.ssh import config_scan
 from keepshell.ssh.config_scan import HOST_NAME, SERVER_ALIVE, SESSION, look
 from tests.support.programs import path_of
 from tests.support.waiting import DEADLINE
@@ -304,7 +305,7 @@ def test_a_chosen_file_that_can_be_read_once_is_left_for_ssh(tmp_path: Path) -> 
     os.mkfifo(fifo)
     found = look(SSH, str(fifo), KEYWORDS)
     assert not found.ask
-    assert found.restated == {INTERVAL, COUNT}
+    assert all(map(found.may_set, KEYWORDS))
     text = b"ServerAliveInterval 5\n"
     writer = threading.Thread(target=fifo.write_bytes, args=(text,))
     writer.start()
@@ -370,3 +371,73 @@ def test_the_users_file_stands_in_the_accounts_home(
     monkeypatch.setattr("keepshell.ssh.config_scan.SYSTEM_FILE", os.devnull)
     monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_dir=str(tmp_path)))
     assert look(SSH, None, SERVER_ALIVE).ask
+
+
+EXECUTING = [
+    "Match exec /bin/true\n  User u",
+    'Match host h exec "/bin/true"\n  User u',
+    "Match !exec /bin/false\n  User u",
+    'match HOST h "exec" /bin/true\n  User u',
+    "Match=host h EXEC /bin/true\n  User u",
+    "Host other\nMatch originalhost x exec true",
+    "Match all\nInclude {folder}/inner",
+    "Include {folder}/*.conf",
+    "Include {folder}/d*/more",
+    "Include ${{FOLDER}}/inner",
+    "Host none\n  Include {folder}/inner",
+]
+"""In each, a program that asking ssh might run; {folder} has files to include."""
+
+
+@pytest.mark.parametrize("text", EXECUTING)
+def test_ssh_is_not_asked_where_that_would_run_a_program(
+    text: str, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    (tmp_path / "dir").mkdir()
+    for name in ("inner", "a.conf", "dir/more"):
+        (tmp_path / name).write_text("Match exec true\n  User u\n")
+    config.write_text(f"{text.format(folder=tmp_path)}\nServerAliveInterval 5\n")
+    found = look(SSH, str(config), KEYWORDS)
+    assert found.executes
+    assert not found.ask
+    assert found.may_set("ServerAliveInterval")
+
+
+@pytest.mark.parametrize("text", ["Match host exec-1 user u", "Host exec", "# Match exec true"])
+def test_what_is_no_exec(text: str, config: Path) -> None:
+    config.write_text(f"{text}\nServerAliveInterval 5\n")
+    assert look(SSH, str(config), KEYWORDS).ask
+
+
+def test_the_system_s_file_is_looked_at_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "system"
+    system.write_text("Match exec true\n  LogLevel ERROR\n")
+    monkeypatch.setattr(config_scan, "SYSTEM_FILE", str(system))
+    found = look(SSH, None, SESSION)
+    assert found.executes
+    assert not found.ask
+    assert found.may_set("LogLevel")
+
+
+def test_the_file_of_an_ssh_from_elsewhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "bin" / "ssh"
+    elsewhere.parent.mkdir()
+    elsewhere.symlink_to("/bin/true")
+    assert look(str(tmp_path / "bin" / "ssh"), None).ask
+    copy = tmp_path / "bin" / "copy"
+    copy.write_text("#!/bin/sh\n")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "ssh_config").write_text("Match exec true\n  User u\n")
+    assert not look(str(copy), None).ask
+
+
+def test_what_the_files_may_set(config: Path) -> None:
+    config.write_text("Host other\n  BatchMode yes\n  EscapeChar none\n")
+    found = look(SSH, str(config), KEYWORDS)
+    assert found.may_set("ServerAliveInterval")  # Debian's BatchMode does
+    assert found.may_set("escapechar")
+    assert not found.may_set("ServerAliveCountMax")
+    assert not found.may_set("LogLevel")

@@ -63,6 +63,11 @@ class Policy:
         self.warn = warn
         self.ssh = ssh
 
+    def up_to(self, rung: Rung) -> Policy:
+        """The same with no rung above this one."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return Policy(**{**values, "rung": min(self.rung, rung)})
+
     @property
     def may_type(self) -> bool:
         """Whether the no-op rung may be used where it is needed."""
