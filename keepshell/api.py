@@ -21,15 +21,16 @@ import os
 import signal
 import threading
 import time
+import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pexpect
 import pexpect.pxssh
 
 from keepshell import launch
-from keepshell.config.load import load
+from keepshell.config.load import load_anyway
 from keepshell.config.settings import KEYS
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
@@ -170,16 +171,24 @@ def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, str | None,
     if environ.get("KEEPSHELL") == "0":
         return Policy(rung=Rung.OFF), None, []
     if os.path.basename(argv[0]) != "ssh":
-        return asked or load(environ).policy([], {}).policy, None, []
+        config, problems = load_anyway(environ)
+        _warn(problems)
+        return asked or config.policy([], {}).policy, None, []
     in_place = client.is_shim(argv[0])  # below `keepshell exec`, say
     if not in_place:
         environ["KEEPSHELL_SSH"] = argv[0]
     resolved = launch.resolve(argv[1:], {}, environ, policy=asked)
+    _warn(resolved.warnings)
     settings = launch.route(resolved, launch.on_terminal()).settings
     ssh = resolved.ssh if in_place else None
     if settings is None:
         return Policy(rung=Rung.OFF), ssh, []
     return settings.policy, ssh, settings.added_words()
+
+
+def _warn(problems: Sequence[str]) -> None:
+    for problem in problems:
+        warnings.warn(f"keepshell: {problem}", stacklevel=2)
 
 
 class _Nudging:

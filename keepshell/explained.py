@@ -36,7 +36,7 @@ def explain(
 
     Raises UsageError for what is no ssh command line, StateError where the state can't be read.
     """
-    resolved = launch.resolve(typed, options, launch.switched_on(environ))
+    resolved = launch.examine(typed, options, environ)
     if resolved.command is not None and resolved.command.host is None:  # -V, -Q
         raise UsageError(NEEDS_A_HOST)
     way = launch.route(resolved, is_on_terminal=True)

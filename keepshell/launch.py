@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from keepshell.config.load import Config, load
+from keepshell.config.load import Config, load_anyway
 from keepshell.core.rules.policy import Policy, count_max
 from keepshell.core.rules.rung import Rung
 from keepshell.core.ssh import arguments
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from keepshell.relay.attach import Attached
     from keepshell.ssh.host_name import NameLookup
 
-_INTERVAL, _COUNT = _OPTIONS = ("ServerAliveInterval", "ServerAliveCountMax")
+_INTERVAL, _COUNT = SERVER_ALIVE = ("ServerAliveInterval", "ServerAliveCountMax")
 _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
 _QUIET_LEVELS = frozenset(("quiet", "silent", "fatal"))
 _BELOW_INFO = _QUIET_LEVELS | {"error"}
@@ -47,9 +47,19 @@ _TYPES_NOTHING = Rung.WINDOW_CHANGE
 class Resolved:
     """One call of ssh, as far as the command line and our configuration tell."""
 
-    __slots__ = ("command", "config", "environ", "fixed", "options", "ssh", "typed", "why")
+    __slots__ = (
+        "command",
+        "config",
+        "environ",
+        "fixed",
+        "options",
+        "ssh",
+        "typed",
+        "warnings",
+        "why",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a slot
         self,
         ssh: str,
         typed: Sequence[str],
@@ -59,6 +69,7 @@ class Resolved:
         config: Config | None = None,
         options: Mapping[str, Any] | None = None,
         fixed: Policy | None = None,
+        warnings: Sequence[str] = (),
         why: str = "",
     ) -> None:
         self.ssh: Final = ssh
@@ -72,6 +83,8 @@ class Resolved:
         self.options: Final = options or {}
         self.fixed: Final = fixed
         """The policy that takes the place of all that configuration and options say."""
+        self.warnings: Final = warnings
+        """What is wrong with the configuration, and done without."""
         self.why: Final = why
         """Why ssh is to run as typed."""
 
@@ -83,28 +96,60 @@ def resolve(
     *,
     policy: Policy | None = None,
 ) -> Resolved:
-    """Find ssh, and read what was typed and configured. Raises UsageError.
+    """Find ssh, and read what was typed and configured. Raises UsageError where there is no ssh.
 
     `typed` are ssh's arguments, `options` our own as `take_options` reads them. A `policy` takes
     the place of all that configuration and options say.
     """
     if environ.get("KEEPSHELL") == "0":
-        return Resolved(_named_ssh(environ), typed, environ, why="KEEPSHELL=0")
-    config = load(environ)
+        return Resolved(_any_ssh(environ), typed, environ, why="KEEPSHELL=0")
+    config, warnings = load_anyway(environ)
     named, source = config.setting("ssh", options)
-    ssh = client.find(environ, policy.ssh if policy else named, source)
+    named = policy.ssh if policy else named
+    try:
+        ssh = client.find(environ, named, source)
+    except UsageError as error:
+        if named is None or "ssh" in options:
+            raise
+        warnings.append(str(error))
+        ssh = client.find(environ)
     try:
         command = arguments.parse(typed)
     except arguments.Unparsed as reason:
-        return Resolved(ssh, typed, environ, why=f"ssh is to answer for itself: {reason}")
+        why = f"ssh is to answer for itself: {reason}"
+        return Resolved(ssh, typed, environ, warnings=warnings, why=why)
     return Resolved(
-        ssh, typed, environ, command=command, config=config, options=options, fixed=policy
+        ssh,
+        typed,
+        environ,
+        command=command,
+        config=config,
+        options=options,
+        fixed=policy,
+        warnings=warnings,
     )
 
 
-def _named_ssh(environ: Mapping[str, str]) -> str:
-    """The real ssh, without a configuration."""
-    return client.find(environ, environ.get("KEEPSHELL_SSH"), "KEEPSHELL_SSH")
+def examine(
+    typed: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
+) -> Resolved:
+    """`resolve` for a command of our own, which is not about this call of ssh.
+
+    KEEPSHELL=0 does not count. Raises UsageError for a configuration that can't be read.
+    """
+    switched_on = {name: value for name, value in environ.items() if name != "KEEPSHELL"}
+    resolved = resolve(typed, options, switched_on)
+    for warning in resolved.warnings:
+        raise UsageError(warning)
+    return resolved
+
+
+def _any_ssh(environ: Mapping[str, str]) -> str:
+    """The real ssh, without a configuration. Raises UsageError where there is none."""
+    try:
+        return client.find(environ, environ.get("KEEPSHELL_SSH"), "KEEPSHELL_SSH")
+    except UsageError:
+        return client.find(environ)
 
 
 class HostSettings:
@@ -168,7 +213,7 @@ class HostSettings:
     def server_alive(self) -> list[tuple[str, str, str]]:
         """What ssh will use of the ServerAlive options: name, value, where the value comes from."""
         added = {row[0]: row for row in self.added}
-        return [added.get(name) or self._not_added(name) for name in _OPTIONS]
+        return [added.get(name) or self._not_added(name) for name in SERVER_ALIVE]
 
     def _not_added(self, name: str) -> tuple[str, str, str]:
         if (typed := self.command.option(name)) is not None:
@@ -339,7 +384,7 @@ def fall_back(
     way: Answer | Exec | Pty | None, typed: Sequence[str], environ: Mapping[str, str]
 ) -> NoReturn:
     """Become ssh after a fault of ours; with what was decided by then, else as typed."""
-    argv = [_named_ssh(environ), *typed] if way is None else way.argv
+    argv = [_any_ssh(environ), *typed] if way is None else way.argv
     exec_program(argv[0], argv, client.deeper(environ))
 
 
@@ -357,29 +402,37 @@ def on_terminal() -> bool:
     return True
 
 
-def program(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """The command line of any program, with its path. Raises UsageError where there is none."""
-    path = client.which(words[0], environ)
-    if path is None:
-        raise UsageError(f"{printable(words[0])}: no such program on PATH")
-    return [path, *words[1:]]
+class Program:
+    """Any program: its command line, and how it is kept alive."""
+
+    __slots__ = ("argv", "policy", "warnings")
+
+    def __init__(
+        self, words: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
+    ) -> None:
+        """Raises UsageError where there is no such program."""
+        path = client.which(words[0], environ)
+        if path is None:
+            raise UsageError(f"{printable(words[0])}: no such program on PATH")
+        self.argv: Final = [path, *words[1:]]
+        is_off = environ.get("KEEPSHELL") == "0"
+        config, warnings = (Config(), []) if is_off else load_anyway(environ)
+        self.policy: Final = config.policy([], options).policy
+        self.warnings: Final[Sequence[str]] = warnings
 
 
-def start_program(
-    argv: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
-) -> Attached:
-    """Spawn any program in a pty, kept alive by window-changes, or become it where that is no use.
+def start_program(program: Program, environ: Mapping[str, str]) -> Attached:
+    """Spawn a program in a pty, kept alive by window-changes, or become it where that is no use.
 
     Raises what stands in the way.
     """
     env = client.deeper(environ)
     if environ.get("KEEPSHELL") == "0" or not on_terminal():
-        exec_program(argv[0], argv, env)
-    effective = load(environ).policy([], options)
+        exec_program(program.argv[0], program.argv, env)
     from keepshell.job import Job
     from keepshell.relay.attach import Attached
 
-    return Attached(Job(argv, env, effective.policy, is_ssh=False))
+    return Attached(Job(program.argv, env, program.policy, is_ssh=False))
 
 
 def reached(word: str, environ: Mapping[str, str]) -> str:
@@ -389,12 +442,7 @@ def reached(word: str, environ: Mapping[str, str]) -> str:
     """
     from keepshell.ssh.host_name import NameLookup
 
-    resolved = resolve(["--", word], {}, switched_on(environ))
+    resolved = examine(["--", word], {}, environ)
     if resolved.command is None:
         return word
     return NameLookup(resolved.ssh, resolved.command, None).name()
-
-
-def switched_on(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without KEEPSHELL=0, for what is not about this call."""
-    return {name: value for name, value in environ.items() if name != "KEEPSHELL"}

@@ -139,6 +139,19 @@ OPTIONS = (
     in_file("Include {folder}/*.conf", {}, **{"a.conf": "Host web\n ServerAliveInterval 0"}),
     in_file("Host other\n Include {folder}/more", DEFAULTS, more="ServerAliveInterval 5"),
     in_file('Include "{folder}/m o"', {}, **{"m o": "Include {folder}/n", "n": INTERVAL + " 0"}),
+    # Asking would run a program: what the files mention is not ours to set.
+    in_file("Match exec true\n  ServerAliveInterval 5", {}),
+    in_file("Match host w exec true\n  User u\nHost web\n  ServerAliveInterval 5", {}),
+    in_file("Match exec true\n  User u\nHost web\n  ServerAliveCountMax 5", {}),
+    in_file("Match exec true\n  User u\nHost other\n  BatchMode yes", {}),
+    in_file("Match exec true\n  LogLevel ERROR", DEFAULTS),
+    in_file("Include {folder}/*.conf", {}, **{"a.conf": f"Match exec true\n {INTERVAL} 5"}),
+    Options(
+        "typed beats what asking would tell",
+        {INTERVAL: "240"},
+        typed=("-oServerAliveCountMax=5", "web"),
+        ssh_config="Match exec true\n  ServerAliveCountMax 50",
+    ),
     Options(
         "typed beats ssh_config",
         {INTERVAL: "240"},
@@ -323,6 +336,11 @@ def check_route(
     [
         ("RequestTTY no", ("web",), EXEC),
         ("RequestTTY no", ("-t", "web"), PTY),
+        ("Match exec true\n  RequestTTY no", ("web",), EXEC),
+        ("Match exec true\n  RequestTTY no", ("-t", "web"), PTY),
+        ("Match exec true\n  RemoteCommand top", ("web",), EXEC),
+        ("Match exec true\n  RemoteCommand top", ("-t", "web"), PTY),
+        ("Match exec true\n  LogLevel QUIET\n  EscapeChar none", ("web",), PTY),
         ("RequestTTY yes", ("web", "top"), PTY),
         ("RequestTTY force", ("web", "top"), PTY),
         ("RequestTTY auto", ("web", "top"), EXEC),

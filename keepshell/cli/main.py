@@ -7,7 +7,7 @@ import sys
 
 from keepshell.config import settings
 from keepshell.errors import InternalError, KeepshellError
-from keepshell.text.say import say
+from keepshell.text.say import say, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     way = None
     try:
         resolved = launch.resolve(arguments, options, os.environ)
+        warn(resolved.warnings, os.environ)
         way = launch.route(resolved, launch.on_terminal())
         if "dry_run" in options:
             return _show(launch.describe(way))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keepshell.cli import main
 from keepshell.errors import KeepshellError, UsageError
-from keepshell.text.say import say
+from keepshell.text.say import say, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,18 +19,20 @@ def run(typed: Typed) -> tuple[str, int]:
     words = typed.words[1:] if typed.words[:1] == ["--"] else typed.words
     if not words:
         raise UsageError("run needs a command: keepshell run -- COMMAND [ARG...]")
-    argv = launch.program(words, typed.environ)
+    environ = dict(typed.environ)
+    program = launch.Program(words, typed.settings, environ)
+    warn(program.warnings, environ)
     if "dry_run" in typed.settings:
         import shlex
 
-        return shlex.join(argv), 0
+        return shlex.join(program.argv), 0
     try:
-        attached = launch.start_program(argv, typed.settings, typed.environ)
+        attached = launch.start_program(program, environ)
     except KeepshellError:
         raise
     except Exception as error:  # if we fail, the program still runs
         say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
-        exec_program(argv[0], argv, typed.environ)
+        exec_program(program.argv[0], program.argv, environ)
     return "", attached.finish()
 
 
@@ -39,10 +41,9 @@ def execute(typed: Typed) -> tuple[str, int]:
     from keepshell.shim.execute import Execution
 
     execution = Execution(typed.words, typed.settings, typed.environ)
+    warn(execution.warnings, execution.env)
     if "dry_run" in typed.settings:
         return execution.describe(), 0
-    if execution.warning:
-        say(execution.warning)
     return execution.start()
 
 

@@ -11,6 +11,7 @@ import stat
 
 from keepshell.config.settings import KEYS, contradictions
 from keepshell.core.rules.policy import Policy
+from keepshell.core.rules.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.paths import config_path
 from keepshell.text.wording import found, printable, suggest
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _DEFAULT = "default"
 """The source of what nobody has set."""
 
+_NOT_READ = "safe, as the configuration can't be read"
+
 _MOST_BYTES = 1 << 20
 
 
@@ -33,15 +36,41 @@ def load(environ: Mapping[str, str]) -> Config:
 
     Raises UsageError, naming the file and the line or the key, for a file that can't be read.
     """
-    path = config_path(environ)
-    data = _read_file(path) if path else None
-    if path is None or data is None:
-        return Config((), environ)
-    return parse_toml(data, path, environ)
+    return Config(_read_sections(environ), _read_variables(environ))
+
+
+def load_anyway(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
+    """What can be used of the configuration, and what `load` would have raised.
+
+    Of a file that can't be read nothing counts, and nothing is typed: it may forbid that.
+    """
+    problems: list[str] = []
+    sections: Sequence[_Section] = ()
+    variables: Mapping[str, Any] = {}
+    try:
+        variables = _read_variables(environ)
+    except UsageError as error:
+        problems.append(str(error))
+    try:
+        sections = _read_sections(environ)
+    except UsageError as error:
+        problems.append(str(error))
+        return Config((), variables, {"rung": (Rung.WINDOW_CHANGE, _NOT_READ)}), problems
+    return Config(sections, variables), problems
 
 
 def parse_toml(data: bytes, path: str, environ: Mapping[str, str] | None = None) -> Config:
     """The configuration in `data`; messages and sources call it `path`. Raises UsageError."""
+    return Config(_parse_sections(data, path), _read_variables(environ or {}))
+
+
+def _read_sections(environ: Mapping[str, str]) -> Sequence[_Section]:
+    path = config_path(environ)
+    data = _read_file(path) if path else None
+    return () if path is None or data is None else _parse_sections(data, path)
+
+
+def _parse_sections(data: bytes, path: str) -> Sequence[_Section]:
     from keepshell.config.toml_lines import TomlText
 
     source = TomlText(data, path)
@@ -53,24 +82,33 @@ def parse_toml(data: bytes, path: str, environ: Mapping[str, str] | None = None)
             raise _misplaced(source, name)
     if "default" in source.tables:  # asked last, wherever it stands
         sections.append(_Section(source, ("default",), source.tables["default"]))
-    return Config(sections, environ)
+    return sections
+
+
+def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that the environment holds. Raises UsageError."""
+    return {
+        name: key.read_text(environ[key.variable], key.variable)
+        for name, key in KEYS.items()
+        if key.variable and environ.get(key.variable)
+    }
 
 
 class Config:
     """A configuration that has been read and found good."""
 
-    __slots__ = ("_sections", "_variables")
+    __slots__ = ("_otherwise", "_sections", "_variables")
 
     def __init__(
-        self, sections: Sequence[_Section] = (), environ: Mapping[str, str] | None = None
+        self,
+        sections: Sequence[_Section] = (),
+        variables: Mapping[str, Any] | None = None,
+        otherwise: Mapping[str, tuple[Any, str]] | None = None,
     ) -> None:
-        """Raises UsageError for a bad value in the environment."""
+        """`variables` are the environment's settings; `otherwise`, defaults with their source."""
         self._sections = sections  # the first that sets a key wins
-        self._variables = {
-            name: key.read_text(environ[key.variable], key.variable)
-            for name, key in KEYS.items()
-            if environ and key.variable and environ.get(key.variable)
-        }
+        self._variables = variables or {}
+        self._otherwise = otherwise or {}
 
     @property
     def has_hosts(self) -> bool:
@@ -104,7 +142,7 @@ class Config:
         for section in sections:
             if name in section.values:
                 return section.values[name], section.source_of(name)
-        return None, _DEFAULT
+        return self._otherwise.get(name, (None, _DEFAULT))
 
 
 class EffectivePolicy:

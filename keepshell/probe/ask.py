@@ -135,7 +135,7 @@ def find(typed: Sequence[str], options: Mapping[str, Any], environ: Mapping[str,
         raise UsageError("probe runs a script of its own on the host: leave the command away")
     for letter in sorted(parsed.flags & frozenset("GNVWOQfnst")):
         raise UsageError(f"probe runs a script on the host, which -{letter} stands in the way of")
-    resolved = launch.resolve(typed, options, launch.switched_on(environ))
+    resolved = launch.examine(typed, options, environ)
     found = config_scan.look(resolved.ssh, parsed.value("F"), _ASKED)
     answer = None
     if found.ask:

@@ -27,7 +27,7 @@ class Execution:
         self, arguments: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
     ) -> None:
         """Find the command and prepare the shims. Raises UsageError."""
-        self.warning = ""
+        self.warnings: list[str] = []
         """What the user must know before the command starts."""
         self.words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
         if not self.words:
@@ -41,10 +41,13 @@ class Execution:
         """Have `ssh` and the copiers be ours in the environment."""
         env = self.env
         try:
-            shims, copiers = files.prepare(env)
+            prepared = files.prepare(env)
         except OSError as error:
-            self.warning = f"no place for the shim ({error}); no call of ssh is kept alive"
+            self.warnings.append(f"no place for the shim ({error}); no call of ssh is kept alive")
             return
+        if prepared.problem:
+            self.warnings.append(prepared.problem)
+        shims, copiers = prepared.shims, prepared.copiers
         rest = env.get("PATH", os.confstr("CS_PATH") or os.defpath).split(os.pathsep)
         kept = [folder for folder in rest if folder not in (shims, copiers)]
         env["PATH"] = os.pathsep.join([shims, copiers, *kept])

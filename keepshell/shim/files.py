@@ -11,6 +11,7 @@ import os
 import stat
 
 from keepshell import paths
+from keepshell.errors import UsageError
 from keepshell.shim import script
 
 TYPE_CHECKING = False
@@ -21,11 +22,20 @@ COPIERS = ("scp", "sftp")
 """Programs that know ssh by its absolute path (compiled in), unless -S names another."""
 
 
-def prepare(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The two directories for PATH, up to date: `ssh` alone is in one, the copiers in the other.
+class Prepared:
+    """The two directories for PATH: `ssh` alone is in one, the copiers in the other."""
 
-    Raises OSError where no directory can be used, and UsageError for a bad configuration.
-    """
+    __slots__ = ("copiers", "problem", "shims")
+
+    def __init__(self, shims: str, copiers: str, problem: str) -> None:
+        self.shims = shims
+        self.copiers = copiers
+        self.problem = problem
+        """What is wrong with the configuration; each call of ssh goes through Python then."""
+
+
+def prepare(environ: Mapping[str, str]) -> Prepared:
+    """Bring the shims up to date. Raises OSError where no directory can be used."""
     reasons = []
     for root in paths.exec_dirs(environ):
         try:
@@ -35,11 +45,17 @@ def prepare(environ: Mapping[str, str]) -> tuple[str, str]:
     raise OSError("; ".join(reasons))
 
 
-def _prepare_in(root: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _prepare_in(root: str, environ: Mapping[str, str]) -> Prepared:
     shims, copiers = os.path.join(root, "shim"), os.path.join(root, "copiers")
     for folder in (root, shims, copiers):
         _make_private(folder)
-    texts = dict(files(shims, copiers, environ))
+    problem = ""
+    ssh = os.path.join(shims, "ssh")
+    try:
+        text = script.ssh_shim(ssh, environ)
+    except UsageError as error:
+        text, problem = script.python_shim(ssh), str(error)
+    texts = dict([(ssh, text), *_copiers(ssh, copiers, environ)])
     for path, text in texts.items():
         write(path, text)
     for name in COPIERS:
@@ -47,18 +63,22 @@ def _prepare_in(root: str, environ: Mapping[str, str]) -> tuple[str, str]:
         if path not in texts:  # the system has it no more
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-    return shims, copiers
+    return Prepared(shims, copiers, problem)
 
 
-def files(shims: str, copiers: str, environ: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Each shim's path and text: `ssh` in the directory `shims`, the copiers in `copiers`.
+def files(folder: str, environ: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Each shim's path and text, for one directory.
 
     Raises UsageError for a configuration that can't be read.
     """
-    ssh = os.path.join(shims, "ssh")
+    ssh = os.path.join(folder, "ssh")
     yield ssh, script.ssh_shim(ssh, environ)
+    yield from _copiers(ssh, folder, environ)
+
+
+def _copiers(ssh: str, folder: str, environ: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     for name in COPIERS:
-        path = os.path.join(copiers, name)
+        path = os.path.join(folder, name)
         text = script.copier(path, ssh, environ)
         if text is not None:
             yield path, text

@@ -53,7 +53,7 @@ def _install(folder: str, environ: Mapping[str, str]) -> Answer:
         path = os.path.join(folder, name)
         if os.path.lexists(path) and not script.is_ours(path):
             raise UsageError(f"{path}: is not keepshell's; move it away, or {_ELSEWHERE}")
-    texts = dict(files.files(folder, folder, environ))
+    texts = dict(files.files(folder, environ))
     is_new, remedy = folder not in notes.made, ""
     try:
         notes.made.setdefault(folder, _missing(folder) + _missing(notes.folder))

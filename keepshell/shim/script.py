@@ -145,7 +145,7 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
 
     Raises UsageError for a configuration that can't be read.
     """
-    environ = launch.switched_on(environ)
+    environ = {name: value for name, value in environ.items() if name != "KEEPSHELL"}
     own = paths.config_path(environ)
     files = [__file__, *([own] if own else []), *config_scan.look("", None).paths]
     stat = _Stat()
@@ -154,14 +154,16 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
     try:
         resolved = launch.resolve(_PLAINEST, {}, environ)
     except UsageError:  # no ssh is found; there may be one when the shim is called
-        return _filled(_ALWAYS_PYTHON, path)
+        return python_shim(path)
     real, config = resolved.ssh, resolved.config
     settings = launch.route(resolved, is_on_terminal=False).settings
     named = config.setting("ssh", {})[0] is not None
     skipped = [] if named else _shims_before(real, path, environ)
     then += stat.of([real, *skipped])
     if not stat.is_exact or not real.startswith("/"):
-        return _filled(_ALWAYS_PYTHON, path)
+        return python_shim(path)
+    found = config_scan.look(real, None, config_scan.SERVER_ALIVE)
+    is_silent = not found.ask and not any(map(found.may_set, launch.SERVER_ALIVE))
     return _filled(
         _HEAD + _SSH,
         path,
@@ -170,11 +172,16 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
         environment=_same_variables(environ),
         path_counts=":" if named else "keepshell_on_path",
         sections="yes" if config.has_hosts else "no",
-        silent="no" if config_scan.look(real, None, config_scan.SERVER_ALIVE).ask else "yes",
+        silent="yes" if is_silent else "no",
         stat=_words(stat.argv),
         then=quoted("".join(then).rstrip("\n")),
         watched=_words([*files, real, *skipped]),
     )
+
+
+def python_shim(path: str) -> bytes:
+    """The text of an ssh at `path` that decides nothing itself."""
+    return _filled(_ALWAYS_PYTHON, path)
 
 
 def copier(path: str, shim: str, environ: Mapping[str, str]) -> bytes | None:

@@ -26,7 +26,7 @@ RESOLVE_WITHIN = 2.0
 """Seconds that `ssh -G` gets; one that hangs (a Match exec, a slow resolver) is ignored."""
 
 
-def find(environ: Mapping[str, str], named: str | None, source: str) -> str:
+def find(environ: Mapping[str, str], named: str | None = None, source: str = "") -> str:
     """The path of the real ssh: the one that `source` named, else the first on PATH.
 
     Our own scripts and wrappers that call keepshell are skipped on PATH and refused where named.

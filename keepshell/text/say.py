@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+_WARNED = "KEEPSHELL_WARNED"
+
 
 def say(sentence: str) -> bool:
     """Write `keepshell: SENTENCE` on stderr; whether it went out.
@@ -12,6 +18,16 @@ def say(sentence: str) -> bool:
     change its exit status if that failed.
     """
     return write(f"keepshell: {sentence}\n".encode(errors="backslashreplace"))
+
+
+def warn(warnings: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Say each once; what is started with this environment says none of them again."""
+    said = environ.get(_WARNED, "").split("\n")
+    for warning in warnings:
+        if warning not in said:
+            say(warning)
+            said.append(warning)
+            environ[_WARNED] = "\n".join(said)
 
 
 def write(line: bytes) -> bool:

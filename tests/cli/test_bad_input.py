@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from keepshell import launch
 from keepshell.cli.main import main
+from keepshell.core.rules.rung import Rung
 from tests.support.programs import path_of, require
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal
@@ -215,9 +217,18 @@ BAD = (
 )
 
 
+def warning(stand_in: StandIn, *argv: str | Path, told: str = TOLD) -> str:
+    """The one line that keepshell says when ssh runs all the same, and runs once."""
+    stand_in.mark.unlink(missing_ok=True)
+    ended = run(*argv)
+    assert (ended.returncode, ended.stdout) == (7, f"{told} TERM=xterm-256color\n"), ended.stderr
+    assert stand_in.mark.read_text() == "\n"
+    return one_line(ended.stderr)
+
+
 @pytest.mark.parametrize(("make", "said"), BAD, ids=lambda value: getattr(value, "__name__", ""))
 class TestConfiguration:
-    """The line names the file, and where it is wrong; nothing is run."""
+    """The line names the file, and where it is wrong; what was asked for runs all the same."""
 
     def test_ssh(
         self,
@@ -228,9 +239,32 @@ class TestConfiguration:
         keepshell_exe: Path,
     ) -> None:
         make(config_toml)
-        for words in (SSH, ("ssh", "-V"), ("ssh",), ("--dry-run", *SSH), ("--rung", "off", *SSH)):
-            line = refusal(stand_in, keepshell_exe, *words)
+        for words, told in (
+            (SSH, TOLD),
+            (("ssh", "-V"), "<-V>"),
+            (("ssh",), "<>"),
+            (("--rung", "off", *SSH), "<-F><none><web>"),
+            (("run", "--", str(stand_in.path), "a"), "<a>"),
+            (("exec", "--", str(keepshell_exe), *SSH), TOLD),
+            (("exec", "--", *SSH), TOLD),
+        ):
+            line = warning(stand_in, keepshell_exe, *words, told=told)
             assert line.startswith(f"{config_toml}{said}")
+
+    def test_a_dry_run(
+        self,
+        make: Callable[[Path], None],
+        said: str,
+        config_toml: Path,
+        stand_in: StandIn,
+        keepshell_exe: Path,
+    ) -> None:
+        make(config_toml)
+        ended = run(keepshell_exe, "--dry-run", *SSH)
+        assert ended.returncode == 0
+        assert ended.stdout.startswith(f"{stand_in.path} -o ServerAliveInterval=60 ")
+        assert one_line(ended.stderr).startswith(f"{config_toml}{said}")
+        assert not stand_in.ran
 
     def test_on_a_terminal(
         self,
@@ -242,12 +276,38 @@ class TestConfiguration:
         start_terminal: Start,
     ) -> None:
         make(config_toml)
-        for words in (SSH, ("run", "--", str(stand_in.path))):
+        for words, told in ((SSH, TOLD), (("run", "--", str(stand_in.path)), "<>")):
             terminal = start_terminal([str(keepshell_exe), *words], cols=200)
-            output = terminal.read_to_end().decode()
-            assert one_line(output.replace("\r", "")).startswith(f"{config_toml}{said}")
-            assert terminal.wait() == USAGE
-        assert not stand_in.ran
+            line, ran = terminal.read_to_end().decode().split("\r\n", 1)
+            assert one_line(f"{line}\n").startswith(f"{config_toml}{said}")
+            assert ran == f"{told} TERM=xterm-256color\r\n"
+            assert terminal.wait() == 7
+
+    def test_our_own_commands(
+        self,
+        make: Callable[[Path], None],
+        said: str,
+        config_toml: Path,
+        stand_in: StandIn,
+        keepshell_exe: Path,
+    ) -> None:
+        make(config_toml)
+        for words in (("explain", "web"), ("probe", "web"), ("shim", "install")):
+            line = refusal(stand_in, keepshell_exe, *words)
+            assert line.startswith(f"{config_toml}{said}")
+
+
+def test_nothing_is_typed_under_a_configuration_that_can_t_be_read(
+    config_toml: Path, keepshell_exe: Path
+) -> None:
+    """It may forbid what it could not say; an option says it for one call."""
+    config_toml.write_text("[default]\nno_op = 5\n")
+    for options, rung in (({}, "window-change"), ({"rung": Rung.NO_OP}, "no-op")):
+        resolved = launch.resolve(["-F", "none", "web"], options, os.environ)
+        assert len(resolved.warnings) == 1
+        way = launch.route(resolved, is_on_terminal=True)
+        assert isinstance(way, launch.Pty)
+        assert way.job.policy.rung.label == rung
 
 
 def test_a_configuration_that_may_not_be_read(
@@ -255,7 +315,7 @@ def test_a_configuration_that_may_not_be_read(
 ) -> None:
     config_toml.write_text("")
     config_toml.chmod(0)
-    line = refusal(stand_in, *without_privilege(), keepshell_exe, *SSH)
+    line = warning(stand_in, *without_privilege(), keepshell_exe, *SSH)
     said = "can't be read: Permission denied; make it readable or move it away"
     assert line == f"{config_toml}: {said}"
 

@@ -452,7 +452,7 @@ class TestOptions:
 
     def test_a_bad_variable_is_named_when_the_configuration_is_made(self) -> None:
         with pytest.raises(UsageError, match=r"^KEEPSHELL_SSH: expected .* found "):
-            load.Config((), {"KEEPSHELL_SSH": "ssh"})
+            load.load({"KEEPSHELL_SSH": "ssh"})
 
     def test_the_help_shows_every_option_with_its_default(self) -> None:
         rows = dict(settings.option_rows())

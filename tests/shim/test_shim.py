@@ -419,21 +419,30 @@ class TestExec:
         ]
         assert (tmp_path / "old").read_bytes() != (tmp_path / "new").read_bytes()
 
-    def test_a_bad_configuration_stops_it(self, keepshell: Run, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("before", [True, False], ids=["before", "meanwhile"])
+    def test_a_bad_configuration_is_told_once(
+        self, before: bool, keepshell: Run, tmp_path: Path
+    ) -> None:
+        config = tmp_path / "user" / "config" / "keepshell" / "config.toml"
+        config.parent.mkdir()
+        if before:
+            config.write_text("[default]\nrang = 1\n")
+        line = f"printf '[default]\\nrang = 1\\n' > {config}; ssh -F none host"
+        done = keepshell("exec", "sh", "-c", line)
+        assert done.stdout.decode().splitlines() == ["real", *OURS, "-F", "none", "host"]
+        assert done.returncode == 7
+        assert done.stderr.startswith(f"keepshell: {config}:2: [default] rang".encode())
+        assert done.stderr.count(b"\n") == 1
+
+    def test_a_configuration_that_is_good_again(self, keepshell: Run, tmp_path: Path) -> None:
         config = tmp_path / "user" / "config" / "keepshell" / "config.toml"
         config.parent.mkdir()
         config.write_text("[default]\nrang = 1\n")
-        assert refusal(keepshell("exec", "echo", "hello")).startswith(f"{config}:2: [default] rang")
-
-    def test_a_configuration_that_goes_bad_later_is_reported_by_ssh(
-        self, keepshell: Run, tmp_path: Path
-    ) -> None:
-        config = tmp_path / "user" / "config" / "keepshell"
-        config.mkdir()
-        line = f"echo rang > {config}/config.toml; ssh -F none host"
-        done = keepshell("exec", "sh", "-c", line)
-        assert done.returncode == 2
-        assert f"keepshell: {config}/config.toml".encode() in done.stderr
+        keepshell("exec", "true")
+        config.write_text("[default]\nserver_alive_interval = 5\n")
+        done = keepshell("exec", "ssh", "-F", "none", "host")
+        assert done.stdout.decode().splitlines()[:3] == ["real", "-o", "ServerAliveInterval=5"]
+        assert done.stderr == b""
 
     @pytest.mark.parametrize(
         ("words", "said"),
@@ -739,7 +748,7 @@ class TestPrivateDirectory:
             return not path.startswith(state) and access(path, mode)
 
         monkeypatch.setattr(os, "access", no_programs)
-        assert shimfiles.prepare(env)[0] == str(tmp_path / "user/runtime/keepshell-exec/shim")
+        assert shimfiles.prepare(env).shims == str(tmp_path / "user/runtime/keepshell-exec/shim")
 
     def test_a_full_disk(
         self, env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -217,7 +217,10 @@ def test_no_ssh_with_everything_turned_off(folders: Folders) -> None:
 
 @pytest.mark.parametrize("source", ["KEEPSHELL_SSH", "--ssh", "config.toml"])
 class TestNamed:
-    """An ssh that was named is taken, or refused with the name of who named it."""
+    """An ssh that was named is taken, or refused with the name of who named it.
+
+    What was named for every call is no reason not to run ssh: the one on PATH does.
+    """
 
     def run(self, folders: Folders, source: str, path: str) -> subprocess.CompletedProcess[str]:
         env, options = {}, []
@@ -231,6 +234,17 @@ class TestNamed:
             config.write_text(f"[default]\nssh = '{path}'\n")
         return folders.run([path_in(folders), *options, "ssh", "-F", "none", "host"], env)
 
+    def check(self, folders: Folders, source: str, path: Path, said: str) -> None:
+        """Of this path, one line is said that ends so."""
+        real = folders.add_script(REAL)
+        ended = self.run(folders, source, str(path))
+        assert ended.returncode == (2 if source == "--ssh" else 7), ended.stderr
+        assert ended.stdout.startswith("" if source == "--ssh" else f"real {real} -o ")
+        assert ended.stderr.startswith("keepshell: ")
+        assert source in ended.stderr
+        assert ended.stderr.endswith(f": {str(path)!r} {said}; name the real ssh\n")
+        assert ended.stderr.count("\n") == 1
+
     def test_it_beats_path(self, source: str, folders: Folders) -> None:
         folders.add_script(REAL)
         named = folders.add_script(REAL, "another")
@@ -242,21 +256,14 @@ class TestNamed:
     def test_ourselves_are_refused(
         self, source: str, make: Make, folders: Folders, keepshell_exe: Path
     ) -> None:
-        folders.add_script(REAL)
         shim = folders.add() / "mine"
         make(shim, keepshell_exe)
-        ended = self.run(folders, source, str(shim))
-        assert (ended.returncode, ended.stdout) == (2, "")
-        assert source in ended.stderr
-        assert ended.stderr.endswith(
-            f": {str(shim)!r} leads back to keepshell; name the real ssh\n"
-        )
+        self.check(folders, source, shim, "leads back to keepshell")
 
     @pytest.mark.parametrize("kind", ["nothing", "directory", "no program", "dangling"])
     def test_no_program_is_refused(
         self, source: str, kind: str, folders: Folders, tmp_path: Path
     ) -> None:
-        folders.add_script(REAL)
         path = tmp_path / "named"
         if kind == "directory":
             path.mkdir()
@@ -264,12 +271,7 @@ class TestNamed:
             path.write_text(REAL)
         elif kind == "dangling":
             path.symlink_to(tmp_path / "nowhere")
-        ended = self.run(folders, source, str(path))
-        assert (ended.returncode, ended.stdout) == (2, "")
-        assert source in ended.stderr
-        assert ended.stderr.endswith(
-            f": {str(path)!r} is not an executable file; name the real ssh\n"
-        )
+        self.check(folders, source, path, "is not an executable file")
 
     def test_a_program_of_another_machine(
         self, source: str, folders: Folders, tmp_path: Path
@@ -385,6 +387,28 @@ def test_one_that_hangs_is_ignored_and_gone(
     pids = [int(pid) for pid in Path("pids").read_text().split()]
     assert pids
     eventually(lambda: all(map(is_gone, pids)), lambda: f"the end of {pids}")
+
+
+@pytest.mark.parametrize("body", ["exit 1", "exec sleep 1000"])
+@pytest.mark.parametrize("line", ["ServerAliveInterval 300", "ServerAliveCountMax 2"])
+def test_no_answer_is_no_default(body: str, line: str, folders: Folders, tmp_path: Path) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(f"Host other\n  {line}\n")
+    folders.add_script(ANSWERS.format(body=body))
+    ended = folders.run(
+        [path_in(folders), "ssh", "-F", str(config), "host"],
+        {"PATH": f"{folders.env['PATH']}:/bin:/usr/bin"},
+    )
+    assert ended.stdout == f"real -F {config} host\n"
+
+
+def test_one_that_hangs_may_clean_up(
+    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hangs = "trap 'echo ended > cleaned; exit 1' TERM; sleep 1000 & wait"
+    assert probed(folders, hangs) == f"{ADDED}host\n"
+    assert (tmp_path / "cleaned").read_text() == "ended\n"
 
 
 def test_interrupted_while_ssh_is_asked(

@@ -1,0 +1,148 @@
+"""What keepshell runs into by itself is never worse for the caller than bare ssh would have been.
+
+docs/callers.md names the tests of this file.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.access import ALIAS
+from tests.support.programs import path_of
+from tests.support.remoteshell import PROMPT
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE
+
+CALLERS = ("bare", "keepshell ssh", "shim", "exec")
+"""Each way in which ssh is called."""
+
+
+@pytest.fixture(params=CALLERS)
+def ssh(request: pytest.FixtureRequest, keepshell_exe: Path, tmp_path: Path) -> list[str]:
+    """The words that call ssh; made while nothing is wrong."""
+    folder = tmp_path / "shim"
+    if request.param == "shim":
+        subprocess.run(
+            [keepshell_exe, "shim", "install", "--dir", folder],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    return {
+        "bare": [path_of("ssh")],
+        "keepshell ssh": [str(keepshell_exe), "ssh"],
+        "shim": [str(folder / "ssh")],
+        "exec": [str(keepshell_exe), "exec", "--", "ssh"],
+    }[request.param]
+
+
+def run(argv: Sequence[str], **variables: str) -> tuple[int, bytes, bytes]:
+    """The status and both outputs."""
+    done = subprocess.run(
+        argv,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+HELLO = ("echo hello; echo trouble >&2; exit 7",)
+SAID = (7, b"hello\n", b"trouble\n")
+
+
+class TestMatchExec:
+    """ssh runs the program of a `Match ... exec`, and nobody else does."""
+
+    @pytest.fixture
+    def log(self, tmp_path: Path) -> Path:
+        return tmp_path / "log"
+
+    @pytest.fixture
+    def config(self, sshd: Sshd, log: Path, tmp_path: Path) -> Path:
+        """An ssh_config with such a Match, and keywords that keepshell would have to ask for."""
+        program = tmp_path / "program"
+        program.write_text(f"#!/bin/sh\necho start >> {log}\nsleep 0.3\necho done >> {log}\n")
+        program.chmod(0o755)
+        config = sshd.access.ssh_config("ServerAliveInterval 7", "LogLevel INFO")
+        config.write_text(
+            f"Match host {ALIAS} exec {shlex.quote(str(program))}\n"
+            f"  ServerAliveCountMax 3\n{config.read_text()}"
+        )
+        return config
+
+    def test_one_run(self, ssh: list[str], config: Path, log: Path) -> None:
+        assert run([*ssh, "-F", str(config), ALIAS, *HELLO]) == SAID
+        assert log.read_text() == "start\ndone\n"
+
+    def test_one_run_on_a_terminal(
+        self, ssh: list[str], config: Path, log: Path, start_terminal: Callable[..., Terminal]
+    ) -> None:
+        terminal = start_terminal([*ssh, "-F", str(config), ALIAS])
+        terminal.expect(PROMPT)
+        terminal.send_line("exit 7")
+        assert terminal.wait() == 7
+        assert log.read_text() == "start\ndone\n"
+
+
+class TestBrokenConfiguration:
+    """A config.toml that can't be read is one line on stderr, and ssh runs."""
+
+    @pytest.fixture
+    def complaint(self, config_toml: Path, ssh: list[str]) -> bytes:
+        """What is said of it, by all but bare ssh."""
+        config_toml.write_text('[host."other"]\nrung = "noop"\n')
+        said = f'keepshell: {config_toml}:2: [host."other"] rung: expected one of '
+        return b"" if ssh == [path_of("ssh")] else said.encode()
+
+    def test_a_command(self, ssh: list[str], sshd: Sshd, complaint: bytes) -> None:
+        status, output, messages = run([*ssh, *sshd.access.ssh_args(), *HELLO])
+        assert (status, output) == SAID[:2]
+        *said, trouble = messages.splitlines(keepends=True)
+        assert trouble == SAID[2]
+        assert len(said) == bool(complaint)
+        assert b"".join(said).startswith(complaint)
+
+    def test_a_session(
+        self,
+        ssh: list[str],
+        sshd: Sshd,
+        complaint: bytes,
+        start_terminal: Callable[..., Terminal],
+    ) -> None:
+        terminal = start_terminal([*ssh, *sshd.access.ssh_args()], cols=300)
+        terminal.expect(PROMPT)
+        terminal.send_line("exit 7")
+        assert terminal.wait() == 7
+        assert terminal.output.startswith(complaint)
+        assert terminal.output.count(b"keepshell:") == bool(complaint)
+
+
+def test_scp_and_git_under_a_broken_configuration(
+    keepshell_exe: Path, config_toml: Path, sshd: Sshd, tmp_path: Path
+) -> None:
+    config_toml.write_text("[default]\nrang = 1\n")
+    config = sshd.access.ssh_config()
+    (tmp_path / "file").write_text("content")
+    target = f"{ALIAS}:{tmp_path / 'copy'}"
+    copied = run(
+        [str(keepshell_exe), "exec", "--", "scp", "-F", str(config), str(tmp_path / "file"), target]
+    )
+    assert copied[0] == 0
+    assert copied[2].count(b"keepshell:") == 1
+    assert (tmp_path / "copy").read_text() == "content"
+    subprocess.run([path_of("git"), "init", "-q", "--bare", tmp_path / "repository"], check=True)
+    listed = run(
+        [str(keepshell_exe), "exec", "--", "git", "ls-remote", f"{ALIAS}:{tmp_path}/repository"],
+        GIT_SSH_COMMAND=f"ssh -F {config}",
+    )
+    assert (listed[0], listed[1]) == (0, b"")
+    assert listed[2].count(b"keepshell:") == 1
