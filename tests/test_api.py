@@ -214,7 +214,7 @@ def test_switched_off_nothing_is_done(
 CONFIGURED = """
 [default]
 window_change_interval = "10m"
-server_alive_interval = 45
+server_alive_interval = "45s"
 no_op = "always"
 empty_line = true
 
@@ -222,7 +222,7 @@ empty_line = true
 rung = "off"
 
 [host.host]
-server_alive_interval = 30
+server_alive_interval = "30s"
 """
 
 

@@ -166,36 +166,38 @@ OPTIONS = (
     Options(
         "config.toml, the host typed",
         {INTERVAL: "30", COUNT: "40"},
-        config='[host."w*"]\nserver_alive_interval = 30\n[default]\nserver_alive_interval = 15\n',
+        config='[host."w*"]\nserver_alive_interval = "30s"\n'
+        '[default]\nserver_alive_interval = "15s"\n',
     ),
     Options(
         "config.toml, another host",
         {INTERVAL: "15", COUNT: "80"},
-        config='[host."x*"]\nserver_alive_interval = 30\n[default]\nserver_alive_interval = 15\n',
+        config='[host."x*"]\nserver_alive_interval = "30s"\n'
+        '[default]\nserver_alive_interval = "15s"\n',
     ),
     Options(
         "config.toml, the host resolved",
         {INTERVAL: "30", COUNT: "40"},
         ssh_config="Host web\n  HostName www1.example.com",
-        config='[host."*.example.com"]\nserver_alive_interval = 30\n',
+        config='[host."*.example.com"]\nserver_alive_interval = "30s"\n',
     ),
     Options(
         "config.toml, the resolved name excluded",
         DEFAULTS,
         ssh_config="Host web\n  HostName www1.example.com",
-        config='[host."web !*.example.com"]\nserver_alive_interval = 30\n',
+        config='[host."web !*.example.com"]\nserver_alive_interval = "30s"\n',
     ),
     Options(
         "config.toml, the host of a URI",
         {INTERVAL: "30", COUNT: "40"},
         typed=("ssh://me@web:2222",),
-        config='[host."web"]\nserver_alive_interval = 30\n',
+        config='[host."web"]\nserver_alive_interval = "30s"\n',
     ),
     Options(
         "config.toml, ssh_config wins",
         {},
         ssh_config="ServerAliveInterval 5",
-        config="[default]\nserver_alive_interval = 30\n",
+        config='[default]\nserver_alive_interval = "30s"\n',
     ),
     Options("config.toml, off", {}, config='[host."web"]\nrung = "off"\n'),
     Options("config.toml, lower rung", DEFAULTS, config='[default]\nrung = "server-alive"\n'),
@@ -203,12 +205,12 @@ OPTIONS = (
         "an option beats config.toml",
         {INTERVAL: "20", COUNT: "60"},
         options=("--server-alive-interval", "20s"),
-        config='[host."web"]\nserver_alive_interval = 30\n',
+        config='[host."web"]\nserver_alive_interval = "30s"\n',
     ),
     Options(
         "the other options",
         {INTERVAL: "20", COUNT: "3"},
-        options=("--outage-tolerance=50", "--server-alive-interval=20"),
+        options=("--outage-tolerance=50s", "--server-alive-interval=20s"),
     ),
     Options("rung off as an option", {}, options=("--rung", "off")),
 )

@@ -152,5 +152,6 @@ def _check_count(arguments: str, words: Sequence[str], called: str) -> None:
     if least <= len(words) <= most:
         return
     found = " ".join(map(printable, words)) or "nothing"
-    usage = f"keepshell {called} {arguments}".rstrip()
-    raise UsageError(f"{called}: expected {arguments or 'nothing'}, found {found}: {usage}")
+    if not arguments:
+        raise UsageError(f"{called} takes no arguments, found {found}")
+    raise UsageError(f"found {found}, expected: keepshell {called} {arguments}")

@@ -72,7 +72,9 @@ def _meant(
 def _since(text: str, now: float) -> float:
     """The time since 1970 that `2d`, `36h` or `2026-10-01` mean. Raises UsageError."""
     try:
-        return now - durations.parse(text)
+        return now - durations.with_unit(text)
+    except durations.NoUnitError as error:
+        raise UsageError(f"--since: {error}") from None
     except ValueError:
         pass
     try:

@@ -21,10 +21,10 @@ _DESCRIPTION = (
 )
 
 _CONFIGURATION = (
-    "Settings stand in config.toml, in TOML: under [default], or for certain hosts under "
+    "Settings are in config.toml, in TOML: under [default], or for certain hosts under "
     '[host."PATTERN"], with patterns as in ssh_config(5). The first section that sets a key wins, '
-    "[default] last; an option of the command line beats the file. Durations are seconds, or text "
-    "such as 90s, 15m, 8h."
+    "[default] last; an option of the command line beats the file. A duration is text with a unit, "
+    "such as 90s, 15m, 1h 30m."
 )
 
 _SEE_ALSO = "ssh(1), ssh_config(5), pty(7)"

@@ -94,7 +94,7 @@ def told(host: str, measurement: Measurement, sentences: Sequence[str], *, as_js
     cells = [
         (
             rung.label,
-            _SENDS[rung](f"{measurement.every(rung):g} s"),
+            _SENDS[rung](f"{measurement.every(rung):g}s"),
             measurement.failures.get(rung) or _outcome(search, measurement.unfinished.get(rung)),
         )
         for rung, search in measurement.searches.items()

@@ -17,8 +17,8 @@ from typing import Any
 from keepshell.cli import tables
 from keepshell.cli.arguments import Typed
 from keepshell.core.probing import answers, findings, servertimers
-from keepshell.core.rules import measuring
-from keepshell.core.rules.durations import exact, parse, show
+from keepshell.core.rules import durations, measuring
+from keepshell.core.rules.durations import exact, show
 from keepshell.core.rules.kinds import MEASURED, MOST, PROBE, Rule
 from keepshell.errors import UsageError
 from keepshell.probe import script
@@ -98,7 +98,9 @@ def _measure(target: Target, typed: Typed) -> tuple[str, int]:
 def _seconds(name: str, values: Mapping[str, str]) -> float:
     text = values.get(name, _VALUED[name])
     try:
-        seconds = parse(text)
+        seconds = durations.with_unit(text)
+    except durations.NoUnitError as error:
+        raise UsageError(f"--{name}: {error}") from None
     except ValueError:
         raise UsageError(f"--{name}: expected a duration such as 20m, found {text!r}") from None
     if not 1 <= seconds <= MOST:

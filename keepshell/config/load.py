@@ -211,7 +211,7 @@ class _Section:
             problem = "is the same for every host; move it to [default]"
         else:
             try:
-                return key.read(value)
+                return key.read(str(value) if _lacks_unit(key, value) else value)
             except ValueError as error:
                 problem = str(error)
         where = self._source.at(*self._keys, name)
@@ -229,6 +229,12 @@ def _host_sections(source: TomlText, table: object) -> Iterator[_Section]:
         raise _no_section(source, ("host",), table)
     for pattern, settings in table.items():
         yield _Section(source, ("host", pattern), settings)
+
+
+def _lacks_unit(key: Key, value: object) -> bool:
+    """Whether it is a number where a duration is expected: in a file, minutes look like seconds."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and key.kind.placeholder == "DURATION" and 0 < value < 1e15  # type: ignore[operator] # a number
 
 
 def _no_section(source: TomlText, keys: Sequence[str], value: object) -> UsageError:

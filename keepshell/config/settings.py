@@ -35,7 +35,10 @@ class _Duration:
     def read(self, value: object) -> float:
         from keepshell.core.rules import durations
 
-        seconds = durations.parse(value) if isinstance(value, str) else value
+        try:
+            seconds = durations.with_unit(value) if isinstance(value, str) else value
+        except durations.NoUnitError as error:
+            raise _ExplainedError(str(error)) from None
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise ValueError
         if not self.least <= seconds <= _LONGEST:  # nor is NaN
@@ -54,7 +57,7 @@ class _Duration:
         noun = "whole seconds" if self.whole else "a duration"
         instead = f" (for none, set {self.instead})" if self.instead else ""
         bounds = f"from {self.show(self.least)} to {self.show(_LONGEST)}"
-        return f'{noun} {bounds}, such as "90s", "15m" or 90{instead}'
+        return f'{noun} {bounds}, such as "90s" or "15m"{instead}'
 
 
 class _RungName:

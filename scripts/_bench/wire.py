@@ -43,9 +43,9 @@ class Case:
 
 CASES = (
     Case("off", ("--rung", "off"), None, 60),
-    Case("server-alive", ("--rung", "server-alive", "--server-alive-interval", "1"), None, 60),
-    Case("window-change", ("--window-change-interval", "1"), "nudge-sent", 60),
-    Case("no-op", ("--no-op", "always", "--no-op-interval", "2"), "noop-sent", 240),
+    Case("server-alive", ("--rung", "server-alive", "--server-alive-interval", "1s"), None, 60),
+    Case("window-change", ("--window-change-interval", "1s"), "nudge-sent", 60),
+    Case("no-op", ("--no-op", "always", "--no-op-interval", "2s"), "noop-sent", 240),
     Case("empty-line", ("--rules", "tmout=4s", "--empty-line", "true"), "noop-sent", 240),
 )
 

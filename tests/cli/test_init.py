@@ -101,7 +101,7 @@ class TestFunction:
             (["init"], "init needs one of bash, zsh, fish: keepshell init bash"),
             (
                 ["init", "bash", "zsh"],
-                "init bash: expected nothing, found zsh: keepshell init bash",
+                "init bash takes no arguments, found zsh",
             ),
             (["init", "tcsh"], "init tcsh: unknown; known: bash, zsh, fish"),
             (["--rung", "off", "init", "bash"], "--rung means nothing to init"),

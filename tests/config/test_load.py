@@ -7,6 +7,7 @@ was found, and what to do.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from keepshell.core.rules.rung import RUNGS, Rung
 from keepshell.errors import UsageError
 
 RUNG_NAMES = '"off", "server-alive", "window-change", "no-op", "empty-line"'
-EXAMPLES = 'such as "90s", "15m" or 90'
+EXAMPLES = 'such as "90s" or "15m"'
 WHOLE = f'expected whole seconds from 1s to 24d, {EXAMPLES} (for none, set rung = "off")'
 OUTAGE = f"expected a duration from 1s to 24d, {EXAMPLES}"
 WINDOW = f'expected a duration from 0.1s to 24d, {EXAMPLES} (for none, set rung = "server-alive")'
@@ -58,7 +59,7 @@ class TestValues:
             rung = "server-alive"
             server_alive_interval = "2m"
             outage_tolerance = "1h"
-            window_change_interval = 0.5
+            window_change_interval = "0.5s"
             ssh = "/opt/bin/ssh"
             """
         )
@@ -72,21 +73,28 @@ class TestValues:
     def test_every_rung_by_its_name(self, rung: Rung) -> None:
         assert policy(f'[default]\nrung = "{rung.label}"').rung is rung
 
-    @pytest.mark.parametrize("value", ["90", "90.0", '"90"', '"90s"', '"1.5m"', '"1m30s"', "0x5A"])
-    def test_a_duration_is_text_or_seconds(self, value: str) -> None:
-        made = policy(f"[default]\nserver_alive_interval = {value}")
+    @pytest.mark.parametrize("value", ["90s", "1.5m", "1m30s", "1m 30s"])
+    def test_a_duration_has_a_unit(self, value: str) -> None:
+        made = policy(f'[default]\nserver_alive_interval = "{value}"')
         assert made.server_alive_interval == 90
         assert isinstance(made.server_alive_interval, int)  # ssh takes no "90.0"
+
+    @pytest.mark.parametrize("value", ["15", '"15"', '" 15 "'])
+    def test_a_bare_number_may_be_minutes_or_seconds(self, value: str) -> None:
+        asked = "a duration has a unit: 15m or 15s?"
+        assert refusal(f"[default]\nidle_limit = {value}").endswith(f"idle_limit: {asked}")
+        with pytest.raises(UsageError, match=re.escape(f"--idle-limit: {asked}")):
+            take_options(["--idle-limit", value.strip('" ')])
 
     @pytest.mark.parametrize(
         ("key", "least"),
         [("server_alive_interval", 1), ("outage_tolerance", 1), ("window_change_interval", 0.1)],
     )
     def test_the_bounds_belong_to_the_durations(self, key: str, least: float) -> None:
-        assert getattr(policy(f"[default]\n{key} = {least}"), key) == least
+        assert getattr(policy(f'[default]\n{key} = "{least}s"'), key) == least
         assert getattr(policy(f'[default]\n{key} = "24d"'), key) == 24 * 86400
-        assert f"{key}: expected" in refusal(f"[default]\n{key} = {least * 0.99}")
-        assert f"{key}: expected" in refusal(f"[default]\n{key} = {24 * 86400 + 1}")
+        assert f"{key}: expected" in refusal(f'[default]\n{key} = "{least * 0.99}s"')
+        assert f"{key}: expected" in refusal(f'[default]\n{key} = "{24 * 86400 + 1}s"')
 
     def test_no_program_is_named_by_default_and_any_can_be(self) -> None:
         key = settings.KEYS["ssh"]
@@ -111,18 +119,18 @@ class TestValues:
 class TestHosts:
     TEXT = """
         [default]
-        server_alive_interval = 10
-        outage_tolerance = 100
+        server_alive_interval = "10s"
+        outage_tolerance = "100s"
 
         [host."web1"]
-        server_alive_interval = 11
+        server_alive_interval = "11s"
 
         [host."web*, !web9"]
-        server_alive_interval = 12
-        outage_tolerance = 102
+        server_alive_interval = "12s"
+        outage_tolerance = "102s"
 
         [host.'*']
-        window_change_interval = 13
+        window_change_interval = "13s"
     """
 
     @pytest.mark.parametrize(
@@ -158,7 +166,7 @@ class TestHosts:
 
 
 class TestSources:
-    PLAIN = '# note\n[default]\nrung = "off"\n\n[host."web*"]\nserver_alive_interval = 30\n'
+    PLAIN = '# note\n[default]\nrung = "off"\n\n[host."web*"]\nserver_alive_interval = "30s"\n'
 
     @pytest.mark.parametrize("text", [PLAIN, PLAIN.replace('"off"', "'off'")])
     def test_each_value_tells_where_it_came_from(self, text: str) -> None:
@@ -309,8 +317,8 @@ class TestSources:
             f"2: [default] outage_tolerance: {OUTAGE}, found a number out of all bounds",
         ),
         (
-            "[default]\nwindow_change_interval = 0.05",
-            f"2: [default] window_change_interval: {WINDOW}, found 0.05",
+            '[default]\nwindow_change_interval = "0.05s"',
+            f'2: [default] window_change_interval: {WINDOW}, found "0.05s"',
         ),
         (
             '[default]\nssh = "bin/ssh"',
@@ -442,7 +450,7 @@ class TestOptions:
         assert message.endswith("known: ") or str(caught.value) == message
 
     def test_options_reach_the_policy_and_tell_so(self) -> None:
-        options, _ = take_options(["--window-change-interval=2.5", "--rung", "off", "ssh"])
+        options, _ = take_options(["--window-change-interval=2.5s", "--rung", "off", "ssh"])
         effective = parse_toml(b'[host."*"]\nrung = "server-alive"', "config.toml").policy(
             ["web"], options
         )

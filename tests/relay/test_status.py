@@ -249,13 +249,13 @@ def test_watching(keep: Start, start_terminal: Start, keepshell_exe: Path) -> No
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("status", "web"), "status expects no word, found web"),
+        (("status", "web"), "status takes no arguments, found web"),
         (("status", "--jsn"), "unknown option --jsn; did you mean --json?"),
         (("status", "--watch"), "--watch needs a terminal"),
         (("status", "--watch", "--json"), "--watch draws a table; --json prints once"),
         (("status", "--json=yes"), "--json: expected no value, found yes"),
-        (("off",), "expected a pid or a host, as `keepshell status` shows them, found nothing"),
-        (("on", "a", "b"), "expected a pid or a host, as `keepshell status` shows them, found a b"),
+        (("off",), "found nothing, expected: keepshell off PID|HOST"),
+        (("on", "a", "b"), "found a b, expected: keepshell on PID|HOST"),
     ],
 )
 def test_what_is_wrong_is_said(words: tuple[str, ...], complaint: str) -> None:

@@ -286,7 +286,7 @@ class TestSharedConnection:
         run(path_of("ssh"), "-fNM", *shared.arguments)
         trace = Trace(tmp_path / "trace")
         env = {**os.environ, "KEEPSHELL_TRACE": str(trace.path)}
-        options = ["--window-change-interval", "0.2"]
+        options = ["--window-change-interval", "0.2s"]
         command = [str(keepshell_exe), *options, "ssh", *shared.arguments]
         terminal = start_terminal(command, env=env)
         terminal.expect(PROMPT)

@@ -338,7 +338,7 @@ def test_a_client_of_a_shared_connection_cannot_suspend(
 ) -> None:
     """ssh refuses `~^Z` there; keepshell is not to stop in its place, at once or later."""
     interval = 0.5
-    keepshell = [str(keepshell_exe), "--window-change-interval", f"{interval}"]
+    keepshell = [str(keepshell_exe), "--window-change-interval", f"{interval}s"]
     outputs = []
     for prefix in ([], keepshell):
         terminal = start_terminal([*prefix, "ssh", *shared], job=True)

@@ -178,8 +178,8 @@ def test_a_table_and_bars_on_a_terminal(
     terminal.read_to_end()
     assert terminal.wait() == 0
     shown = "\n".join(terminal.screen.lines)
-    assert "a window-change every 0.5 s" in shown
-    assert "lives 3 s and longer" in shown
+    assert "a window-change every 0.5s" in shown
+    assert "lives 3s and longer" in shown
 
 
 @pytest.mark.parametrize(

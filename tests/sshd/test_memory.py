@@ -234,7 +234,7 @@ def test_a_shells_timer_is_named_with_what_would_beat_it(
         assert b"timed out waiting for input" in bare_session(access).stdout
     answers(second)
     (told,) = leave(second)
-    assert "an empty line goes out after 2 s of silence" in told
+    assert "an empty line goes out after 2s of silence" in told
     assert state.sessions()[-1].empty_lines >= 2
 
 
@@ -261,7 +261,7 @@ def test_two_equal_drops_of_a_short_limit_are_believed(
         assert terminal.wait() == 255
         said = said_by_keepshell(terminal)
         assert len(said) == 1
-        assert f"Next time: {advice} goes out after 2 s" in said[0]
+        assert f"Next time: {advice} goes out after 2s" in said[0]
     (rule,) = state.rules(name_of(access))
     assert (rule.kind, rule.confirmed) == (KINDS["client-alive"], True)
     assert LIMIT <= rule.limit <= LIMIT + 1
@@ -270,7 +270,7 @@ def test_two_equal_drops_of_a_short_limit_are_believed(
         assert bare_session(access).returncode == 255
     answers(kept)
     (told,) = leave(kept)
-    assert "a window-change goes out after 2 s of silence" in told
+    assert "a window-change goes out after 2s of silence" in told
 
 
 def test_a_rule_that_was_probed_is_acted_on_in_silence(
@@ -560,7 +560,7 @@ def test_ten_sessions_cut_at_once_are_one_suspicion(sshd: Sshd, keep: Start, sta
     assert not any(rule.confirmed for rule in state.rules(name_of(sshd.access)))
 
 
-# Half way between two no-ops against a limit of 10 s, and long enough after the one before to look
+# Half way between two no-ops against a limit of 10s, and long enough after the one before to look
 # like a timer.
 KILLED_LATER = ("sh", "-c", "(sleep 13.5; kill -KILL $$) & exec bash --norc --noprofile -i")
 
@@ -578,7 +578,7 @@ def test_a_rung_that_has_failed_is_known(
     terminal = keep(access)
     assert terminal.wait() == 255
     told, said = said_by_keepshell(terminal)
-    assert "a no-op goes out after 5 s of silence" in told
+    assert "a no-op goes out after 5s of silence" in told
     spite = "it struck in spite of a no-op; what may beat it is to be allowed by empty_line = true"
     assert said.endswith(f"Next time: {spite}.")
     (rule,) = state.rules(name_of(access))
@@ -587,5 +587,5 @@ def test_a_rung_that_has_failed_is_known(
     terminal = keep(access, "--empty-line", "true")
     assert terminal.wait() == 255
     told, said = said_by_keepshell(terminal)
-    assert "an empty line goes out after 5 s of silence" in told
+    assert "an empty line goes out after 5s of silence" in told
     assert "in spite of an empty line, and nothing else may beat it" in said

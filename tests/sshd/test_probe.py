@@ -557,7 +557,7 @@ def test_a_table_on_a_terminal(
     server = start_sshd("ChannelTimeout session:*=20m")
     arguments = ["probe", *server.access.ssh_args()]
     terminal = start_terminal([str(keepshell_exe), *arguments], rows=40, cols=200)
-    terminal.expect("remembered: channel-timeout 20 min")
+    terminal.expect("remembered: channel-timeout 20m")
     terminal.read_to_end()
     assert terminal.wait() == 0
     shown = "\n".join(terminal.screen.lines)

@@ -185,7 +185,7 @@ def nudging(
     def start(arguments: list[str]) -> tuple[Terminal, Trace]:
         trace = Trace(tmp_path / "trace")
         monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
-        options = ["--window-change-interval", "0.2"]
+        options = ["--window-change-interval", "0.2s"]
         return start_terminal([str(keepshell_exe), *options, "ssh", *arguments]), trace
 
     return start

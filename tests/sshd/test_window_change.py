@@ -36,7 +36,7 @@ def start(start_terminal: Start, keepshell_exe: Path, trace: Trace) -> Start:
     """Starts `keepshell ssh` with the interval of these tests, or with other options."""
 
     def run(arguments: list[str], *options: str, before: tuple[str, ...] = ()) -> Terminal:
-        ours = options or ("--window-change-interval", f"{INTERVAL}")
+        ours = options or ("--window-change-interval", f"{INTERVAL}s")
         return start_terminal([*before, str(keepshell_exe), *ours, "ssh", *arguments])
 
     return run
@@ -109,7 +109,7 @@ def test_a_lower_rung_sends_none(
 ) -> None:
     """Another session with the same interval, opened later, has sent some when this one ends."""
     lower = start_sshd("LogLevel DEBUG1", shell=PLAIN_SHELL)
-    interval = ("--window-change-interval", f"{INTERVAL}")
+    interval = ("--window-change-interval", f"{INTERVAL}s")
     without = start(lower.access.ssh_args(), "--rung", rung, *interval)
     without.expect(PROMPT)
     start(host.access.ssh_args(), *interval).expect(PROMPT)

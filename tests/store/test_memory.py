@@ -64,13 +64,13 @@ def ended(known: memory.Memory, ending: Ending = DROPPED, *, begun: bool = True)
 def test_from_a_drop_to_the_next_session(said: list[str]) -> None:
     first = memory.Memory(job())
     assert first.recall().window_change_interval == 60
-    assert ended(first) == "Next time: a no-op goes out after 7 min 30 s of silence."
+    assert ended(first) == "Next time: a no-op goes out after 7m 30s of silence."
     assert said == []
     second = memory.Memory(job())
     second.recall()
     assert [rule.kind.name for rule in second.plan.to_type_for] == ["channel-timeout"]
     assert len(said) == 1
-    assert ended(second) == "Next time: a no-op goes out after 7 min 30 s of silence."
+    assert ended(second) == "Next time: a no-op goes out after 7m 30s of silence."
     (rule,) = State.of(os.environ).rules(HOST)
     assert (rule.confirmed, rule.drops, rule.told) == (True, 2, "beaten no-op")
 

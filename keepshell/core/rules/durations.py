@@ -4,12 +4,24 @@ from __future__ import annotations
 
 _SECONDS_IN = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
-_SPOKEN = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 60, ""))
-"""From two of a unit on, a sentence speaks in that unit: 90 min, but 2 h."""
+_SPOKEN = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 60, ""))
+"""From two of a unit on, a sentence speaks in that unit: 90m, but 2h."""
+
+
+class NoUnitError(ValueError):
+    """A bare number, which may be minutes or seconds; `str()` of it asks which."""
+
+
+def with_unit(text: str) -> float:
+    """The seconds in what a person wrote. Raises ValueError, and for a bare number NoUnitError."""
+    number = text.strip()
+    if number.strip("0.") and not number.strip("0123456789."):
+        raise NoUnitError(f"a duration has a unit: {number}m or {number}s?")
+    return parse(text)
 
 
 def parse(text: str) -> float:
-    """The seconds in `text`: members such as `90s` or `1.5h` added together, or a bare number.
+    """The seconds in `text`: members such as `90s` or `1h 30m` added together, or a bare number.
 
     These are ssh's TIME FORMATS (sshd_config(5)) with decimal fractions, but for one: `1h30`,
     where ssh adds 30 seconds and most writers mean minutes, raises ValueError like any other text.
@@ -24,7 +36,7 @@ def parse(text: str) -> float:
         elif char in _SECONDS_IN:
             total += float(number) * _SECONDS_IN[char]  # float("") is a ValueError too
             number = ""
-        else:
+        elif number or char != " ":
             raise ValueError(text)
     if number:
         raise ValueError(text)
@@ -40,25 +52,25 @@ def show(seconds: float) -> str:
 
 
 def describe(seconds: float) -> str:
-    """`seconds` for a sentence, rounded as people would say it: `45 s`, `15 min`, `3 h 20 min`."""
+    """`seconds` for a sentence, rounded as people would say it: `45s`, `15m`, `3h 20m`."""
     whole = round(seconds)
     for size, unit, rest_size, rest_unit in _SPOKEN:
         if whole >= 2 * size:
             rest = whole % size // rest_size
-            return f"{whole // size} {unit}" + (f" {rest} {rest_unit}" if rest else "")
-    return f"{whole} s" if whole else "less than 1 s"
+            return f"{whole // size}{unit}" + (f" {rest}{rest_unit}" if rest else "")
+    return f"{whole}s" if whole else "less than 1s"
 
 
 def exact(seconds: float) -> str:
-    """The same in full, for what is set and not observed: `2 min 30 s`, `2.5 s`."""
+    """The same in full, for what is set and not observed: `2m 30s`, `2.5s`."""
     members: list[str] = []
     for size, unit, *_ in _SPOKEN:
         if seconds >= (size if members else 2 * size):
-            members.append(f"{seconds // size:.0f} {unit}")
+            members.append(f"{seconds // size:.0f}{unit}")
             seconds %= size
     seconds = round(seconds, 6)  # 150.1 % 60 is 30.099999999999994
     if seconds or not members:
-        members.append(f"{seconds:.9g} s")
+        members.append(f"{seconds:.9g}s")
     return " ".join(members)
 
 

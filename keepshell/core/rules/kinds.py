@@ -237,7 +237,9 @@ def parse(text: str) -> Rule:
     if kind is None:
         raise ValueError(f"unknown kind of rule {name.strip()!r}; {_nearest(name)}")
     try:
-        seconds = durations.parse(limit)
+        seconds = durations.with_unit(limit)
+    except durations.NoUnitError as error:
+        raise ValueError(f"{kind.name}: {error}") from None
     except ValueError:
         raise ValueError(f"{kind.name}: expected a duration such as 15m, found {limit!r}") from None
     if not LEAST <= seconds <= MOST:

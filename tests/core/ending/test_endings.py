@@ -536,7 +536,7 @@ def test_which_silence_the_server_punished(
 @pytest.mark.parametrize(
     ("facts", "rule", "words"),
     [
-        ({"user_idle": 900.0}, "connection-idle", "after 15 min without input or window-change"),
+        ({"user_idle": 900.0}, "connection-idle", "after 15m without input or window-change"),
         ({"user_idle": 900.0, "sent_idle": 20.0}, None, "in spite of keepalives"),
         ({"user_idle": 0.1}, None, "while it was in use"),
     ],
@@ -558,7 +558,7 @@ def test_only_plink_ends_without_a_word_and_with_success() -> None:
 def test_the_sentence() -> None:
     end = ending(PROMPT + CLOSED, user_idle=900.0, sent_idle=20.0, keepalives=14)
     assert end.sentence == (
-        "session dropped: the server closed the channel after 15 min without input or output"
+        "session dropped: the server closed the channel after 15m without input or output"
         " (ChannelTimeout, or the remote shell was killed by a signal or ended with status 255);"
         " 14 window-changes had been sent."
     )
@@ -692,19 +692,19 @@ def test_output_that_ends_at_a_prompt_is_never_a_drop(output: bytes, status: int
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "less than 1 s"),
-        (0.4, "less than 1 s"),
-        (1, "1 s"),
-        (90.4, "90 s"),
-        (119.6, "2 min"),
-        (899.7, "15 min"),
-        (929, "15 min"),
-        (7199, "119 min"),
-        (7200, "2 h"),
-        (12345, "3 h 25 min"),
-        (86400, "24 h"),
-        (172800, "2 d"),
-        (200000, "2 d 7 h"),
+        (0, "less than 1s"),
+        (0.4, "less than 1s"),
+        (1, "1s"),
+        (90.4, "90s"),
+        (119.6, "2m"),
+        (899.7, "15m"),
+        (929, "15m"),
+        (7199, "119m"),
+        (7200, "2h"),
+        (12345, "3h 25m"),
+        (86400, "24h"),
+        (172800, "2d"),
+        (200000, "2d 7h"),
     ],
 )
 def test_a_duration_in_a_sentence(seconds: float, text: str) -> None:

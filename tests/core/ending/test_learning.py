@@ -288,15 +288,15 @@ def test_what_is_to_be_typed_for() -> None:
 
 
 WORDS = [
-    (rule(limit=4), Policy(), "a no-op goes out after 2 s of silence"),
-    (rule(limit=5), Policy(), "a no-op goes out after 2.5 s of silence"),
-    (rule(limit=300), Policy(), "a no-op goes out after 2 min 30 s of silence"),
+    (rule(limit=4), Policy(), "a no-op goes out after 2s of silence"),
+    (rule(limit=5), Policy(), "a no-op goes out after 2.5s of silence"),
+    (rule(limit=300), Policy(), "a no-op goes out after 2m 30s of silence"),
     (rule(), NO_TYPING, 'only a no-op beats it, to be allowed by no_op = "auto"'),
     (rule("unused-connection"), ALL, "nothing that keepshell sends beats it"),
     (
         rule("client-alive", 10),
         Policy(),
-        "if it happens again after the same time, a window-change goes out after 5 s",
+        "if it happens again after the same time, a window-change goes out after 5s",
     ),
     (
         rule(outlasted=Rung.NO_OP),
@@ -323,19 +323,19 @@ def test_the_words(known: Rule, policy: Policy, words: str) -> None:
             20,
             Policy(),
             {Rung.WINDOW_CHANGE: 10, Rung.NO_OP: 10},
-            "a window-change after 10 s, a no-op after 10 s of silence",
+            "a window-change after 10s, a no-op after 10s of silence",
         ),
         (
             900,
             Policy(window_change_interval=30),
             {Rung.WINDOW_CHANGE: 30, Rung.NO_OP: 450},
-            "a window-change after 30 s, a no-op after 7 min 30 s of silence",
+            "a window-change after 30s, a no-op after 7m 30s of silence",
         ),
         (
             20,
             Policy(no_op="never"),
             {Rung.WINDOW_CHANGE: 10},
-            'a window-change after 10 s of silence; a no-op is to be allowed by no_op = "auto"',
+            'a window-change after 10s of silence; a no-op is to be allowed by no_op = "auto"',
         ),
         (
             20,
@@ -355,8 +355,8 @@ def test_an_idle_limit_of_the_users(
 def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
     suspected = remedy_for(rule(limit=4), Policy())
     assert told("me@web:22", suspected) == (
-        "me@web:22: a session was dropped after 4 s without input or output (by its looks sshd's "
-        "ChannelTimeout); a no-op goes out after 2 s of silence. "
+        "me@web:22: a session was dropped after 4s without input or output (by its looks sshd's "
+        "ChannelTimeout); a no-op goes out after 2s of silence. "
         "To undo: keepshell forget me@web:22"
     )
     confirmed = remedy_for(rule(limit=4, confirmed=True), Policy())

@@ -98,7 +98,7 @@ def test_a_recorded_answer() -> None:
         "sshd -T",
         "input or output",
         Rung.NO_OP,
-        "beaten: a no-op goes out after 7 min 30 s of silence",
+        "beaten: a no-op goes out after 7m 30s of silence",
     )
     tmout = made["TMOUT=600, read-only"]
     assert (tmout.rung, tmout.where) == (None, "a login of bash")
@@ -116,7 +116,7 @@ def test_a_recorded_answer() -> None:
     ("policy", "verdict"),
     [
         (Policy(), "only an empty line beats it: `empty_line = true`"),
-        (Policy(empty_line=True), "beaten: an empty line goes out after 5 min of silence"),
+        (Policy(empty_line=True), "beaten: an empty line goes out after 5m of silence"),
     ],
 )
 def test_the_verdict_goes_by_what_the_user_allows(policy: Policy, verdict: str) -> None:

@@ -37,7 +37,7 @@ def test_reads(text: str, seconds: float) -> None:
 REFUSED = "s 1h30 -5s +5s 5x 5ms 1..5s . 1e3 1_000 inf nan ٣s off 0x10"
 
 
-@pytest.mark.parametrize("text", [*REFUSED.split(), "", " ", "1 h", "1h 30m", "60 seconds"])
+@pytest.mark.parametrize("text", [*REFUSED.split(), "1 h", "1h 3 m", "60 seconds"])
 def test_refuses(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - which key it was for is for the caller to say
         durations.parse(text)
@@ -65,19 +65,19 @@ def test_shows(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "about", "in_full"),
     [
-        (0, "less than 1 s", "0 s"),
-        (0.2, "less than 1 s", "0.2 s"),
-        (2.5, "2 s", "2.5 s"),
-        (45.4, "45 s", "45.4 s"),
-        (119, "119 s", "119 s"),
-        (120, "2 min", "2 min"),
-        (150.1, "2 min", "2 min 30.1 s"),
-        (450, "7 min", "7 min 30 s"),
-        (7199, "119 min", "119 min 59 s"),
-        (7200, "2 h", "2 h"),
-        (12000, "3 h 20 min", "3 h 20 min"),
-        (12001, "3 h 20 min", "3 h 20 min 1 s"),
-        (180000, "2 d 2 h", "2 d 2 h"),
+        (0, "less than 1s", "0s"),
+        (0.2, "less than 1s", "0.2s"),
+        (2.5, "2s", "2.5s"),
+        (45.4, "45s", "45.4s"),
+        (119, "119s", "119s"),
+        (120, "2m", "2m"),
+        (150.1, "2m", "2m 30.1s"),
+        (450, "7m", "7m 30s"),
+        (7199, "119m", "119m 59s"),
+        (7200, "2h", "2h"),
+        (12000, "3h 20m", "3h 20m"),
+        (12001, "3h 20m", "3h 20m 1s"),
+        (180000, "2d 2h", "2d 2h"),
     ],
 )
 def test_in_a_sentence(seconds: float, about: str, in_full: str) -> None:

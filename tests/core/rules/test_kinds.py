@@ -72,7 +72,7 @@ def test_a_stated_rule() -> None:
 
 
 def test_blanks_and_case_do_not_count() -> None:
-    assert parse(" TMOUT = 600 ") == Rule(KINDS["tmout"], 600.0, CONFIG)
+    assert parse(" TMOUT = 600s ") == Rule(KINDS["tmout"], 600.0, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_is_wrong_is_said(text: str, words: str) -> None:
 
 
 def test_several_rules() -> None:
-    rules = parse_all(["channel-timeout=15m", "tmout=10m", "logind=15m", "tmout=600"])
+    rules = parse_all(["channel-timeout=15m", "tmout=10m", "logind=15m", "tmout=600s"])
     assert [repr(rule) for rule in rules] == [
         "Rule(channel-timeout=15m, config)",
         "Rule(tmout=10m, config)",
@@ -112,7 +112,7 @@ def test_one_kind_with_two_limits_is_refused() -> None:
 
 @given(st.sampled_from(sorted(KINDS)), st.integers(LEAST, MOST))
 def test_every_limit_within_the_bounds_can_be_stated(name: str, limit: int) -> None:
-    assert parse(f"{name}={limit}") == Rule(KINDS[name], float(limit), CONFIG)
+    assert parse(f"{name}={limit}s") == Rule(KINDS[name], float(limit), CONFIG)
 
 
 def test_one_short_drop_is_not_believed_where_the_network_may_have_been_the_cause() -> None:
