@@ -284,6 +284,37 @@ COMMANDS = (
         ),
     ),
     Command(
+        "config",
+        "",
+        "where config.toml is, what it says, and changes to it",
+        group=SET_UP,
+        runs="config:command",
+        details="Shows and changes config.toml. A change is checked first, touches only its own "
+        "line, and is shown. HOST is a host's name or a pattern as in ssh_config(5), or `default` "
+        "for every host.",
+        words=(
+            Word("path", "", "where the file is"),
+            Word("check", "", "whether it can be read; if not, what is wrong and where"),
+            Word(
+                "show",
+                "",
+                "the settings in the order in which they are looked for",
+                options=(("--defaults", "those that are not set too"),),
+            ),
+            Word("edit", "", "open it in $VISUAL or $EDITOR, and check it afterwards"),
+            Word("init", "", "write a file with every setting, explained and commented out"),
+            Word("set", "HOST KEY=VALUE...", "set keys for a host, or for `default`"),
+            Word("unset", "HOST KEY", "remove a key again"),
+        ),
+        examples=(
+            ("keepshell config set web empty_line=true", "allow Enter at web's empty prompt"),
+            ("keepshell config set default warn=true", "for every host"),
+            ("keepshell config unset web empty_line", "remove a setting"),
+            ("keepshell config show --defaults", "all settings, with where each was set"),
+            ("EDITOR=true keepshell config edit", "in an editor of your choice"),
+        ),
+    ),
+    Command(
         "off",
         "PID|HOST",
         "no keepalives in a session that runs",
