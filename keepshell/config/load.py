@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from keepshell.config.settings import KEYS, contradictions
+from keepshell.config.settings import KEYS, Key, contradictions
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.errors import UsageError

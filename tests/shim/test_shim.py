@@ -439,7 +439,7 @@ class TestExec:
         config.parent.mkdir()
         config.write_text("[default]\nrang = 1\n")
         keepshell("exec", "true")
-        config.write_text("[default]\nserver_alive_interval = 5\n")
+        config.write_text('[default]\nserver_alive_interval = "5s"\n')
         done = keepshell("exec", "ssh", "-F", "none", "host")
         assert done.stdout.decode().splitlines()[:3] == ["real", "-o", "ServerAliveInterval=5"]
         assert done.stderr == b""
