@@ -31,7 +31,7 @@ import pexpect.pxssh
 
 from keepshell import launch
 from keepshell.config.load import load_anyway
-from keepshell.config.settings import KEYS
+from keepshell.config.settings import KEYS, is_off
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.ssh.arguments import SshCommand, parse
@@ -168,7 +168,7 @@ def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, str | None,
     Raises UsageError for a config.toml that can't be read.
     """
     environ = dict(os.environ)
-    if environ.get("KEEPSHELL") == "0":
+    if is_off(environ):
         return Policy(rung=Rung.OFF), None, []
     if os.path.basename(argv[0]) != "ssh":
         config, problems = load_anyway(environ)

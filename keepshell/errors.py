@@ -1,8 +1,11 @@
 """The errors keepshell reports itself: what happened, where, what to do, and the exit code.
 
 KeepshellError
-├── UsageError     exit 2: the command line or the configuration can't be read
-└── InternalError  exit 70: a fault of ours, or of the system we run on
+├── UsageError       exit 2: the command line or the configuration can't be read
+│   ├── NoProgramError   exit 127: the program to run is not there
+│   └── NotRunnableError exit 126: it is there, and can't be run
+├── NotFoundError    exit 1: no such host or session is known
+└── InternalError    exit 70: a fault of ours, or of the system we run on
 
 Never 255: that is ssh's own, and scripts retry on it.
 """
@@ -20,6 +23,24 @@ class UsageError(KeepshellError):
     """The command line or the configuration can't be read; nothing was run."""
 
     exit_code = 2
+
+
+class NoProgramError(UsageError):
+    """The program to run is not there."""
+
+    exit_code = 127
+
+
+class NotRunnableError(UsageError):
+    """The program to run is there, and can't be run."""
+
+    exit_code = 126
+
+
+class NotFoundError(KeepshellError):
+    """No such host or session is known."""
+
+    exit_code = 1
 
 
 class InternalError(KeepshellError):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 
 from keepshell.config.load import Config, load_anyway
+from keepshell.config.settings import is_off
 from keepshell.core.rules.policy import Policy, count_max
 from keepshell.core.rules.rung import Rung
 from keepshell.core.ssh import arguments
-from keepshell.errors import UsageError
+from keepshell.errors import NoProgramError, NotRunnableError, UsageError
 from keepshell.ssh import client, config_scan
 from keepshell.ssh.exec import exec_program
 from keepshell.text.wording import printable
@@ -101,8 +102,9 @@ def resolve(
     `typed` are ssh's arguments, `options` our own as `take_options` reads them. A `policy` takes
     the place of all that configuration and options say.
     """
-    if environ.get("KEEPSHELL") == "0":
-        return Resolved(_any_ssh(environ), typed, environ, why="KEEPSHELL=0")
+    if is_off(environ):
+        why = f"KEEPSHELL={environ['KEEPSHELL']}"
+        return Resolved(_any_ssh(environ), typed, environ, why=why)
     config, warnings = load_anyway(environ)
     named, source = config.setting("ssh", options)
     named = policy.ssh if policy else named
@@ -412,11 +414,12 @@ class Program:
     ) -> None:
         """Raises UsageError where there is no such program."""
         path = client.which(words[0], environ)
+        if path is None and "/" in words[0] and os.path.exists(words[0]):
+            raise NotRunnableError(f"{printable(words[0])}: not an executable file")
         if path is None:
-            raise UsageError(f"{printable(words[0])}: no such program on PATH")
+            raise NoProgramError(f"{printable(words[0])}: no such program on PATH")
         self.argv: Final = [path, *words[1:]]
-        is_off = environ.get("KEEPSHELL") == "0"
-        config, warnings = (Config(), []) if is_off else load_anyway(environ)
+        config, warnings = (Config(), []) if is_off(environ) else load_anyway(environ)
         self.policy: Final = config.policy([], options).policy
         self.warnings: Final[Sequence[str]] = warnings
 
@@ -427,7 +430,7 @@ def start_program(program: Program, environ: Mapping[str, str]) -> Attached:
     Raises what stands in the way.
     """
     env = client.deeper(environ)
-    if environ.get("KEEPSHELL") == "0" or not on_terminal():
+    if is_off(environ) or not on_terminal():
         exec_program(program.argv[0], program.argv, env)
     from keepshell.job import Job
     from keepshell.relay.attach import Attached

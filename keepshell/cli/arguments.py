@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from keepshell.cli.commands import AS_COMMAND
+from keepshell.config.settings import FLAGS, KEYS
 from keepshell.errors import UsageError
-from keepshell.text.wording import printable, suggest
+from keepshell.text.wording import printable, suggest, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def read(
         verb = shape.name
         called = f"{row.name} {verb}"
     if shape.follows:
+        if shape.options and rest[:1] and rest[0].partition("=")[0] not in _known(shape.options):
+            refuse_ours(called, rest)
         values, words = _split(shape, rest)
     else:
         values, words = _all_ours(shape, rest)
@@ -142,6 +145,22 @@ def _take(word: str, waiting: list[str], known: Mapping[str, str], values: dict[
     elif given and not known[name]:
         raise UsageError(f"{name}: expected no value, found {printable(value)}")
     values[name.lstrip("-")] = value
+
+
+def refuse_ours(name: str, typed: Sequence[str]) -> None:
+    """Raises UsageError, with the line as it should be, if an option of ours comes after `name`."""
+    import shlex
+
+    options = {f"--{key.replace('_', '-')}": key for key in (*KEYS, *FLAGS)}
+    for place, word in enumerate(typed):
+        option, given, _ = word.partition("=")
+        key = options.get(option)
+        if key is None:
+            continue
+        end = place + (1 if given or key in FLAGS else 2)
+        ours, rest = typed[place:end], [*typed[:place], *typed[end:]]
+        line = shlex.join(["keepshell", *ours, name, *rest])
+        raise UsageError(f"{option} goes before {name}: {visible(line)}")
 
 
 def _check_count(arguments: str, words: Sequence[str], called: str) -> None:

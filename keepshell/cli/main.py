@@ -58,6 +58,8 @@ def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     try:
         resolved = launch.resolve(arguments, options, os.environ)
         warn(resolved.warnings, os.environ)
+        if resolved.command is None and not settings.is_off(os.environ):
+            _refuse_ours(arguments)
         way = launch.route(resolved, launch.on_terminal())
         if "dry_run" in options:
             return _show(launch.describe(way))
@@ -70,6 +72,14 @@ def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
         say(f"{type(error).__name__}: {error}; running ssh without a pty")
         launch.fall_back(way, arguments, os.environ)
     return attached.finish()
+
+
+def _refuse_ours(arguments: Sequence[str]) -> None:
+    """What ssh can't read may have an option of ours in it. Raises UsageError if it has."""
+    if any(word.startswith("--") for word in arguments):
+        from keepshell.cli.arguments import refuse_ours
+
+        refuse_ours("ssh", arguments)
 
 
 def _show(text: str) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from keepshell.config.settings import Key
     from keepshell.config.toml_lines import TomlText
 
 _DEFAULT = "default"

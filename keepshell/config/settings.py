@@ -262,6 +262,11 @@ FLAGS = {
 }
 
 
+def is_off(environ: Mapping[str, str]) -> bool:
+    """Whether KEEPSHELL in the environment turns keepshell off."""
+    return environ.get("KEEPSHELL", "").lower() in ("0", "false", "no", "off")
+
+
 def take_options(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Our own options at the start of `argv`, by their key in config.toml, and the rest of it.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from keepshell.config.settings import KEYS
-from keepshell.errors import KeepshellError, UsageError
+from keepshell.config.settings import KEYS, is_off
+from keepshell.errors import KeepshellError, NoProgramError, NotRunnableError, UsageError
 from keepshell.shim import files, script
 from keepshell.ssh import client
 from keepshell.ssh.exec import exec_program
@@ -33,7 +33,7 @@ class Execution:
         if not self.words:
             raise UsageError("exec needs a command: keepshell exec -- COMMAND [ARG...]")
         self.env = client.deeper({**environ, **_variables(options)})
-        if environ.get("KEEPSHELL") != "0":
+        if not is_off(environ):
             self._put_first()
         self.path = _found(self.words[0], self.env)
 
@@ -106,13 +106,16 @@ def _found(word: str, environ: Mapping[str, str]) -> str:
     if path is not None:
         return path
     here = os.path.join(os.curdir, word)
+    if not os.path.exists(word):
+        problem = "no such file" if "/" in word else "no such program on PATH"
+        raise NoProgramError(f"{word or repr(word)}: {problem}")
     if os.path.isdir(word):
         problem = "is a directory"
-    elif not os.path.exists(word):
-        problem = "no such file" if "/" in word else "no such program on PATH"
     elif os.access(word, os.X_OK):
-        problem = f"no such program on PATH; the one in this directory is {here}"
+        raise NoProgramError(
+            f"{word}: no such program on PATH; the one in this directory is {here}"
+        )
     else:
         named = word if "/" in word else here
         problem = f"not executable; chmod +x it, or: keepshell exec -- sh {named}"
-    raise UsageError(f"{word or repr(word)}: {problem}")
+    raise NotRunnableError(f"{word}: {problem}")

@@ -82,7 +82,7 @@ exec @{python} shim call @{self} -S @{shim} "$@"
 _SSH = """
 keepshell_environment() {
     # Whether the caller's environment is like the one in which this file was made.
-    [ -O @{self} ] && [ "${KEEPSHELL-}" != 0 ] || return 1
+    [ -O @{self} ] && [ -z "${KEEPSHELL-}" ] || return 1
     case ${KEEPSHELL_DEPTH:-0} in [0-9] | 1[0-4]) ;; *) return 1 ;; esac
     @{environment}
 }

@@ -9,7 +9,7 @@ import _signal  # type: ignore[import-not-found] # the C half of `signal`
 import errno
 import os
 
-from keepshell.errors import UsageError
+from keepshell.errors import NotRunnableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def exec_program(
 ) -> NoReturn:
     """Replace this process; `words` are the argv, the first one included.
 
-    `as_a_shell`: a script without `#!` is run by sh. Raises UsageError if the system refuses.
+    `as_a_shell`: a script without `#!` is run by sh. Raises NotRunnableError if the system
+    refuses.
     """
     restore_signals()
     try:
@@ -43,6 +44,8 @@ def exec_program(
                 raise
             os.execve("/bin/sh", ["sh", path, *words[1:]], dict(env))
     except FileNotFoundError as error:
-        raise UsageError(f"{words[0]}: the interpreter in its first line is not there") from error
+        raise NotRunnableError(
+            f"{words[0]}: the interpreter in its first line is not there"
+        ) from error
     except OSError as error:
-        raise UsageError(f"{words[0]}: {error.strerror}") from error
+        raise NotRunnableError(f"{words[0]}: {error.strerror}") from error

@@ -74,10 +74,10 @@ def run(*argv: str | Path, **options: object) -> subprocess.CompletedProcess[str
     )
 
 
-def refusal(stand_in: StandIn, *argv: str | Path) -> str:
+def refusal(stand_in: StandIn, *argv: str | Path, status: int = USAGE) -> str:
     """The one line that keepshell says when it refuses, having run nothing."""
     ended = run(*argv)
-    assert (ended.returncode, ended.stdout) == (USAGE, ""), ended.stderr
+    assert (ended.returncode, ended.stdout) == (status, ""), ended.stderr
     assert not stand_in.ran
     return one_line(ended.stderr)
 
@@ -101,7 +101,7 @@ class TestCommandLine:
             (["run", "--"], "run needs a command: keepshell run -- COMMAND [ARG...]"),
             (["run", "no-such-program"], "no-such-program: no such program on PATH"),
             (["run", "--", "/no/such/program"], "/no/such/program: no such program on PATH"),
-            (["run", "/"], "/: no such program on PATH"),
+            (["run", "/"], "/: not an executable file"),
             (["run", ""], ": no such program on PATH"),
             (["--rungs", "off", *SSH], "unknown option --rungs; did you mean --rung?"),
             (["--dryrun", *SSH], "unknown option --dryrun; did you mean --dry-run?"),
@@ -117,7 +117,28 @@ class TestCommandLine:
     def test_refused(
         self, words: list[str], said: str, stand_in: StandIn, keepshell_exe: Path
     ) -> None:
-        assert refusal(stand_in, keepshell_exe, *words).startswith(said)
+        status = {"/: ": 126, "no-": 127, "/no": 127, ": n": 127}.get(said[:3], USAGE)
+        assert refusal(stand_in, keepshell_exe, *words, status=status).startswith(said)
+
+    @pytest.mark.parametrize(
+        ("words", "line"),
+        [
+            (["--rung", "no-op", "web"], "keepshell --rung no-op ssh web"),
+            (["-p", "22", "web", "--rung=no-op"], "keepshell --rung=no-op ssh -p 22 web"),
+            (["--dry-run", "web", "a b"], "keepshell --dry-run ssh web 'a b'"),
+        ],
+    )
+    def test_an_option_of_ours_after_ssh(
+        self, words: list[str], line: str, stand_in: StandIn, keepshell_exe: Path
+    ) -> None:
+        option = next(word for word in words if word.startswith("--")).partition("=")[0]
+        said = refusal(stand_in, keepshell_exe, "ssh", *words)
+        assert said == f"{option} goes before ssh: {line}"
+
+    def test_but_a_command_s_own_option_is_no_fault(self, keepshell_exe: Path) -> None:
+        ended = run(keepshell_exe, *SSH, "ls", "--rung", "--help")
+        assert (ended.returncode, ended.stderr) == (7, "")
+        assert "<web><ls><--rung><--help>" in ended.stdout
 
     def test_a_host_without_the_command(self, stand_in: StandIn, keepshell_exe: Path) -> None:
         line = refusal(stand_in, keepshell_exe, "web")
@@ -143,9 +164,9 @@ class TestCommandLine:
             ["--\x1b[2J"],
             ["--rung", "\x1b]0;\x07"],
             ["\x1b[2J"],
-            ["run", "\x1b[2J"],
         ):
             assert "\x1b" not in refusal(stand_in, keepshell_exe, *words)
+        assert "\x1b" not in refusal(stand_in, keepshell_exe, "run", "\x1b[2J", status=127)
 
     def test_bytes_that_are_no_text(self, stand_in: StandIn, keepshell_exe: Path) -> None:
         assert "unknown command" in refusal(stand_in, keepshell_exe, "\udcff\udcfe")
