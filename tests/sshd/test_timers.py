@@ -30,7 +30,7 @@ CHANNEL_RULE = f"--rules=channel-timeout={LIMIT}s"
 NOTHING = "nothing is known to be harmless here"
 LONG_AGO = 1e9
 """An atime, seconds since 1970. The kernel stores a new one only when it differs by eight seconds
-(idle-rules.md), so the next read of input is sure to be seen."""
+(docs/idle-rules.md), so the next read of input is sure to be seen."""
 
 
 @pytest.fixture
@@ -353,8 +353,8 @@ SHELL_TIMERS = (
         "empty-paste",
         b"zsh: timeout",
         env={"TMOUT": "14"},
-        # It goes by the terminal's atime, which lags by up to eight seconds (idle-rules.md): that
-        # is allowed for with ten, and every four seconds something is typed.
+        # It goes by the terminal's atime, which lags by up to eight seconds (docs/idle-rules.md):
+        # that is allowed for with ten, and every four seconds something is typed.
         limit=14,
         turns=18,
     ),

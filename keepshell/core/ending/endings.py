@@ -7,7 +7,7 @@ The rules it keeps:
 - words about a lost connection count only with the status of one, and only as ssh's last words
   (`evidence.py`); a shell's words only as the last of the host's, and after an idle time.
 
-The texts and statuses were captured from ssh 9.2 and plink 0.78; `idle-rules.md` has the table.
+The texts and statuses were captured from ssh 9.2 and plink 0.78 (docs/idle-rules.md).
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Ladder:
 
 
 def _resets(timer: Timer, idle: IdleClock, entered_at: float | None) -> tuple[float | None, ...]:
-    """When the timer was last reset without our doing (idle-rules.md)."""
+    """When the timer was last reset without our doing (docs/idle-rules.md)."""
     if timer is Timer.TMOUT:
         return (entered_at,)
     if timer is Timer.CHANNEL_TIMEOUT:

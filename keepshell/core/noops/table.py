@@ -6,8 +6,8 @@ with one unmet it holds, and no later row is asked. The first row sends nothing,
 Where no row applies, nothing is sent.
 
 The states are what the program on the screen has declared by turning modes on, never a guess from
-its name. The measurements are in no-ops.md (290 states of 60 programs); what each input resets, in
-idle-rules.md.
+its name. The measurements are in docs/no-ops.md (290 states of 60 programs); what each input
+resets, in docs/idle-rules.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A finding is remembered as a rule only where nothing but a value could be wrong: what depends on a
 condition, on an unknown version or on a program that may not run is shown, and not acted on.
-What each timer is, and what resets it, was measured (idle-rules.md; `rules.KINDS`).
+What each timer is, and what resets it, was measured (docs/idle-rules.md; `rules.KINDS`).
 """
 
 from __future__ import annotations

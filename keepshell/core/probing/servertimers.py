@@ -37,7 +37,7 @@ class _Era:
     note: str = ""
 
 
-# idle-rules.md, measured with 7.4, 7.9, 8.1, 8.2, 9.2 and 10.5. Restored on a later version:
+# docs/idle-rules.md, measured with 7.4, 7.9, 8.1, 8.2, 9.2 and 10.5. Restored on a later version:
 # sonic-net/sonic-buildimage#12591.
 _COUNT_MAX_0 = (
     _Era((7, 6), True, _ANY_TRAFFIC),

@@ -1,7 +1,8 @@
 """What hosts enforce: the kinds of idle rules, what resets each, and the lowest rung that does.
 
-One table, `KINDS`; its facts were measured (idle-rules.md). A rule is a kind with its limit, and
-how it is known. Loaded before ssh starts where config.toml states rules, so no dataclass or enum.
+One table, `KINDS`; its facts were measured (docs/idle-rules.md). A rule is a kind with its limit,
+and how it is known. Loaded before ssh starts where config.toml states rules, so no dataclass or
+enum.
 """
 
 from __future__ import annotations

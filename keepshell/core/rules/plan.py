@@ -3,7 +3,7 @@
 The rules it keeps:
 
 - a rule is acted on at half its limit or sooner (ChannelTimeout and sshd 8.0 can fire a second
-  early, idle-rules.md), and only by a rung that the user allows;
+  early, docs/idle-rules.md), and only by a rung that the user allows;
 - what nothing beats, or nothing allowed, is said, with the setting that would.
 """
 

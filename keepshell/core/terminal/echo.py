@@ -4,7 +4,7 @@ An Enter at a prompt is answered by a newline and the prompt again. Nothing of t
 user's terminal if it is exactly that, bytes and modes, and nothing follows: the terminal is then as
 it was. In every other case all that was withheld goes on, at once, complete and in order: when it
 cannot become that redraw any more, when the window has passed, when the user types a key.
-(no-ops.md, "Withholding the redraw after an empty line")
+(docs/no-ops.md, "Withholding the redraw after an empty line")
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ IDLE_ENDINGS = [
     ("remote command failed", 7, b"done\r\n" + CLOSED, Kind.REMOTE_EXIT, None),
 ]
 
-# The same without a capture: other versions' texts, as `idle-rules.md` has them, and systemd's.
+# The same without a capture: other versions' texts (docs/idle-rules.md), and systemd's.
 OTHER_VERSIONS = [
     (
         "reset, ssh 7.9",

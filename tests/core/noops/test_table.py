@@ -484,7 +484,7 @@ RULES = st.frozensets(st.sampled_from(Timer), max_size=2)
 
 
 class Seen:
-    """The rule of no-ops.md read a second time, from the history itself."""
+    """The rule of docs/no-ops.md read a second time, from the history itself."""
 
     def __init__(self, history: list[tuple[str, bytes, float]], now: float) -> None:
         self.history, self.now = history, now

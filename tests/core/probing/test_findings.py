@@ -149,7 +149,7 @@ PAIR = ("sshd-says 10 clientaliveinterval 900", "sshd-says 11 clientalivecountma
 NAME = "ClientAliveInterval 900, CountMax 0"
 
 
-# idle-rules.md: who kills at ClientAliveInterval 900 with ClientAliveCountMax 0.
+# docs/idle-rules.md: who kills at ClientAliveInterval 900 with ClientAliveCountMax 0.
 @pytest.mark.parametrize(
     ("software", "kills", "resets", "words"),
     [

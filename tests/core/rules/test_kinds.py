@@ -22,7 +22,7 @@ from keepshell.core.rules.kinds import (
 )
 from keepshell.core.rules.rung import Rung
 
-# idle-rules.md: the lowest rung whose column says "lives" in every row of the kind.
+# docs/idle-rules.md: the lowest rung whose column says "lives" in every row of the kind.
 NEEDS = {
     "client-alive": Rung.WINDOW_CHANGE,
     "dropbear-idle": Rung.WINDOW_CHANGE,
