@@ -6,13 +6,15 @@ The rules it keeps:
 - a timer never fires before its deadline, and never twice for one deadline, however late it is;
 - `next_deadline` and `tick` read the same list of timers;
 - nothing is sent while ssh itself prompts, or while the child is stopped;
-- what is typed for an absent user is the typist's, and never counts as the user's.
+- what is due is the ladder's, what is typed for an absent user the typist's; neither counts as
+  the user's.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from keepshell.core.effects import (
@@ -29,6 +31,9 @@ from keepshell.core.effects import (
 )
 from keepshell.core.ending.evidence import Evidence
 from keepshell.core.idle import IdleClock
+from keepshell.core.noops.choice import Choice, Hold, Timer, WindowChange
+from keepshell.core.noops.ladder import Ladder
+from keepshell.core.noops.silent import Silent
 from keepshell.core.reasons import Reason
 from keepshell.core.record import SessionRecord
 from keepshell.core.rules.policy import Policy
@@ -38,8 +43,8 @@ from keepshell.core.terminal.modes import ModeTracker
 
 if TYPE_CHECKING:
     from keepshell.core.link.silence import Sample, Silence
-    from keepshell.core.noops.ladder import NearLimit
-    from keepshell.core.noops.typist import Typist
+    from keepshell.core.noops.ladder import Held
+    from keepshell.core.terminal.keys import Key
 
 TAIL_SIZE = 1024
 """Bytes of the last output kept to tell what ended the session."""
@@ -51,8 +56,13 @@ SUSPEND_NOTICE = b"^Z [suspend ssh]"
 SUSPEND_WITHIN = 2.0
 SUSPEND_UNSEEN_AFTER = 0.05
 
+NUDGE_ANSWERED_WITHIN = 1.0
+"""Seconds after a window-change in which output is taken for its answer, where there was none in
+as long as NUDGE_QUIET before."""
+NUDGE_QUIET = 5.0
 
-_HELD_IN = {Phase.PROMPTING: Reason.SSH_PROMPTS}
+TypistOf = Callable[..., Silent]
+"""Makes the typist of a session from its `modes`, `keystrokes` and `idle`."""
 
 
 class Session:
@@ -66,15 +76,17 @@ class Session:
         escape_char: int | None = 0x7E,
         notice_shown: bool = True,
         program: str = "ssh",
-        typist: Typist | None = None,
+        typist: TypistOf | None = None,
         link: Silence | None = None,
+        server_alive: bool = False,
     ) -> None:
         """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
 
         `notice_shown` says whether ssh's own messages come through the pty; they do not when the
         user redirected stderr. `program` is the child's name. `typist` is there when a rule is
         known that only input resets, and the user allows to type. `link` is there when the kernel
-        can be asked about the connection.
+        can be asked about the connection. `server_alive` says that ssh itself speaks to a silent
+        host, and that its known rules need no more.
         """
         self.idle = IdleClock(now)
         self.modes = ModeTracker()
@@ -89,12 +101,21 @@ class Session:
         self._policy = policy
         self._notice_shown = notice_shown
         self._program = program
-        self._typist = typist
+        self.sized = True
+        """Whether the terminal has a size; a window-change would tell of it."""
+        self.nudge_answered = False
+        """Whether output has answered a window-change: somebody sees them, and none follows."""
+        self._server_alive = server_alive
+        make = typist or _silent
+        self._typist = make(modes=self.modes, keystrokes=self.keystrokes, idle=self.idle)
+        limits = dict(self._typist.limits)
+        if policy.rung >= Rung.WINDOW_CHANGE:
+            limits[Timer.CONNECTION] = 2 * policy.window_change_interval
+        self._ladder = Ladder(limits, now)
+        self._nudged_at: float | None = None
         self._kept_back = b""
         self._forwarded: int | None = None
         self._stopped = False
-        self._held_at = now
-        self._held: Reason | None = None
         self._suspend_by: float | None = None
         self._tail = b""
 
@@ -104,22 +125,21 @@ class Session:
 
         Then the edge may send them first and tell us afterwards: `user_sent`, `host_shown`.
         """
-        return self._typist is None
+        return self._typist.verbatim
 
     def user_input(self, data: bytes, now: float) -> list[Effect]:
         """Bytes the user typed or pasted."""
-        if self._typist is None:
-            self.user_sent(data, now)
-            return [ToHost(data)]
         effects: list[Effect] = []
+        keys: list[Key] = []
         while data and self.keystrokes.at_line_start and not self.keystrokes.ssh_at_line_start:
+            keys += self.keystrokes.feed(data[:1], now)
             effects += self._unseen_by_ssh(data[:1], now)
             data = data[1:]
         if data:
-            self.keystrokes.feed(data, now)
+            keys += self.keystrokes.feed(data, now)
             effects.append(ToHost(data))
         self._typed(now)
-        return [*self._shown(self._typist.input(self.keystrokes, now)), *_joined(effects)]
+        return [*self._shown(self._typist.input(keys, now)), *_joined(effects)]
 
     def user_sent(self, data: bytes, now: float) -> None:
         """The user's bytes have gone to the child as they were; only where `verbatim`."""
@@ -128,6 +148,7 @@ class Session:
 
     def _typed(self, now: float) -> None:
         """What the keys, which `keystrokes` has read, mean for the clock and for a suspend."""
+        self._nudged_at = None
         reached = self.keystrokes.reached_at == now
         self.idle.user(now, reached=reached)
         if self.link is not None and reached and self.begun:
@@ -137,12 +158,11 @@ class Session:
             self._suspend_by = now + after
 
     def _unseen_by_ssh(self, key: bytes, now: float) -> list[Effect]:
-        """A key at a line start that ssh, because of a no-op, takes for the middle of a line.
+        """A key, read, at a line start that ssh, because of a no-op, takes for a line's middle.
 
         The escape character is kept back, as ssh would; `~.` and `~^Z` are acted on here.
         """
         keys = self.keystrokes
-        keys.feed(key, now)
         if keys.tilde_pending:
             self._kept_back = key
             return []
@@ -158,11 +178,13 @@ class Session:
     def host_output(self, data: bytes, now: float) -> list[Effect]:
         """Bytes the child printed: the host's, or ssh's own."""
         suspends = self.host_shown(data, now)
-        shown = data if self._typist is None else self._typist.output(data, now)
-        return [*self._shown(shown), *suspends]
+        return [*self._shown(self._typist.output(data, now)), *suspends]
 
     def host_shown(self, data: bytes, now: float) -> list[Effect]:
         """The child's bytes are on the user's terminal; by itself only where `verbatim`."""
+        if self._nudged_at is not None:
+            self.nudge_answered = now - self._nudged_at <= NUDGE_ANSWERED_WITHIN
+            self._nudged_at = None
         self.idle.output(now, len(data))
         self.modes.feed(data, now)
         before, self._tail = self._tail, _last(self._tail, data)
@@ -222,29 +244,34 @@ class Session:
     @property
     def no_ops(self) -> int:
         """How often something was typed for the user."""
-        return 0 if self._typist is None else self._typist.sent
+        return self._typist.sent
 
     @property
     def injected(self) -> int:
         """How many bytes that was."""
-        return 0 if self._typist is None else self._typist.sent_bytes
+        return self._typist.sent_bytes
 
     @property
     def rung(self) -> Rung:
         """The highest rung that is in use."""
         if not self.keepalives:
             return min(self._policy.rung, Rung.SERVER_ALIVE)
-        if self._typist is not None:
-            return self._typist.rung
-        return min(self._policy.rung, Rung.WINDOW_CHANGE)
+        return min(self._policy.rung, self._typist.rung)
 
     @property
     def hold(self) -> str | None:
         """Why a keepalive that is due is not sent; None where none is held."""
-        reasons = {self._held} if self._held else set()
-        if self._typist is not None:
-            reasons |= {held.reason for held in self._typist.held.values()}
-        return "; ".join(sorted(reason.text for reason in reasons)) or None
+        return "; ".join(reason.text for reason in self._ladder.reasons) or None
+
+    @property
+    def held(self) -> Mapping[Timer, Held]:
+        """The timers that are not being beaten at the moment, and why."""
+        return self._ladder.held
+
+    @property
+    def withheld_until(self) -> float | None:
+        """When a redraw that is withheld will be shown or dropped; None where none is."""
+        return self._typist.withheld_until()
 
     @property
     def silent_since(self) -> float | None:
@@ -308,72 +335,76 @@ class Session:
         )
 
     def _timers(self) -> Iterator[tuple[float, Callable[[float, Phase], list[Effect]]]]:
-        if self.keepalives and self._policy.rung >= Rung.WINDOW_CHANGE:
-            quiet_since = max(self.idle.quiet_since(), self._held_at)
-            yield quiet_since + self._policy.window_change_interval, self._nudge
         if self._suspend_by is not None:
             yield self._suspend_by, self._suspend
         if self.link is not None and self.link.look_at is not None:
             yield self.link.look_at, self._look
-        if self._typist is not None:
-            withheld_until = self._typist.withheld_until()
-            if withheld_until is not None:
-                yield withheld_until, self._reveal
-            if self.keepalives:
-                yield self._typist.deadline(self.idle, self.keystrokes), self._type
+        if self.withheld_until is not None:
+            yield self.withheld_until, self._reveal
+        if self.keepalives:
+            due_at = self._ladder.next_deadline(self.idle, self.keystrokes.entered_at)
+            if due_at < math.inf:
+                yield due_at, self._keep_alive
 
-    def _nudge(self, now: float, phase: Phase) -> list[Effect]:
-        self._held = Reason.STOPPED if self._stopped else _HELD_IN.get(phase)
-        if self._held:
-            self._held_at = now
-            return [Note("hold", self._held.text)]
-        self.idle.sent(now)
-        self.nudges += 1
-        # Before more goes out is the time to see whether the last was acknowledged.
-        looks = self.link is not None and self.begun
-        return [*([Look()] if looks else []), Nudge(), Note("nudge-sent")]
+    def _keep_alive(self, now: float, phase: Phase) -> list[Effect]:
+        chosen = self._ladder.act(now, lambda timers: self._choose(timers, now, phase))
+        effects: list[Effect] = self._say_near_limits(now)
+        if chosen is None:
+            return [*(Note("hold", reason.text) for reason in self._ladder.reasons), *effects]
+        if isinstance(chosen, WindowChange):
+            if self.idle.output_at is None or now - self.idle.output_at >= NUDGE_QUIET:
+                self._nudged_at = now
+            self.idle.sent(now)
+            self.nudges += 1
+            # Before more goes out is the time to see whether the last was acknowledged.
+            looks = self.link is not None and self.begun
+            return [*effects, *([Look()] if looks else []), Nudge(), Note("nudge-sent")]
+        self._typist.typed(chosen, now)
+        self.idle.sent(now, chosen.rung)
+        self.keystrokes.injected(chosen.data)
+        return [*effects, ToHost(chosen.data), Note("noop-sent", chosen.row)]
+
+    def _choose(self, timers: frozenset[Timer], now: float, phase: Phase) -> Choice:
+        prompting = phase is Phase.PROMPTING
+        if timers != _CONNECTION:
+            return self._typist.choose(
+                timers, now, prompting=prompting, child_stopped=self._stopped
+            )
+        if self._stopped:
+            return Hold(Reason.STOPPED)
+        if prompting:
+            return Hold(Reason.SSH_PROMPTS)
+        return WindowChange() if self._needs_nudge(now) else None
+
+    def _needs_nudge(self, now: float) -> bool:
+        """Whether only a window-change will do: ssh speaks by itself where the host is silent."""
+        if not self.sized or self.nudge_answered:
+            return False
+        output_at = self.idle.output_at
+        printed = output_at is not None and now - output_at < self._policy.window_change_interval
+        return printed or not self._server_alive
 
     def _look(self, _now: float, _phase: Phase) -> list[Effect]:
         return [Look()]
 
     def _reveal(self, now: float, _phase: Phase) -> list[Effect]:
-        assert self._typist is not None
         return self._shown(self._typist.reveal(now))
 
     def _shown(self, data: bytes) -> list[Effect]:
         """What the typist shows of the output, and what has become of the redraw it withheld."""
-        outcome = "" if self._typist is None else self._typist.redraw()
+        outcome = self._typist.redraw()
         return [*_to_user(data), *([Note(f"redraw-{outcome}")] if outcome else [])]
 
-    def _type(self, now: float, phase: Phase) -> list[Effect]:
-        from keepshell.core.noops.typist import Seen  # loaded already: whoever types has it
-
-        assert self._typist is not None
-        seen = Seen(
-            modes=self.modes,
-            keystrokes=self.keystrokes,
-            idle=self.idle,
-            prompting=phase is Phase.PROMPTING,
-            child_stopped=self._stopped,
-        )
-        typed = self._typist.type(now, seen)
-        effects: list[Effect] = [Note("hold", reason.text) for reason in typed.holds]
-        effects += self._say_near_limits(typed.near_limits)
-        if typed.to_host:
-            self.idle.sent(now, typed.rung)
-            self.keystrokes.injected(typed.to_host)
-            effects += [ToHost(typed.to_host), Note("noop-sent", typed.row)]
-        return effects
-
-    def _say_near_limits(self, nears: Sequence[NearLimit]) -> list[Effect]:
+    def _say_near_limits(self, now: float) -> list[Effect]:
         """In the trace, and as one notification of the terminal's (OSC 9) where the user wishes."""
+        nears = self._ladder.near_limits(now)
         effects: list[Effect] = [
             Note("near-limit", f"{near.timer.value}: {near.reason.text}") for near in nears
         ]
         if nears and self._policy.warn and not self.modes.snapshot().half_sequence:
-            rules = " or ".join(near.timer.value for near in nears)
+            timers = " or ".join(near.timer.value for near in nears)
             reasons = "; ".join(sorted({near.reason.text for near in nears}))
-            text = f"keepshell: {rules} may end this session: {reasons}"
+            text = f"keepshell: {timers} may end this session: {reasons}"
             effects.append(ToUser(b"\x1b]9;" + text.encode("ascii", "replace") + b"\x07"))
         return effects
 
@@ -382,6 +413,13 @@ class Session:
         # With ssh's messages on the pty, no notice in time means that ssh did not suspend: a mux
         # client, or a `~^Z` that was no escape to it.
         return [] if self._notice_shown else [Suspend()]
+
+
+_CONNECTION = frozenset((Timer.CONNECTION,))
+
+
+def _silent(**_streams: object) -> Silent:
+    return Silent()
 
 
 def _to_user(data: bytes) -> list[Effect]:

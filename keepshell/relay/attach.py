@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keepshell.core.ending.endings import Ending
-    from keepshell.core.noops.typist import Typist
     from keepshell.core.rules.kinds import Rule
     from keepshell.core.rules.policy import Policy
-    from keepshell.core.session import Session
+    from keepshell.core.session import Session, TypistOf
     from keepshell.job import Job
 
 
@@ -48,22 +47,20 @@ class Attached:
         known = memory.Memory(job)
         now = wakeups.clock()
         policy = known.recall()
-        typist = _typist(policy, known.plan.to_type_for, now)
         session = Session(
             policy,
             now,
             escape_char=job.escape_char,
             notice_shown=self._notice_shown,
             program=job.program,
-            typist=typist,
+            typist=_typist(policy, known.plan.to_type_for),
             link=Silence() if job.is_ssh else None,
         )
         shown = live.LiveFile(job, known.host, policy)
 
         def watch(now: float) -> None:
             shown.write(session.record(now))
-            if typist is not None:
-                known.note_holds(typist.held, now)
+            known.note_holds(session.held, now)
 
         with contextlib.closing(shown):
             ending, status, now = self._relay(session, watch)
@@ -122,15 +119,17 @@ def _ending(session: Session, now: float, status: int) -> Ending:
     )
 
 
-def _typist(policy: Policy, rules: Sequence[Rule], now: float) -> Typist | None:
+def _typist(policy: Policy, rules: Sequence[Rule]) -> TypistOf | None:
     """Only where something may be typed: the bulk of sessions has no use for its modules."""
     if not (rules or policy.rules or policy.idle_limit or policy.no_op == "always"):
         return None
+    from functools import partial
+
     from keepshell.core.noops import typist
 
     limits = typist.limits(policy, rules)
     allowed = typist.Allowed(xon=policy.xon, empty_line=policy.may_enter)
-    return typist.Typist(limits, allowed, now) if limits else None
+    return partial(typist.Typist, limits, allowed) if limits else None
 
 
 def explain(ending: Ending, advice: str = "") -> None:

@@ -22,7 +22,8 @@ from keepshell.text.say import say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from keepshell.core.ending.endings import Ending
-    from keepshell.core.noops import ladder, table
+    from keepshell.core.noops.choice import Timer
+    from keepshell.core.noops.ladder import Held
     from keepshell.core.record import SessionRecord
     from keepshell.job import Job
     from keepshell.ssh.host_name import NameLookup
@@ -67,8 +68,8 @@ class Memory:
 
         return State.of(self._job.env).rules(self.host)
 
-    def note_holds(self, held: Mapping[table.Timer, ladder.Held], now: float) -> None:
-        """What the typist holds at `now`; ssh's own last words will have it forget.
+    def note_holds(self, held: Mapping[Timer, Held], now: float) -> None:
+        """What is held at `now`; ssh's own last words will have it forget.
 
         At its end ssh has the terminal as if it prompted: that was not what held all the time.
         """

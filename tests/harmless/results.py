@@ -6,7 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from keepshell.core.noops.table import ROWS, Timer
+from keepshell.core.noops.choice import Timer
+from keepshell.core.noops.table import ROWS
 from tests.harmless.runs import Result
 
 PATH = "KEEPSHELL_TEST_HARMLESS"
@@ -25,7 +26,7 @@ def record(result: Result) -> None:
             "state": result.case.state,
             "decision": result.decision,
             "sent": dict(result.sent),
-            "held": {rule.value: sorted(reasons) for rule, reasons in result.held.items()},
+            "held": {timer.value: sorted(reasons) for timer, reasons in result.held.items()},
             "atime_reset": result.atime_reset,
             "differences": result.differences,
         }

@@ -8,6 +8,7 @@ forward by more than the limits allow: a user who was away, while the program di
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -21,11 +22,12 @@ from functools import partial
 from pathlib import Path
 
 from keepshell.core.effects import Effect, Note, Phase, ToHost, ToUser
-from keepshell.core.noops.table import ROWS, Row, Timer
+from keepshell.core.noops.choice import Timer
+from keepshell.core.noops.table import ROWS, Row
 from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
-from keepshell.core.session import Session
+from keepshell.core.session import Session, TypistOf
 from tests.harmless.case import CURSOR, EDITS, END, Case, Step
 from tests.support.processes import Rest, end, reap, with_home
 from tests.support.screen import Screen
@@ -70,8 +72,8 @@ class Result:
 class Run:
     """One of the two runs."""
 
-    def __init__(self, case: Case, directory: Path, typist: Typist | None) -> None:
-        self._case, self._typist = case, typist
+    def __init__(self, case: Case, directory: Path, typist: TypistOf | None) -> None:
+        self._case = case
         self.work, self.home = directory / "work", directory / "home"
         _write_files(case, self.work, self.home)
         self._ahead = 0.0
@@ -105,10 +107,13 @@ class Run:
             self._perform(self.session.host_output(data, self._now()))
             for query in _QUERIES.finditer(data):
                 self.type(self._answer(query))
-        if self._typist is not None:
-            until = self._typist.withheld_until()
-            if until is not None and until <= self._now():
-                self._perform(self.session.tick(self._now(), Phase.IN_SESSION))
+        if self.withholds(self._now()):
+            self._perform(self.session.tick(self._now(), Phase.IN_SESSION))
+
+    def withholds(self, until: float = math.inf) -> bool:
+        """Whether a redraw is withheld that is to be decided by then."""
+        at = self.session.withheld_until
+        return at is not None and at <= until
 
     def _answer(self, query: re.Match[bytes]) -> bytes:
         if query["cursor"]:
@@ -232,7 +237,7 @@ def run(case: Case, rows: tuple[Row, ...] = ROWS) -> Result:
     result = Result(case)
     limits = dict.fromkeys((*_RULES, Timer.TMOUT), LIMIT)
     allowed = Allowed(xon=case.xon, empty_line=case.empty_line)
-    typist = Typist(limits, allowed, time.monotonic(), rows=rows)
+    typist = partial(Typist, limits, allowed, rows=rows)
     with place() as directory, ExitStack() as closing:
         runs = []
         for name, whose in (("control", None), ("treated", typist)):
@@ -240,7 +245,7 @@ def run(case: Case, rows: tuple[Row, ...] = ROWS) -> Result:
             closing.callback(runs[-1].close)
         control, treated = runs
         walk(case.reach, runs)
-        _force_decisions(runs, typist, result)
+        _force_decisions(runs, result)
         _compare(control, treated, "after the no-ops", result)
         try:
             walk(case.finish, runs)
@@ -281,7 +286,7 @@ def _described(runs: list[Run], text: str) -> str:
     return f"{text!r}\n" + "\n".join(each.describe() for each in runs)
 
 
-def _force_decisions(runs: list[Run], typist: Typist, result: Result) -> None:
+def _force_decisions(runs: list[Run], result: Result) -> None:
     _, treated = runs
     started_at = time.monotonic() + FIRST_AFTER
     _follow_until(started_at, runs)
@@ -289,10 +294,10 @@ def _force_decisions(runs: list[Run], typist: Typist, result: Result) -> None:
     for number in range(DECISIONS):
         _follow_until(started_at + number * AGAIN_AFTER, runs)
         treated.force()
-        for rule, held in typist.held.items():
-            result.held.setdefault(rule, set()).add(held.reason.text)
+        for timer, held in treated.session.held.items():
+            result.held.setdefault(timer, set()).add(held.reason.text)
     _follow_until(time.monotonic() + AGAIN_AFTER, runs)
-    while typist.withheld_until() is not None:
+    while treated.withholds():
         _follow_until(time.monotonic() + _POLL_EVERY, runs)
     result.atime_reset = treated.atime_reset
     for note, count in treated.notes.items():

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keepshell.core.effects import Phase, ToHost
-from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON, Timer
+from keepshell.core.noops.choice import Timer
+from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, FOCUS_OUT, XON
 from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
@@ -49,6 +51,7 @@ _KEYS = (
     b"~",
     b"\t",
 )
+_CLOSING = b"\x15\x03\x04\x0b\x17\x0c\x07\x1a\x08\x7fABCDFH"  # and the ends of arrows
 _READ = frozenset((Timer.TTY_IDLE, Timer.CHANNEL_TIMEOUT))
 _HARMLESS = {
     FOCUS_IN: _READ,
@@ -65,15 +68,17 @@ class _Streams:
     def __init__(self, allowed: Allowed) -> None:
         limits = dict.fromkeys((Timer.TTY_IDLE, Timer.CHANNEL_TIMEOUT, Timer.TMOUT), LIMIT)
         self._session = Session(
-            Policy(rung=Rung.SERVER_ALIVE), 0.0, typist=Typist(limits, allowed, 0.0)
+            Policy(rung=Rung.SERVER_ALIVE), 0.0, typist=partial(Typist, limits, allowed)
         )
         self.now = 0.0
         self.shown, self.typed = b"", b""
-        self.shown_at = self.typed_at = -100.0
+        self.shown_at = self.typed_at = self.asked_at = -100.0
         self.sent: list[tuple[float, bytes]] = []
 
     def show(self, data: bytes) -> None:
         self.shown, self.shown_at = self.shown + data, self.now
+        if b"\x1b[?2004h" in data:
+            self.asked_at = self.now
         self._session.host_output(data, self.now)
 
     def type(self, data: bytes) -> None:
@@ -93,17 +98,17 @@ class _Streams:
     def _judge(self, data: bytes) -> None:
         line = re.split(rb"[\r\n]", self.typed)[-1]
         keys = re.sub(rb"\x1b\[(?:[IO]|[?>]?[0-9;]*[Rc])", b"", line)
-        assert self.now - self.shown_at >= 1.0
+        assert self.now - self.shown_at >= 1.0 or self._on(7727)
         assert not self.typed.rfind(b"\x1b[200~") > self.typed.rfind(b"\x1b[201~")
         assert not self.typed.rfind(b"\x13") > self.typed.rfind(b"\x11")
         if data == EMPTY_PASTE:
-            assert not keys
+            assert not keys or keys[-1] in _CLOSING or self.asked_at > self.typed_at
             assert self._on(2004)
             assert not self._on(1049)
         elif data in (FOCUS_IN, FOCUS_OUT):
             assert self._on(1049)
             assert self._on(1004) or self._on(7727)
-            assert keys[-1:] not in (b"\x02", b"\x16")
+            assert keys[-1:] not in (b"\x02", b"\x16") or self.shown_at > self.typed_at
         elif data == XON:
             assert not any(self._on(mode) for mode in (1000, 1004, 1049, 2004, 7727))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from keepshell.core.ending.endings import Ending, Kind
-from keepshell.core.noops import ladder, table
+from keepshell.core.noops import ladder
+from keepshell.core.noops.choice import Timer
 from keepshell.core.reasons import Reason
 from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.policy import Policy
@@ -82,11 +83,11 @@ def test_a_no_op_that_was_held_is_not_promised(said: list[str], writable: bool) 
     known = memory.Memory(job())
     known.recall()
     held = ladder.Held(Reason.NOTHING_HARMLESS, 1500.0)
-    known.note_holds({table.Timer.CHANNEL_TIMEOUT: held}, 1890.0)
+    known.note_holds({Timer.CHANNEL_TIMEOUT: held}, 1890.0)
     known.note_holds({}, 1895.0)
     # ssh has left raw mode, and not yet ended.
     prompts = ladder.Held(Reason.SSH_PROMPTS, 1899.9)
-    known.note_holds({table.Timer.CHANNEL_TIMEOUT: prompts}, 1899.9)
+    known.note_holds({Timer.CHANNEL_TIMEOUT: prompts}, 1899.9)
     if not writable:
         Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db").write_text("damaged")
     assert ended(known) == (
@@ -101,7 +102,7 @@ def test_a_hold_of_nothing_but_sshs_own_prompt_is_told(said: list[str]) -> None:
     known = memory.Memory(job())
     known.recall()
     prompts = ladder.Held(Reason.SSH_PROMPTS, 1500.0)
-    known.note_holds({table.Timer.CHANNEL_TIMEOUT: prompts}, 1890.0)
+    known.note_holds({Timer.CHANNEL_TIMEOUT: prompts}, 1890.0)
     assert f"held ({Reason.SSH_PROMPTS.text})" in ended(known)
 
 

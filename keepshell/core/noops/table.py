@@ -6,8 +6,8 @@ with one unmet it holds, and no later row is asked. The first row sends nothing,
 Where no row applies, nothing is sent.
 
 The states are what the program on the screen has declared by turning modes on, never a guess from
-its name. The measurements are in docs/no-ops.md (290 states of 60 programs); what each input
-resets, in docs/idle-rules.md.
+its name; the requirements demand proof that it still lives, or that the row is a prompt with
+nothing typed (docs/no-ops.md). What each input resets: docs/idle-rules.md.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
+from keepshell.core.noops.choice import EmptyLine, Hold, Noop, Timer
+from keepshell.core.noops.life import FOCUS, TMUX, declared_together
+from keepshell.core.noops.prompts import Sight
 from keepshell.core.reasons import Reason
-from keepshell.core.terminal.keystrokes import Keystrokes, Line
+from keepshell.core.terminal.keystrokes import Keys
 from keepshell.core.terminal.modes import Modes
-from keepshell.core.terminal.prompt import Place, Sight
 
 FOCUS_IN, FOCUS_OUT = b"\x1b[I", b"\x1b[O"
 EMPTY_PASTE = b"\x1b[200~\x1b[201~"
@@ -31,49 +32,8 @@ ENTER = b"\r"
 TYPED_BEFORE = 2.0  # seconds since the user's last key
 OUTPUT_BEFORE = 1.0  # seconds since the last output
 BINARY_BEFORE = 60.0  # seconds; a waiting XMODEM or ZMODEM end repeats itself every 10 s
-STALE_AFTER = 1.0  # seconds from ?1004h; a later ?2004 h or l is a shell's, and the program dead
 
-_TMUX = 7727  # mintty's application escape key, which tmux turns on in every terminal
 _MOUSE_AND_FOCUS = range(1000, 1005)
-
-
-class Timer(Enum):
-    """An idle timer that only input can reset; the value is the kind of rule that it usually is."""
-
-    CHANNEL_TIMEOUT = "channel-timeout"
-    LOGIND = "logind"
-    TTY_IDLE = "tty-idle"
-    ZSH_TMOUT = "zsh-tmout"
-    TMUX_LOCK = "tmux-lock"
-    TMOUT = "tmout"  # TMOUT of bash and ksh, autologout of tcsh
-
-
-class Keys(NamedTuple):
-    """What the table reads of the user's input; the fields are those of `Keystrokes`."""
-
-    line: Line = Line.NOTHING
-    typed_at: float | None = None
-    entered_at: float | None = None
-    half_sequence: bool = False  # ESC alone is none: it is the Esc key by the time it counts
-    paste_open: bool = False
-    tilde_pending: bool = False
-    stopped: bool = False
-    after_control: bool = False
-    last_focus: bytes | None = None
-
-    @classmethod
-    def of(cls, keystrokes: Keystrokes) -> Keys:
-        return cls(
-            line=keystrokes.line,
-            typed_at=keystrokes.typed_at,
-            entered_at=keystrokes.entered_at,
-            half_sequence=keystrokes.half_sequence and not keystrokes.escape_alone,
-            paste_open=keystrokes.paste_open,
-            tilde_pending=keystrokes.tilde_pending,
-            stopped=keystrokes.stopped,
-            after_control=keystrokes.after_control,
-            last_focus=keystrokes.last_focus,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +41,7 @@ class Situation:
     """Everything the table reads, at one moment; times are monotonic seconds.
 
     `timers` are those to be beaten now. `reply_pending`: an Enter was sent and its `Withholding` is
-    not over. `drawn` and `back` are those of `PromptMemory`. `xon` and `empty_line` are what the
-    user allows.
+    not over. `xon` and `empty_line` are what the user allows.
     """
 
     now: float
@@ -90,8 +49,14 @@ class Situation:
     keys: Keys
     sight: Sight
     output_at: float | None
-    drawn: bool = False
-    back: bool = False
+    alive: bool = False
+    """The program that asked for reports still lives (`Life`)."""
+    prefix: bool = False
+    """A prefix of tmux's may be pending (`Prefix`)."""
+    overlay: bool = False
+    """An overlay of tmux's may be open (`Prefix`)."""
+    literal: bool = False
+    """The next input may be inserted as it is (`Literal`)."""
     timers: frozenset[Timer]
     prompting: bool = False
     child_stopped: bool = False
@@ -124,6 +89,7 @@ class Row:
     state: tuple[State, ...] = ()
     requires: tuple[Requirement, ...]
     sends: bytes = b""
+    repeats: bool = False  # what the terminal reported last, if it did; else it sends `sends`
     redraws: bool = False  # the reply is a prompt, to be withheld
     resets: frozenset[Timer]
     proof: tuple[str, ...]
@@ -132,42 +98,15 @@ class Row:
         return situation.timers <= self.resets and all(s.fits(situation) for s in self.state)
 
 
-class Noop(NamedTuple):
-    """Input that does nothing; to be sent in one write."""
-
-    data: bytes
-    row: str
-    resets: frozenset[Timer]
-
-
-class EmptyLine(NamedTuple):
-    """Enter; its reply goes through a `Withholding`."""
-
-    data: bytes
-    row: str
-    resets: frozenset[Timer]
-
-
-class Hold(NamedTuple):
-    """Nothing is sent now, and why."""
-
-    reason: Reason
-
-
 def _seconds_since(time: float | None, now: float) -> float:
     return math.inf if time is None else now - time
 
 
-def _fresh_prompt(s: Situation) -> bool:
-    """?2004h came after the user's last Enter."""
-    shown_at, entered_at = s.modes[2004].set_at, s.keys.entered_at
-    return shown_at is not None and (entered_at is None or shown_at > entered_at)
-
-
-def _focus_is_wanted(s: Situation) -> bool:
-    """No shell has spoken since the program asked for focus reports: it has not died."""
-    asked_at, shell_at = s.modes[1004].set_at, s.modes[2004].changed_at
-    return asked_at is not None and (shell_at is None or shell_at <= asked_at + STALE_AFTER)
+def _last_report(s: Situation) -> bytes | None:
+    """What the terminal has said of its focus since it was asked."""
+    asked_at, said_at = s.modes[FOCUS].set_at, s.keys.focus_at
+    said = asked_at is not None and said_at is not None and said_at >= asked_at
+    return s.keys.last_focus if said else None
 
 
 def _not_emacs(s: Situation) -> bool:
@@ -180,16 +119,8 @@ def _text_since_enter(s: Situation) -> bool:
     return binary_at is None or (entered_at is not None and binary_at < entered_at)
 
 
-def _paste_as_at_login(s: Situation) -> bool:
-    """A shell that turns ?2004 on for its prompt has done so since Enter; another never does."""
-    on = s.modes[2004].on
-    if s.sight.pastes not in (None, on):
-        return False
-    return not on or _fresh_prompt(s)
-
-
 _FULL_SCREEN = State("?1049", lambda s: s.modes.alternate_screen)
-_FOCUS = State("?1004", lambda s: s.modes[1004].on)
+_FOCUS = State("?1004", lambda s: s.modes[FOCUS].on)
 
 _READY = (
     Requirement("in session", lambda s: not s.prompting, Reason.SSH_PROMPTS),
@@ -237,43 +168,33 @@ _NOT_EMACS = Requirement(
     _not_emacs,
     Reason.FOCUS_IS_KEYS,
 )
-_NOT_STALE = Requirement(
-    "focus reports wanted",
-    _focus_is_wanted,
-    Reason.FOCUS_STALE,
-)
-_NOTHING_TYPED = Requirement(
-    "nothing typed", lambda s: s.keys.line is Line.NOTHING, Reason.LINE_TYPED
+_ALIVE = Requirement(
+    "alive",
+    lambda s: s.alive,
+    Reason.ENDED,
 )
 _NO_LITERAL = Requirement(
-    "no control key",
-    lambda s: not s.keys.after_control,
+    "no literal pending",
+    lambda s: not s.literal,
     Reason.LITERAL,
 )
-_NOT_BACK = Requirement(
-    "login prompt not back",
-    lambda s: s.sight.place is not Place.LOGIN,
-    Reason.PROMPT_BACK,
+_ECHOES = Requirement(
+    "echo seen",
+    lambda s: s.sight.echoes,
+    Reason.NOT_SHOWN,
 )
-_PASTE_NOT_STALE = Requirement(
-    "pastes wanted",
-    lambda s: s.sight.place is not Place.LOGIN or s.sight.pastes is not False,
-    _NOT_BACK.otherwise,
-)
-_NOT_DRAWN = Requirement(
-    "a line, not a screen",
-    lambda s: not s.drawn,
-    Reason.DRAWN,
-)
-_FOCUS_REQUIRES = (_NOT_EMACS, _NOT_STALE, _NOT_BACK, _NO_LITERAL)
-_FOCUS_PROOF = (
-    "test_focus_is_repeated_as_the_terminal_reported_it",
-    "test_full_screen_without_focus_reports_and_focus_without_full_screen",
-    "test_emacs",
-    "test_stale_focus",
-    "test_modes_left_on_at_a_prompt_that_turns_none_on",
-    "test_focus_after_a_key_that_makes_the_next_one_a_literal",
-)
+_NO_LINE_BEGUN = Requirement("no line begun", lambda s: not s.sight.begun, Reason.LINE_TYPED)
+
+
+def _together(*requests: int) -> Requirement:
+    return Requirement(
+        "declared together",
+        lambda s: declared_together(s.modes, *requests),
+        Reason.OTHER_SCREEN,
+    )
+
+
+_INPUT = frozenset(Timer) - {Timer.CONNECTION}
 _TTY = frozenset({Timer.CHANNEL_TIMEOUT, Timer.LOGIND, Timer.TTY_IDLE, Timer.TMUX_LOCK})
 
 ROWS = (
@@ -281,51 +202,62 @@ ROWS = (
         name="ready",
         why="it sends nothing",
         requires=_READY,
-        resets=frozenset(Timer),
+        resets=_INPUT,
         proof=("test_ready_holds_whatever_is_on_the_screen",),
     ),
     Row(
         name="tmux",
-        why="tmux 3.3a swallows focus reports in every pane state, unless a prefix is pending",
-        state=(_FULL_SCREEN, State("?7727", lambda s: s.modes[_TMUX].on)),
+        why="tmux 3.3a swallows focus reports in every pane state, unless a key is pending",
+        state=(_FULL_SCREEN, State("?7727", lambda s: s.modes[TMUX].on)),
         requires=(
+            _together(TMUX, FOCUS),
+            _ALIVE,
             Requirement(
-                "no control key",
-                lambda s: not s.keys.after_control,
+                "no prefix pending",
+                lambda s: not s.prefix,
                 Reason.PREFIX,
             ),
-            Requirement("login prompt not back", lambda s: not s.back, _NOT_BACK.otherwise),
+            Requirement(
+                "no overlay",
+                lambda s: not s.overlay,
+                Reason.OVERLAY,
+            ),
+            _NO_LITERAL,
         ),
         sends=FOCUS_IN,
+        repeats=True,
         resets=_TTY,
         proof=(
             "test_tmux",
             "test_tmux_that_died",
-            "test_tmux_with_a_prefix_perhaps_pending",
+            "test_tmux_with_a_key_pending",
             "test_tmuxs_mode_without_its_screen_counts_for_nothing",
         ),
     ),
     Row(
-        name="focus-out",
+        name="focus",
         why="the program asked for this report, and has had the same one before",
-        state=(
-            _FULL_SCREEN,
-            _FOCUS,
-            State("reported focus-out last", lambda s: s.keys.last_focus == FOCUS_OUT),
-        ),
-        requires=_FOCUS_REQUIRES,
-        sends=FOCUS_OUT,
-        resets=_TTY,
-        proof=_FOCUS_PROOF,
-    ),
-    Row(
-        name="focus-in",
-        why="the program asked for this report, and takes it as nothing typed",
         state=(_FULL_SCREEN, _FOCUS),
-        requires=_FOCUS_REQUIRES,
+        requires=(
+            Requirement(
+                "not emacs-like",
+                _not_emacs,
+                Reason.FOCUS_IS_KEYS,
+            ),
+            _together(FOCUS),
+            _ALIVE,
+            _NO_LITERAL,
+        ),
         sends=FOCUS_IN,
+        repeats=True,
         resets=_TTY,
-        proof=_FOCUS_PROOF,
+        proof=(
+            "test_focus_is_repeated_as_the_terminal_reported_it",
+            "test_full_screen_without_focus_reports_and_focus_without_full_screen",
+            "test_emacs",
+            "test_a_dead_program_gets_no_report",
+            "test_focus_after_a_key_that_makes_the_next_one_a_literal",
+        ),
     ),
     Row(
         name="empty-paste",
@@ -337,18 +269,17 @@ ROWS = (
             State("no kitty flags", lambda s: s.modes.kitty_flags == 0),
         ),
         requires=(
-            Requirement("fresh prompt", _fresh_prompt, Reason.NO_PROMPT),
-            _NOTHING_TYPED,
-            _PASTE_NOT_STALE,
-            _NOT_DRAWN,
+            _ECHOES,
+            _NO_LINE_BEGUN,
+            Requirement(
+                "at a prompt",
+                lambda s: s.sight.empty,
+                Reason.NOT_PROVEN,
+            ),
         ),
         sends=EMPTY_PASTE,
         resets=_TTY | {Timer.ZSH_TMOUT},
-        proof=(
-            "test_empty_paste",
-            "test_modes_left_on_at_a_prompt_that_turns_none_on",
-            "test_empty_paste_into_a_whole_screen",
-        ),
+        proof=("test_empty_paste", "test_a_line_that_is_no_proven_prompt"),
     ),
     Row(
         name="xon",
@@ -363,6 +294,11 @@ ROWS = (
                 "output printable",
                 _text_since_enter,
                 Reason.BINARY_SINCE_ENTER,
+            ),
+            Requirement(
+                "a line, not a screen",
+                lambda s: not s.sight.addressed,
+                Reason.ADDRESSED,
             ),
         ),
         sends=XON,
@@ -384,12 +320,6 @@ ROWS = (
                 lambda s: not s.modes.alternate_screen,
                 Reason.FULL_SCREEN,
             ),
-            _NOTHING_TYPED,
-            Requirement(
-                "?2004 as at login",
-                _paste_as_at_login,
-                Reason.NO_SHELL_PROMPT,
-            ),
             Requirement(
                 "no mismatch",
                 lambda s: not s.sight.mismatched,
@@ -397,18 +327,20 @@ ROWS = (
             ),
             Requirement(
                 "prompt known",
-                lambda s: s.sight.place is not Place.UNKNOWN,
+                lambda s: s.sight.known,
                 Reason.NO_LOGIN_PROMPT,
             ),
+            _ECHOES,
+            _NO_LINE_BEGUN,
             Requirement(
                 "at the prompt",
-                lambda s: bool(s.sight.prompts),
+                lambda s: s.sight.login and bool(s.sight.drawn),
                 Reason.NOT_AT_PROMPT,
             ),
         ),
         sends=ENTER,
         redraws=True,
-        resets=frozenset(Timer),
+        resets=_INPUT,
         proof=("test_empty_line", "test_a_captured_reply_is_hidden_however_it_is_cut"),
     ),
 )
@@ -424,5 +356,6 @@ def choose(situation: Situation, rows: tuple[Row, ...] = ROWS) -> Noop | EmptyLi
                 return Hold(requirement.otherwise)
         if row.sends:
             kind = EmptyLine if row.redraws else Noop
-            return kind(row.sends, row.name, row.resets)
+            data = (_last_report(situation) if row.repeats else None) or row.sends
+            return kind(data, row.name, row.resets)
     return Hold(Reason.NOTHING_HARMLESS)

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from typing import NamedTuple
+
+from keepshell.core.terminal.keys import Key, Kind
 
 ESCAPE_ALONE_AFTER = 0.1  # seconds; a terminal writes a key's bytes at once, as vim's ttimeoutlen
 
@@ -29,7 +32,6 @@ _ESC = b"\x1b"
 _PASTE_END = b"\x1b[201~"
 _PRINTABLE = bytes({*range(0x20, 0x100)} - {0x7F})
 _EDITING = b"\x7f\x08\x01\x02\x05\x06\x0b\x15\x17"  # erase, ^A ^B ^E ^F ^K ^U ^W
-_HARMLESS_CONTROLS = b"\r\n\t\x1b\x08"
 _STOP, _START = 0x13, 0x11
 
 # Reports the terminal sends by itself or when the host asks: no key begins with ?, > or =. A cursor
@@ -58,10 +60,32 @@ _LINE_AFTER = {
     "control": Line.UNSAFE,
     "key": Line.UNSAFE,
 }
+_CONTROL = re.compile(
+    rb"\x1b\[(?:27;(?P<mods>[0-9]+);(?P<code>[0-9]+)~"
+    rb"|(?P<key>[0-9]+)(?::[0-9]*)*;(?P<with>[0-9]+)(?::(?P<event>[0-9]+))?(?:;[0-9:]*)?u)"
+)
+_CTRL, _LOCKS, _RELEASED = 4, 64 | 128, b"3"
+_KINDS = {"mouse": Kind.MOUSE, "editing": Kind.EDITING, "control": Kind.OTHER, "key": Kind.OTHER}
+_KEYS = re.compile(rb"(?P<control>[\x00-\x1f\x7f])|[^\x00-\x1f\x7f]+")
 
 # The escapes after which ssh still stands at the start of a line; all else that follows the escape
 # character is sent on and ends the start of the line unless it is CR or LF (OpenSSH 9.2).
 _COMMANDS = b".\x1aBCRVv#&?"
+
+
+class Keys(NamedTuple):
+    """What was typed, at one moment; times are monotonic seconds."""
+
+    line: Line = Line.NOTHING
+    typed_at: float | None = None
+    entered_at: float | None = None
+    half_sequence: bool = False
+    """Esc alone is none: it is the Esc key by the time it counts."""
+    paste_open: bool = False
+    tilde_pending: bool = False
+    stopped: bool = False
+    last_focus: bytes | None = None
+    focus_at: float | None = None
 
 
 class Keystrokes:
@@ -73,9 +97,9 @@ class Keystrokes:
     at_line_start: what ssh would think had it seen the user's bytes alone.
     tilde_pending: the escape character was typed there, and the next byte decides.
     paste_open: between the marks of a bracketed paste.
-    after_control: the last key was Ctrl with a letter, so a prefix may be pending; CR, LF, Tab, Esc
-    and BS don't count. stopped_at: when ^S was typed, None after ^Q.
-    last_focus: the last focus report of the user's terminal, `ESC [ I` or `ESC [ O`.
+    stopped_at: when ^S was typed, None after ^Q.
+    last_focus, focus_at: the last focus report of the user's terminal, `ESC [ I` or `ESC [ O`, and
+    when it came.
     """
 
     def __init__(self, escape_char: int | None = 0x7E) -> None:
@@ -94,9 +118,10 @@ class Keystrokes:
         self.at_line_start = True  # clientloop.c: last_was_cr = 1
         self.tilde_pending = False
         self.paste_open = False
-        self.after_control = False
         self.stopped_at: float | None = None
         self.last_focus: bytes | None = None
+        self.focus_at: float | None = None
+        self._keys: list[Key] = []
 
     @property
     def line(self) -> Line:
@@ -134,6 +159,20 @@ class Keystrokes:
         """Whether ssh itself would recognise an escape now."""
         return self.at_line_start and not self._ssh_lost_line
 
+    def snapshot(self) -> Keys:
+        """The state now; later input doesn't change what was answered."""
+        return Keys(
+            line=self.line,
+            typed_at=self.typed_at,
+            entered_at=self.entered_at,
+            half_sequence=self.half_sequence and not self.escape_alone,
+            paste_open=self.paste_open,
+            tilde_pending=self.tilde_pending,
+            stopped=self.stopped,
+            last_focus=self.last_focus,
+            focus_at=self.focus_at,
+        )
+
     def injected(self, data: bytes) -> None:
         """Input that was not the user's has been sent: ssh's line start is what its end makes it.
 
@@ -141,13 +180,15 @@ class Keystrokes:
         """
         self._ssh_lost_line = not data.endswith((b"\r", b"\n"))
 
-    def feed(self, data: bytes, now: float) -> None:
-        """Takes the user's next bytes, read at `now` (monotonic seconds)."""
-        if not data:
-            return
+    def feed(self, data: bytes, now: float) -> list[Key]:
+        """Takes the user's next bytes, read at `now` (monotonic seconds); answers with the keys.
+
+        A sequence counts when it is complete. Esc at the end counts at once: its answer may come
+        before it is known to be no sequence. What ssh keeps for itself is no key.
+        """
         data = self._past_ssh(data, now)
         if not data:
-            return
+            return []
         self.reached_at = now
         stop, start = data.rfind(_STOP), data.rfind(_START)
         if stop != start:
@@ -158,6 +199,10 @@ class Keystrokes:
         at = 0
         while at < len(data):
             at = self._pasted(data, at, now) if self.paste_open else self._typed(data, at, now)
+        if self.escape_alone:
+            self._keys.append(Key(Kind.CONTROL, _ESC))
+        keys, self._keys = self._keys, []
+        return keys
 
     def _past_ssh(self, data: bytes, now: float) -> bytes:
         """What goes on to the host: as process_escapes does, with a search instead of its loop."""
@@ -206,7 +251,8 @@ class Keystrokes:
     def _give_up_pending(self) -> None:
         """What was pending are keys: nothing that takes this long is one sequence."""
         self._type(Line.UNSAFE, self._pending_at)
-        self.after_control = False
+        if not self.escape_alone:
+            self._keys.append(Key(Kind.OTHER, self._pending))
         self._pending = b""
 
     def _type(self, line: Line, now: float) -> None:
@@ -221,6 +267,7 @@ class Keystrokes:
             self._pending, self._pending_at = _PASTE_END[:kept], now
             if len(data) - kept > at:
                 self._type(Line.EDITED, now)
+                self._keys.append(Key(Kind.PASTE, b""))
             return len(data)
         self._type(Line.EDITED if end > at else self._line, now)
         self.paste_open = False
@@ -245,7 +292,7 @@ class Keystrokes:
             return len(data)
         # ESC and a key that begins no sequence: Alt, or Esc and the key in quick succession.
         self._type(Line.UNSAFE, now)
-        self.after_control = _is_control(data[at + 1])
+        self._keys.append(Key(Kind.OTHER, data[at : at + 2]))
         return at + 1 if data[at + 1] == _ESC[0] else at + 2
 
     def _text(self, text: bytes, now: float) -> None:
@@ -253,24 +300,33 @@ class Keystrokes:
         if entered:
             self._line, self.entered_at = Line.NOTHING, now
         self._type(_line_of(text[entered:]), now)
-        self.after_control = _is_control(text[-1])
+        for key in _KEYS.finditer(text):
+            self._keys.append(Key(Kind.CONTROL if key["control"] else Kind.TEXT, key[0]))
 
     def _sequence(self, match: re.Match[bytes], now: float) -> None:
         kind = match.lastgroup or ""
+        self._keys.append(_key(kind, match[0]))
         if kind == "focus":
-            self.last_focus = match[0]
+            self.last_focus, self.focus_at = match[0], now
         elif kind == "paste":
             self.paste_open = True
             self._typed_at = now
-            self.after_control = False
+            self._keys[-1] = Key(Kind.PASTE, b"")
         elif kind in _LINE_AFTER:
             self._type(_LINE_AFTER[kind], now)
-            if kind != "mouse":  # whether a click ends a prefix is the program's choice
-                self.after_control = kind == "control"
 
 
-def _is_control(code: int) -> bool:
-    return code < 0x20 and code not in _HARMLESS_CONTROLS
+def _key(kind: str, data: bytes) -> Key:
+    """The key that a sequence is; one that is let go is none."""
+    form = _CONTROL.fullmatch(data) if kind in ("control", "key") else None
+    if form is None:
+        return Key(_KINDS.get(kind, Kind.REPORT), data)
+    if form["event"] == _RELEASED:
+        return Key(Kind.REPORT, data)
+    code, mods = int(form["code"] or form["key"]), int(form["mods"] or form["with"]) - 1
+    if mods & ~_LOCKS == _CTRL and 0x40 <= code < 0x7F:
+        return Key(Kind.CONTROL, bytes((code & 0x1F,)))
+    return Key(Kind.OTHER, data)
 
 
 def _line_of(text: bytes) -> Line:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 KEYPAD = -1  # ESC = and ESC >; no sequence carries this number (DECNKM, ?66, was never seen)
 
 _ALTERNATE_SCREEN = (47, 1047, 1049)
-_MOUSE = (9, 1000, 1001, 1002, 1003)
 _ON_AT_START = frozenset({7, 25})
 
 # Each tracked private mode with the bytes that put it back, in the order they are sent. Modes whose
@@ -84,10 +83,9 @@ _STRING = (
 # with a literal and leaves the commonest sequences (SGR, cursor movement) early; one expression for
 # both took three times as long. Both also find a sequence that a C0 control interrupts, up to that.
 _CSI = re.compile(rb"\x1b\[[ -?]*+[hlpqrsu" + _C0 + rb"]")
-_OTHER = re.compile(
-    rb"\x1b(?!\[[^>])(?:[=>c" + _C0 + rb"]|[ -/]++[" + _C0 + rb"]|\[>[0-9;]*+[mn]"
-    rb"|\]133;[A-D](?=(?:;[^\x07\x18\x1a\x1b]*+)?[\x07\x1b]))"
-)
+_OTHER = re.compile(rb"\x1b(?!\[[^>])(?:[=>c" + _C0 + rb"]|[ -/]++[" + _C0 + rb"]|\[>[0-9;]*+[mn])")
+# What colours and moves, and nothing else: a chunk that holds no other sequence sets no mode.
+_MORE = re.compile(rb"\x1b(?!\[[0-9:;]*+[@-HJ-MPSTXZ`a-gm])")
 # Sequences whose effect depends on what was there before; all others assign.
 _RELATIVE = re.compile(rb"\x1b\[(?:\?[0-9;]*[rs]|[<=>][0-9;]*u)")
 _RESET = re.compile(rb"\x1b(c|\[!p)(?:[^\x1b]*+\x1b\1)*+")  # a run of equal resets is one
@@ -98,6 +96,7 @@ _UNFINISHED = re.compile(rb"\x1b(?:(?P<string>" + _STRING + rb")|\[[ -?]*+|[ -/]
 _STRINGS = re.compile(rb"\x1b" + _STRING)
 # The leading .* makes the engine search from the end, so these find the last of their kind.
 _LAST_SGR = re.compile(rb"(?s:.*)(?P<esc>\x1b)\[(?P<text>[0-9:;]*+)m")
+_SGR = re.compile(rb"\x1b\[(?P<text>[0-9:;]*+)m")
 _LAST_G0 = re.compile(rb"(?s:.*)(?P<esc>\x1b)\((?P<text>[ -/]*+[0-~])")
 _SGR_COLOUR = re.compile(rb"(?<![0-9:])[345]8;(?:5;[0-9]*|2;[0-9]*;[0-9]*;[0-9]*)")
 _SGR_OFF = frozenset((10, 22, 23, 24, 25, 27, 28, 29, 39, 49, 50, 54, 55, 59, 65, 75))
@@ -117,8 +116,7 @@ class Modes:
     """What the host had turned on at one moment. Times are those of the chunk a sequence ended in.
 
     `modes[1004]` is a private mode, `modes[KEYPAD]` the keypad. `kitty_flags` and
-    `modify_other_keys` are 0 when off. `mark` is the letter of the last OSC 133 mark: A prompt,
-    B input, C output, D end of output. `binary_at` is when the output last held a control that no
+    `modify_other_keys` are 0 when off. `binary_at` is when the output last held a control that no
     text holds; every ZMODEM header has one.
     """
 
@@ -127,8 +125,6 @@ class Modes:
     modify_other_keys: int
     half_sequence: bool
     binary_at: float | None
-    mark: str | None
-    mark_at: float | None
 
     def __getitem__(self, mode: int) -> Mode:
         return self.private[mode]
@@ -141,11 +137,6 @@ class Modes:
     def alternate_screen(self) -> bool:
         """Whether the alternate screen is shown, by whichever of its three numbers."""
         return self.any_on(_ALTERNATE_SCREEN)
-
-    @property
-    def mouse(self) -> bool:
-        """Whether mouse reports are on; the encodings 1005, 1006, 1015, 1016 alone report none."""
-        return self.any_on(_MOUSE)
 
     @property
     def plain(self) -> bool:
@@ -180,10 +171,8 @@ class ModeTracker:
         self._region = (1, 0)  # first and last line; 0 is the bottom of the screen
         self._g0 = b"B"
         self._shifted = False
-        self._styled = False
+        self._sgr = b""  # the parameters of the last SGR sequence
         self._binary_at: float | None = None
-        self._mark: str | None = None
-        self._mark_at: float | None = None
 
     def feed(self, data: bytes, now: float) -> None:
         """Takes the next piece of output, read at `now` (monotonic seconds)."""
@@ -193,8 +182,11 @@ class ModeTracker:
                 break
         data = self._carry + data
         if _ESC in data:
-            data = self._sequences(data, now)
-            self._carry = _unfinished(data)
+            if _MORE.search(data) is None:
+                self._carry, self._sgr = b"", self._last_sgr(data)
+            else:
+                data = self._sequences(data, now)
+                self._carry = _unfinished(data)
         if _SO in data or _SI in data:
             self._shift(data)
 
@@ -209,8 +201,6 @@ class ModeTracker:
             modify_other_keys=self._modify_other_keys,
             half_sequence=bool(self._carry),
             binary_at=self._binary_at,
-            mark=self._mark,
-            mark_at=self._mark_at,
         )
 
     def undo(self, rows: int = 0) -> bytes:
@@ -232,7 +222,7 @@ class ModeTracker:
             (self._region[0] > 1 or 0 < self._region[1] < rows, b"\x1b7\x1b[r\x1b8"),
             (self._g0 != b"B", b"\x1b(B"),
             (self._shifted, b"\x0f"),
-            (self._styled, b"\x1b[m"),
+            (_sets_attribute(self._sgr), b"\x1b[m"),
             (self._cursor_style, b"\x1b[0 q"),
         )
         return b"".join(parts) + b"".join(code for on, code in switches if on)
@@ -261,20 +251,24 @@ class ModeTracker:
                 self._reset(now, soft=reset != b"c")
             found = _effective(data)
         self._apply(found, now)
-        sgr = _last(_LAST_SGR, data)
-        if sgr is not None:
-            self._styled = _sets_attribute(sgr)
+        self._sgr = self._last_sgr(data)
         if b"\x1b(" in data:
             self._g0 = _last(_LAST_G0, data) or self._g0
         return data
+
+    def _last_sgr(self, data: bytes) -> bytes:
+        """The parameters of the last SGR sequence, of those before where data has none."""
+        last = _SGR.match(data, data.rfind(_ESC)) if _ESC in data else None
+        if last and len(last[0]) <= LONGEST:
+            return last["text"]
+        sgr = _last(_LAST_SGR, data)
+        return self._sgr if sgr is None else sgr
 
     def _apply(self, sequences: Iterable[bytes], now: float) -> None:
         for sequence in sequences:
             switch = _SWITCHES.get(sequence)
             if switch:
                 self._put(*switch, now)
-            elif sequence.startswith(b"\x1b]"):
-                self._mark, self._mark_at = chr(sequence[-1]), now
             elif len(sequence) <= LONGEST and (parts := _PARTS.fullmatch(sequence)):
                 marker, numbers, between, final = parts.groups()
                 action = _ACTIONS.get(marker + between + final)
@@ -337,7 +331,7 @@ class ModeTracker:
         if not soft:
             self._keyboards = ([0], [0])
         self._modify_other_keys = self._cursor_style = 0
-        self._region, self._g0, self._shifted, self._styled = (1, 0), b"B", False, False
+        self._region, self._g0, self._shifted, self._sgr = (1, 0), b"B", False, b""
 
     def _shift(self, data: bytes) -> None:
         """SO and SI: the last of them that stands outside strings."""

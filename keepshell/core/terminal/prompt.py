@@ -1,33 +1,24 @@
-"""Whether the cursor stands at the login shell's prompt again, told from the output since Enter.
+"""What the bytes of a shell's prompt tell: whether it is one, and what would draw it again.
 
-Enter is harmless at a prompt of the login shell and nowhere else that could be told from a stream
-of bytes: gdb repeats its last command, `[Y/n]` takes its default, a block of Python ends. So the
-proof is narrow. The line under the cursor must be the one that stood there before the user had
-typed anything, or the shell itself must have marked a prompt with OSC 133; and one Enter that was
-answered by something else than a prompt ends it for the whole session.
-
-Nothing of the user's is kept: a key makes this forget what it has, and it listens again behind the
-newline that answers the next Enter.
+Two drawings of one prompt differ where there is a clock or a date in it, and where the shell clears
+what it doesn't know: `normal` takes that away.
 """
 
 from __future__ import annotations
 
 import re
-from enum import Enum
-from typing import NamedTuple
 
-KEPT = 2048  # bytes of output
-_MOST_NEWLINES = 4  # in a prompt; what stands above is taken for output
-_MOST_STARTS = 16  # places where a prompt may have begun; each is a candidate of `Sight.prompts`
+_MOST_NEWLINES = 4  # in a prompt; what is above is taken for output
+_MOST_STARTS = 16  # places where a prompt may have begun
 
 # The last visible character of a prompt. Questions, menus and passwords asked at login, before the
 # shell starts, end in `:`, `?` or `]`.
-_SIGNS = tuple(sign.encode() for sign in "$#%>❯➜→»λ▶⟩❱\ue0b0")
-_NO_PROMPTS = (b">", b"#?")  # PS2 and select, as shells come
+_SIGNS = tuple("$#%>❯➜→»λ▶⟩❱\ue0b0")
+NO_PROMPTS = (">", "#?")  # PS2 and select, as shells come
 
 _OSC = rb"\x1b\][^\x07\x1b]*+(?:\x07|\x1b\\)"
 _COMMAND_MARK = re.compile(rb"\x1b\]133;[CD](?:;[^\x07\x1b]{0,64})?(?:\x07|\x1b\\)")
-_PROMPT_MARK = re.compile(rb"\x1b\]133;(?P<kind>[AB])(?P<options>[^\x07\x1b]*+)(?:\x07|\x1b\\)")
+_MARK = re.compile(rb"\x1b\]133;(?P<kind>[A-D])(?P<options>[^\x07\x1b]*+)(?:\x07|\x1b\\)")
 _NOT_FIRST = re.compile(rb";k=[^i]")  # A;k=s: PS2 and its like; k=i is a first prompt
 
 # zsh's PROMPT_SP: an inverse % and blanks to the edge show where a line did not end; at column 0
@@ -48,119 +39,7 @@ _DRAWN_TWICE = re.compile(
     rb"\r+(?:\x1b\[[JK]\r)?(?P=line)\Z"
 )
 _COLOUR = re.compile(rb"\x1b\[[0-9:;]*m|\x1b\([0-~]|\x0f")
-_FAR = re.compile(rb"\x1b\[[0-9]*C| {2,}")  # what follows is a right prompt or the directory
-_PLACED = re.compile(rb"\x1b\[[0-9;]*[Hdf]")  # CUP, VPA, HVP
-_PASTE_ON = b"\x1b[?2004h"
 _COLUMN_0 = re.compile(rb"\r\n*")
-
-
-class Place(Enum):
-    """What the line under the cursor is."""
-
-    UNKNOWN = "unknown"  # no prompt was seen at login
-    ELSEWHERE = "elsewhere"
-    LOGIN = "login"  # the login prompt
-    MARKED = "marked"  # a prompt by OSC 133
-
-
-class Sight(NamedTuple):
-    """What `PromptMemory` has to say at one moment.
-
-    `pastes` is whether the login prompt turned bracketed paste on, None when none was seen.
-    `prompts` are the bytes, `normal`, that may draw this prompt from column 0: more than one,
-    because only a shell knows how many lines its prompt has. Empty unless there is one.
-    """
-
-    place: Place
-    pastes: bool | None
-    mismatched: bool
-    prompts: tuple[bytes, ...] = ()
-
-
-class PromptMemory:
-    """Made when the session begins; told what the user sees, and that, not what, the user types."""
-
-    def __init__(self) -> None:
-        self._tail = b""
-        self._cut = False  # the beginning of the tail is lost
-        self._deaf = False  # until the user's Enter and the newline that answers it
-        self._awaits_newline = False
-        self._typed = False
-        self._login_line = b""
-        self._login_bytes = b""
-        self._pastes: bool | None = None
-        self._mismatched = False
-
-    def shown(self, data: bytes) -> None:
-        """Takes output as it goes to the user's terminal."""
-        if self._deaf:
-            return
-        start = 0
-        if self._awaits_newline:
-            start = data.find(b"\n") + 1
-            if not start:
-                return
-            self._awaits_newline = False
-        start = max(start, len(data) - KEPT - 1)
-        tail = self._tail + data[start:]
-        self._cut = self._cut or len(tail) > KEPT
-        self._tail = tail[-KEPT:]
-
-    def typed(self, *, entered: bool) -> None:
-        """The user has typed; `entered` when the last key was Enter. Reports are not typed."""
-        self._learn()
-        self._typed = True
-        self._tail, self._cut = b"", False
-        self._deaf, self._awaits_newline = not entered, entered
-
-    def mismatch(self) -> None:
-        """An Enter of ours was answered by something else than a prompt: never again."""
-        self._mismatched = True
-
-    def sight(self) -> Sight:
-        self._learn()
-        tail = normal(self._tail)
-        marked = None if _command_runs(self._tail) else _marked_prompt(tail)
-        prompts: tuple[bytes, ...] = ()
-        if marked is not None:
-            place, prompts = Place.MARKED, _starts(tail, self._cut, *marked)
-        elif not self._login_line:
-            place = Place.UNKNOWN
-        elif _line(tail) == self._login_line:
-            place, prompts = Place.LOGIN, _starts(tail, self._cut)
-        else:
-            place = Place.ELSEWHERE
-        return Sight(place, self._pastes, self._mismatched, prompts)
-
-    @property
-    def drawn(self) -> bool:
-        """Whether the program has placed the cursor since it turned bracketed paste on.
-
-        Line editors move it within their lines only.
-        """
-        _, asked, since = self._tail.rpartition(_PASTE_ON)
-        if not asked and not self._cut:
-            return False
-        return _PLACED.search(_ELSEWHERE.sub(b"", since)) is not None
-
-    @property
-    def back(self) -> bool:
-        """Whether the cursor's line was printed byte for byte as the login prompt was.
-
-        A program that draws its screen, as tmux, prints a prompt inside it in its own way: after
-        bash's it turns bracketed paste on, where bash does so before.
-        """
-        self._learn()
-        return bool(self._login_line) and _raw_line(self._tail) == self._login_bytes
-
-    def _learn(self) -> None:
-        """Until the first key, the last line that looks like a prompt is the login prompt."""
-        if self._typed:
-            return
-        line = _line(normal(self._tail))
-        if _looks_like_a_prompt(line):
-            self._login_line, self._pastes = line, _PASTE_ON in self._tail
-            self._login_bytes = _raw_line(self._tail)
 
 
 def normal(data: bytes) -> bytes:
@@ -194,36 +73,26 @@ def _raw_line(tail: bytes) -> bytes:
     return tail[max(tail.rfind(b"\r"), tail.rfind(b"\n")) + 1 :]
 
 
-def _looks_like_a_prompt(line: bytes) -> bool:
-    text = _FAR.split(_COLOUR.sub(b"", line))[0].rstrip(b" ")
-    return text.endswith(_SIGNS) and text not in _NO_PROMPTS
+def looks_like_a_prompt(text: str) -> bool:
+    """Whether this, before the cursor, ends as shells' prompts do."""
+    text = text.rstrip()
+    return text.endswith(_SIGNS) and text not in NO_PROMPTS
 
 
-def _command_runs(tail: bytes) -> bool:
-    """Whether OSC 133 C or D is newer than B."""
-    command = max(tail.rfind(b"\x1b]133;C"), tail.rfind(b"\x1b]133;D"))
-    return command > tail.rfind(b"\x1b]133;B")
+def marked(tail: bytes) -> bool:
+    """Whether the shell has marked a prompt by OSC 133, and nothing visible follows.
 
-
-def _marked_prompt(tail: bytes) -> tuple[int, int] | None:
-    """Where the line begins on which a marked prompt begins, and where its first mark stands.
-
-    None unless the last two marks are A and B, of a first prompt, with nothing visible after.
+    The last two marks must be A and B, of a first prompt.
     """
-    marks = list(_PROMPT_MARK.finditer(tail))[-2:]
-    if [mark["kind"] for mark in marks] != [b"A", b"B"] or _NOT_FIRST.search(marks[0]["options"]):
-        return None
-    if _COLOUR.sub(b"", _SHOWS_NOTHING.sub(b"", tail[marks[1].end() :])):
-        return None
-    start = marks[0].start()
-    return tail.rfind(b"\n", 0, start) + 1, start
+    last = list(_MARK.finditer(tail))[-2:]
+    if [mark["kind"] for mark in last] != [b"A", b"B"] or _NOT_FIRST.search(last[0]["options"]):
+        return False
+    return not _COLOUR.sub(b"", _SHOWS_NOTHING.sub(b"", tail[last[1].end() :]))
 
 
-def _starts(tail: bytes, cut: bool, first: int = 0, last: int = KEPT + 1) -> tuple[bytes, ...]:
-    """The ends of `tail` that begin at column 0, in places from `first` to `last`."""
+def starts(tail: bytes, cut: bool) -> tuple[bytes, ...]:
+    """The ends of `tail`, which is `normal`, that begin at column 0; so does it unless `cut`."""
     places = [] if cut else [0]
     places += [match.end() for match in _COLUMN_0.finditer(tail)]
-    ends = [tail[place:] for place in places if first <= place <= last]
-    return tuple(
-        end for end in ends[-_MOST_STARTS:] if _line(end) and end.count(b"\n") <= _MOST_NEWLINES
-    )
+    ends = [tail[place:] for place in places[-_MOST_STARTS:]]
+    return tuple(end for end in ends if _line(end) and end.count(b"\n") <= _MOST_NEWLINES)

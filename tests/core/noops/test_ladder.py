@@ -1,28 +1,29 @@
-"""When the rungs that type are due, with numbers for the time."""
+"""When each keepalive is due, with numbers for the time."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.idle import IdleClock
+from keepshell.core.noops.choice import Choice, Hold, Noop, Timer, WindowChange
 from keepshell.core.noops.ladder import ACT_AT, RETRY_AFTER, WARN_AT, Held, Ladder
-from keepshell.core.noops.table import EmptyLine, Hold, Noop, Timer
 from keepshell.core.reasons import Reason
 
 START = 1000.0
 CHANNEL, TTY, SHELL = Timer.CHANNEL_TIMEOUT, Timer.TTY_IDLE, Timer.TMOUT
-Choose = Callable[[frozenset[Timer]], Noop | EmptyLine | Hold]
+Choose = Callable[[frozenset[Timer]], Choice]
 
 
 def always(*resets: Timer) -> Choose:
-    return lambda _rules: Noop(b"n", "row", frozenset(resets))
+    return lambda _timers: Noop(b"n", "row", frozenset(resets))
 
 
 def never(reason: Reason = Reason.TYPING) -> Choose:
-    return lambda _rules: Hold(reason)
+    return lambda _timers: Hold(reason)
 
 
 def test_a_rule_is_acted_on_at_half_its_limit() -> None:
@@ -48,8 +49,8 @@ def test_one_act_for_all_the_rules_it_resets_and_one_per_tick() -> None:
     ladder = Ladder({CHANNEL: 10.0, TTY: 10.0, SHELL: 10.0}, START)
     asked: list[frozenset[Timer]] = []
 
-    def choose(rules: frozenset[Timer]) -> Noop:
-        asked.append(rules)
+    def choose(timers: frozenset[Timer]) -> Noop:
+        asked.append(timers)
         return Noop(b"n", "row", frozenset({CHANNEL, TTY}))
 
     assert ladder.act(START + 5, choose) is not None
@@ -115,7 +116,6 @@ def test_it_is_said_before_the_limit_has_passed_however_short(limit: float) -> N
 def test_what_resets_no_known_rule_changes_nothing() -> None:
     ladder = Ladder({CHANNEL: 100.0}, START)
     ladder.sent(frozenset({SHELL}), START + 10)
-    assert ladder.limits == {CHANNEL: 100.0}
     assert ladder.deadline(CHANNEL) == START + 50
 
 
@@ -136,3 +136,25 @@ def test_never_twice_within_half_the_limit(
         if ladder.act(now, never() if holds else always(CHANNEL)):
             assert now - last >= limit * ACT_AT * 0.999
             last = now
+
+
+def test_a_window_change_waits_an_interval_whatever_came_of_it() -> None:
+    """Twice the interval is its limit, so that it too is acted on at half; nobody's limit nears."""
+    connection = Timer.CONNECTION
+    ladder, idle = Ladder({connection: 120.0}, START), IdleClock(START)
+    assert ladder.next_deadline(idle, None) == START + 60
+    assert ladder.act(START + 60, lambda _timers: WindowChange()) == WindowChange()
+    idle.sent(START + 60)
+    assert ladder.next_deadline(idle, None) == START + 120
+    assert ladder.act(START + 120, never()) is None
+    assert ladder.reasons == [Reason.TYPING]
+    assert ladder.next_deadline(idle, None) == START + 180
+    assert ladder.near_limits(START + 179) == []
+    assert ladder.act(START + 180, lambda _timers: None) is None
+    assert ladder.reasons == []
+    idle.user(START + 200)
+    assert ladder.next_deadline(idle, None) == START + 260
+
+
+def test_without_a_timer_nothing_is_ever_due() -> None:
+    assert Ladder({}, START).next_deadline(IdleClock(START), None) == math.inf

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
 
 import pytest
 
 from keepshell.core.effects import Disconnect, Effect, Note, Phase, Suspend, ToHost, ToUser
-from keepshell.core.noops import table, typist
-from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN
+from keepshell.core.idle import IdleClock
+from keepshell.core.noops import typist
+from keepshell.core.noops.choice import Timer
+from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, XON
 from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.reasons import Reason
 from keepshell.core.rules import kinds as rules
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session
+from keepshell.core.terminal.keystrokes import Keystrokes
+from keepshell.core.terminal.modes import ModeTracker
 
 START = 1000.0
 LIMIT = 100.0
 PROMPT = b"\x1b[?2004hhost$ "
-VIM = b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h\x1b[?2004h"
+DRAWN = b"\x1b[?25l\x1b[Htext\x1b[1;1H\x1b[?25h"
+VIM = b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h\x1b[?2004h" + DRAWN
 REPLY = b"\r\n\x1b[?2004l\r" + PROMPT
 
 
-def make(*kinds: table.Timer, policy: Policy | None = None, **allowed: bool) -> Session:
-    limits = dict.fromkeys(kinds or (table.Timer.CHANNEL_TIMEOUT,), LIMIT)
-    hands = Typist(limits, Allowed(**allowed), START)
+def make(*timers: Timer, policy: Policy | None = None, **allowed: bool) -> Session:
+    limits = dict.fromkeys(timers or (Timer.CHANNEL_TIMEOUT,), LIMIT)
+    hands = partial(Typist, limits, Allowed(**allowed))
     policy = policy or Policy(window_change_interval=1e6)
     return Session(policy, START, typist=hands)
 
@@ -64,6 +71,7 @@ def test_a_hold_says_its_reason_and_near_the_limit_it_is_said_once() -> None:
     session = make()
     session.host_output(PROMPT, START)
     session.user_input(b"half a li", START)
+    session.host_output(b"half a li", START)
     assert tick(session, START + 50) == [Note("hold", "a line is half typed")]
     effects = tick(session, START + 95)
     assert Note("near-limit", "channel-timeout: a line is half typed") in effects
@@ -83,17 +91,19 @@ def test_the_terminal_notifies_if_the_user_wishes_and_never_in_a_sequence(
     half: bytes, note: bytes
 ) -> None:
     session = make(policy=Policy(warn=True, window_change_interval=1e6))
-    session.host_output(PROMPT + half, START)
+    session.host_output(PROMPT, START)
     session.user_input(b"x", START)
+    session.host_output(b"x" + half, START)
     tick(session, START + 50)
     assert shown(tick(session, START + 95)) == note
 
 
 def test_two_rules_near_their_limits_are_one_notification() -> None:
     policy = Policy(warn=True, window_change_interval=1e6)
-    session = make(table.Timer.CHANNEL_TIMEOUT, table.Timer.TTY_IDLE, policy=policy)
+    session = make(Timer.CHANNEL_TIMEOUT, Timer.TTY_IDLE, policy=policy)
     session.host_output(PROMPT, START)
     session.user_input(b"x", START)
+    session.host_output(b"x", START)
     tick(session, START + 50)
     effects = tick(session, START + 95)
     assert shown(effects) == SAID % b"channel-timeout or tty-idle"
@@ -101,7 +111,7 @@ def test_two_rules_near_their_limits_are_one_notification() -> None:
 
 
 def test_an_empty_line_and_its_redraw_withheld() -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     assert typed(tick(session, START + 50)) == ENTER
     for byte in REPLY:
@@ -113,7 +123,7 @@ def test_an_empty_line_and_its_redraw_withheld() -> None:
 
 
 def test_a_late_reply_is_shown_and_widens_the_window() -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     assert session.host_output(REPLY[:4], START + 50.1) == []
@@ -125,7 +135,7 @@ def test_a_late_reply_is_shown_and_widens_the_window() -> None:
 
 
 def test_another_answer_is_shown_at_once_and_ends_it_for_the_session() -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     assert shown(session.host_output(b"\r\nlisting\r\n" + PROMPT, START + 50.1)) == (
@@ -135,13 +145,13 @@ def test_another_answer_is_shown_at_once_and_ends_it_for_the_session() -> None:
 
 
 def test_a_redraw_is_noted_whatever_decides_it() -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     session.host_output(REPLY, START + 50.1)
     assert session.host_output(b"Mail.", START + 51) == [ToUser(b"Mail."), Note("redraw-hidden")]
     assert session.host_output(b"Mail.", START + 52) == [ToUser(b"Mail.")]
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     assert session.host_output(b"?", START + 50.1) == [ToUser(b"?"), Note("redraw-visible")]
@@ -152,7 +162,7 @@ TITLED = b"\x1b[?2004h\x1b]0;me@host: ~\ahost$ "
 
 @pytest.mark.parametrize("piece", [1, 5, 1000])
 def test_a_prompt_that_sets_the_title_rings_no_bell(piece: int) -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(TITLED, START)
     for turn in (1, 2, 3):
         now = START + turn * LIMIT / 2
@@ -184,7 +194,7 @@ def test_a_bell_ends_the_row_that_rang_it(answer: bytes, rings: bool, piece: int
 
 
 def test_a_key_during_the_withholding_releases_it_first() -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     session.host_output(REPLY[:3], START + 50.1)
@@ -197,7 +207,7 @@ def test_a_key_during_the_withholding_releases_it_first() -> None:
 
 
 def test_a_late_reply_widens_the_next_window() -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     tick(session, START + 50.3)
@@ -209,7 +219,7 @@ def test_a_late_reply_widens_the_next_window() -> None:
 
 
 def test_a_report_of_the_terminal_releases_nothing() -> None:
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     tick(session, START + 50)
     session.host_output(REPLY[:3], START + 50.1)
@@ -248,12 +258,11 @@ def test_an_escape_that_ssh_took_leaves_no_half_typed_line(escape: bytes) -> Non
     session = make()
     session.host_output(PROMPT, START)
     assert session.user_input(escape, START + 10) == [ToHost(escape)]
-    session.host_output(b"what ssh says\r\n", START + 10)
     assert typed(tick(session, START + 10 + LIMIT / 2)) == EMPTY_PASTE
 
 
 def test_an_escape_that_ssh_took_is_no_input_for_the_host() -> None:
-    session = make(table.Timer.TTY_IDLE)
+    session = make(Timer.TTY_IDLE)
     session.host_output(PROMPT, START)
     session.user_input(b"~?", START + 49)
     assert session.next_deadline() == START + 50
@@ -266,6 +275,7 @@ def test_an_escape_that_ssh_missed_is_text_on_the_line() -> None:
     session.host_output(PROMPT, START)
     assert typed(tick(session, START + 50)) == EMPTY_PASTE
     assert session.user_input(b"~?", START + 60) == [ToHost(b"~?")]
+    session.host_output(b"~?", START + 60)
     assert tick(session, START + 110) == [Note("hold", "a line is half typed")]
 
 
@@ -333,7 +343,7 @@ def test_nothing_is_typed_between_the_escape_character_and_the_next_key() -> Non
 
 def test_a_report_of_the_terminal_is_not_typed() -> None:
     """The prompt stays the fresh one it is."""
-    session = make(table.Timer.TMOUT, empty_line=True)
+    session = make(Timer.TMOUT, empty_line=True)
     session.host_output(PROMPT, START)
     session.user_input(b"\x1b[I", START + 1)
     assert typed(tick(session, START + 60)) == ENTER
@@ -342,30 +352,30 @@ def test_a_report_of_the_terminal_is_not_typed() -> None:
 LOGIND = rules.Rule(rules.KINDS["logind"], 900, rules.CONFIG)
 TMOUT = rules.Rule(rules.KINDS["tmout"], 600, rules.DROP)
 CLIENT = rules.Rule(rules.KINDS["client-alive"], 900, rules.CONFIG)
-BOTH = {table.Timer.CHANNEL_TIMEOUT, table.Timer.TTY_IDLE}
+BOTH = {Timer.CHANNEL_TIMEOUT, Timer.TTY_IDLE}
 
 
 @pytest.mark.parametrize(
     ("settings", "known", "limits"),
     [
         ({}, [], {}),
-        ({"rules": (LOGIND, CLIENT)}, [], {table.Timer.LOGIND: 900}),
+        ({"rules": (LOGIND, CLIENT)}, [], {Timer.LOGIND: 900}),
         ({"rules": (LOGIND,), "no_op": "never"}, [], {}),
         ({"rules": (LOGIND,), "rung": Rung.WINDOW_CHANGE}, [], {}),
         ({}, [TMOUT], {}),
-        ({"empty_line": True}, [TMOUT], {table.Timer.TMOUT: 600}),
+        ({"empty_line": True}, [TMOUT], {Timer.TMOUT: 600}),
         ({"empty_line": True}, [], {}),
         ({"idle_limit": 300.0}, [], dict.fromkeys(BOTH, 300)),
         ({"no_op": "always", "no_op_interval": 10.0}, [], dict.fromkeys(BOTH, 20)),
         (
             {"no_op": "always", "no_op_interval": 10.0, "empty_line": True, "idle_limit": 8.0},
             [],
-            dict.fromkeys(BOTH, 8) | {table.Timer.TMOUT: 20},
+            dict.fromkeys(BOTH, 8) | {Timer.TMOUT: 20},
         ),
         (
             {"rules": (LOGIND,)},
             [rules.Rule(rules.KINDS["stop-idle"], 60, rules.DROP)],
-            {table.Timer.LOGIND: 60},
+            {Timer.LOGIND: 60},
         ),
     ],
 )
@@ -374,30 +384,35 @@ def test_limits(settings: dict[str, Any], known: list[rules.Rule], limits: dict[
 
 
 def test_what_is_held_can_be_asked() -> None:
-    hands = Typist({table.Timer.LOGIND: LIMIT}, Allowed(), START)
-    session = Session(Policy(window_change_interval=1e6), START, typist=hands)
+    session = make(Timer.LOGIND)
     tick(session, START + 50)
-    assert hands.held[table.Timer.LOGIND].reason is Reason.NOTHING_HARMLESS
-    assert (hands.sent, hands.sent_bytes) == (0, 0)
+    assert session.held[Timer.LOGIND].reason is Reason.NOTHING_HARMLESS
+    assert session.hold == "nothing is known to be harmless here"
+    assert (session.no_ops, session.injected) == (0, 0)
 
 
 def test_without_an_empty_line_there_is_nothing_to_reveal() -> None:
-    hands = Typist({table.Timer.LOGIND: LIMIT}, Allowed(), START)
+    hands = Typist(
+        {Timer.LOGIND: LIMIT},
+        Allowed(),
+        modes=ModeTracker(),
+        keystrokes=Keystrokes(),
+        idle=IdleClock(START),
+    )
     assert hands.withheld_until() is None
     assert hands.reveal(START) == b""
 
 
 def test_the_rung_that_is_in_use() -> None:
-    assert make(table.Timer.LOGIND).rung is Rung.NO_OP
-    assert make(table.Timer.LOGIND, table.Timer.TMOUT).rung is Rung.EMPTY_LINE
+    assert make(Timer.LOGIND).rung is Rung.NO_OP
+    assert make(Timer.LOGIND, Timer.TMOUT).rung is Rung.EMPTY_LINE
 
 
 def test_switched_off_nothing_is_typed() -> None:
     session = make()
     session.host_output(PROMPT, START + 1)
     session.keepalives = False
-    deadline = session.next_deadline()
-    assert deadline is None or deadline > START + 1e5
+    assert (session.next_deadline() or math.inf) > START + 1e5
     assert typed(tick(session, START + 60)) == b""
     session.keepalives = True
     assert typed(tick(session, START + 60)) == EMPTY_PASTE
@@ -410,7 +425,7 @@ def test_what_was_typed_is_counted_by_rung() -> None:
     tick(session, START + 51)
     assert dict(session.idle.counts) == {Rung.NO_OP: 1}
     assert session.idle.tried is Rung.NO_OP
-    shell = make(table.Timer.TMOUT, empty_line=True)
+    shell = make(Timer.TMOUT, empty_line=True)
     shell.host_output(PROMPT, START + 1)
     assert typed(tick(shell, START + 51)) == ENTER
     assert dict(shell.idle.counts) == {Rung.EMPTY_LINE: 1}
@@ -421,3 +436,47 @@ def test_why_a_no_op_is_held() -> None:
     session.host_output(b"Password: ", START + 1)
     tick(session, START + 51)
     assert session.hold == "only ^Q would do, and `xon` is off"
+
+
+@pytest.mark.parametrize("answer", [b"^[[I", b"\r\n", b"\a", b"x"])
+def test_whatever_answers_a_no_op_ends_its_row(answer: bytes) -> None:
+    """A hidden prompt rings no bell: it is read when Enter shows it, or echoed at once."""
+    session = make()
+    session.host_output(VIM, START)
+    assert typed(tick(session, START + 50)) == FOCUS_IN
+    session.host_output(answer, START + 50.9)
+    session.host_output(DRAWN, START + 60)
+    assert typed(tick(session, START + 150)) == b""
+
+
+@pytest.mark.parametrize("answer", [DRAWN, b"\x1b[?25l\x1b[?25h", b"\x1b]0;title\a"])
+def test_a_redraw_and_a_title_end_no_row(answer: bytes) -> None:
+    session = make()
+    session.host_output(VIM, START)
+    assert typed(tick(session, START + 50)) == FOCUS_IN
+    session.host_output(answer, START + 50.1)
+    assert typed(tick(session, START + 150)) == FOCUS_IN
+
+
+def test_what_answers_a_key_of_the_users_is_none_of_ours() -> None:
+    session = make()
+    session.host_output(VIM, START)
+    assert typed(tick(session, START + 50)) == FOCUS_IN
+    session.user_input(b"x", START + 50.5)
+    session.host_output(b"x", START + 50.6)
+    assert typed(tick(session, START + 150)) == FOCUS_IN
+
+
+def test_xon_ends_where_a_character_is_not_shown_after_it() -> None:
+    """IXON was off, and what reads has taken ^Q: it may have been a key."""
+    session = make(xon=True)
+    session.host_output(b"Welcome\r\nAnswer: ", START)
+    assert typed(tick(session, START + 50)) == XON
+    session.user_input(b"y", START + 60)
+    session.host_output(b"y", START + 60.1)
+    assert typed(tick(session, START + 120)) == XON
+    session.user_input(b"z", START + 130)
+    assert typed(tick(session, START + 190)) == b""
+    session.user_input(b"\r", START + 200)
+    session.host_output(b"\r\n", START + 200.1)
+    assert typed(tick(session, START + 260)) == b""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.noops.table import Timer
+from keepshell.core.noops.choice import Timer
 from keepshell.core.rules.kinds import (
     CONFIG,
     DROP,

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from keepshell.core.noops.prompts import SHOWN_KEPT, Prompts
+from keepshell.core.terminal.burst import Burst
 from keepshell.core.terminal.echo import NEWLINES, QUIET_FOR, Outcome, Withholding, window
+from keepshell.core.terminal.keys import Key, Kind
 from keepshell.core.terminal.modes import Modes, ModeTracker
-from keepshell.core.terminal.prompt import KEPT, PromptMemory, normal
+from keepshell.core.terminal.prompt import normal
 from tests.core.terminal.prompt_shapes import SHAPES, Shape, captured
 from tests.support.screen import Screen
 
@@ -57,22 +60,32 @@ class Session:
     """A shell's session as the withholding sees it: what came at login, then what is typed."""
 
     def __init__(self, login: bytes) -> None:
-        self.memory = PromptMemory()
+        self.prompts = Prompts()
         self.tracker = ModeTracker()
+        self.now = 0.0
         self.output(login)
 
     def output(self, data: bytes) -> None:
-        self.memory.shown(data)
-        self.tracker.feed(data, 0.0)
+        self.now += 1.0
+        self.tracker.feed(data, self.now)
+        if data:
+            self.prompts.burst(Burst(data, b"", False, self.now, self.now))
 
-    def user_enters(self, reply: bytes) -> None:
-        self.memory.typed(entered=True)
+    def user_types(self, line: str, reply: bytes) -> None:
+        self.now += 1.0
+        modes = self.tracker.snapshot()
+        for key in (Key(Kind.TEXT, line.encode()),) if line else ():
+            self.prompts.key(key, self.now, modes)
+        self.prompts.key(Key(Kind.CONTROL, b"\r"), self.now, modes)
         self.output(reply)
+
+    @property
+    def drawn(self) -> tuple[bytes, ...]:
+        return self.prompts.sight(self.now + 5.0, self.tracker.snapshot(), 0.05).drawn
 
     def empty_line(self, pieces: Iterable[bytes]) -> tuple[Withholding, bytes]:
         """The withholding, long after the reply, and what it let through."""
-        sight = self.memory.sight()
-        withheld = Withholding(sight.prompts, self.tracker.snapshot(), 0.0, WINDOW)
+        withheld = Withholding(self.drawn, self.tracker.snapshot(), 0.0, WINDOW)
         shown = b"".join([withheld.feed(piece, 0.06) for piece in pieces])
         shown += withheld.tick(0.06 + QUIET_FOR)
         shown += withheld.tick(WINDOW)
@@ -92,10 +105,10 @@ def test_a_captured_reply_is_hidden_however_it_is_cut(shape: Shape) -> None:
             assert (withheld.outcome, withheld.mismatch, shown) == (Outcome.HIDDEN, False, b"")
             assert withheld.reply_after == 0.06
         if shape.same_after:
-            session.user_enters(capture.command)
+            session.user_types("echo hi", capture.command)
             withheld, shown = session.empty_line(bytewise(capture.empty_after))
             assert (withheld.outcome, shown) == (Outcome.HIDDEN, b"")
-            session.user_enters(capture.empty_after)
+            session.user_types("", capture.empty_after)
             withheld, shown = session.empty_line([capture.empty_after])
             assert (withheld.outcome, shown) == (Outcome.HIDDEN, b"")
 
@@ -125,7 +138,7 @@ def test_another_reply_is_shown_whole_and_in_order(shape: Shape) -> None:
 def test_every_newline_part_was_captured_but_that_of_old_readlines() -> None:
     used = set()
     for shape in REDRAWING:
-        prompts = Session(CAPTURED[shape.name].login).memory.sight().prompts
+        prompts = Session(CAPTURED[shape.name].login).drawn
         reply = normal(CAPTURED[shape.name].empty)
         used |= {line for line in NEWLINES if reply in {line.data + prompt for prompt in prompts}}
     assert [line.data for line in NEWLINES if line not in used] == [b"\r\n\x1b[?2004l"]
@@ -390,7 +403,7 @@ def test_nothing_is_lost_or_moved_unless_it_is_exactly_the_redraw(
     assert modes_after((PROMPT if prompt_on else b"") + dropped)[2004].on is prompt_on
 
 
-@given(st.lists(st.binary(min_size=1, max_size=6 * KEPT), max_size=6), st.randoms())
+@given(st.lists(st.binary(min_size=1, max_size=6 * SHOWN_KEPT), max_size=6), st.randoms())
 def test_hostile_replies_come_out_whole(chunks: list[bytes], rng: random.Random) -> None:
     capture = CAPTURED[rng.choice(sorted(CAPTURED))]
     chunks = [capture.empty[: rng.randrange(len(capture.empty))], *chunks]
@@ -408,7 +421,7 @@ def test_a_captured_reply_is_hidden_or_shown_whole_under_any_timing(data: st.Dat
     shape = data.draw(st.sampled_from(REDRAWING))
     capture = CAPTURED[shape.name]
     session = Session(capture.login)
-    withheld = Withholding(session.memory.sight().prompts, session.tracker.snapshot(), 0.0, WINDOW)
+    withheld = Withholding(session.drawn, session.tracker.snapshot(), 0.0, WINDOW)
     now = data.draw(st.floats(0, 0.4))
     key_at = data.draw(st.none() | st.floats(0, 1.0))
     shown = b""

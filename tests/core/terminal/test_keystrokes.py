@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from keepshell.core.terminal.keys import Kind
 from keepshell.core.terminal.keystrokes import ESCAPE_ALONE_AFTER, LONGEST, Keystrokes, Line
 
 SOON, LATER = ESCAPE_ALONE_AFTER / 2, ESCAPE_ALONE_AFTER * 2
@@ -41,7 +42,7 @@ def test_at_the_start_nothing_is_typed() -> None:
     assert keys.at_line_start
     assert keys.ssh_at_line_start
     assert not any((keys.paste_open, keys.half_sequence, keys.escape_alone, keys.tilde_pending))
-    assert not any((keys.stopped, keys.after_control, keys.escape_missed))
+    assert not any((keys.stopped, keys.escape_missed))
     keys.feed(b"", 1.0)
     assert keys.typed_at is None
 
@@ -98,8 +99,8 @@ REPORTS = (
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_report_of_the_terminal_is_not_typed(report: bytes) -> None:
     keys = typed(b"ls\x02")
-    keys.feed(report, 9.0)
-    assert (keys.line, keys.typed_at, keys.after_control) == (Line.EDITED, 1.0, True)
+    assert not any(key.is_typed for key in keys.feed(report, 9.0))
+    assert (keys.line, keys.typed_at) == (Line.EDITED, 1.0)
     assert not keys.half_sequence
     bytewise = typed(b"\r", *(bytes((code,)) for code in report), every=0.0)
     assert bytewise.line is Line.NOTHING
@@ -110,14 +111,15 @@ def test_a_report_of_the_terminal_is_not_typed(report: bytes) -> None:
     "mouse",
     [b"\x1b[<0;10;5M", b"\x1b[<35;10;5m", b"\x1b[M !!", b"\x1b[M\xff\xff\xff", b"\x1b[32;1;2M"],
 )
-def test_a_click_is_typed_but_may_leave_a_prefix_pending(mouse: bytes) -> None:
+def test_a_click_is_typed(mouse: bytes) -> None:
     keys = typed(b"\x02", b"\r\x02", mouse, every=1.0)
-    assert (keys.line, keys.typed_at, keys.after_control) == (Line.EDITED, 3.0, True)
+    assert (keys.line, keys.typed_at) == (Line.EDITED, 3.0)
     assert line(b"\r" + mouse) is Line.EDITED
 
 
 def test_the_last_focus_report() -> None:
     assert typed(b"\x1b[I").last_focus == b"\x1b[I"
+    assert typed(b"x", b"\x1b[O", b"y", every=1.0).focus_at == 2.0
     assert typed(b"\x1b[I", b"\x1b[", b"O", b"text").last_focus == b"\x1b[O"
 
 
@@ -153,7 +155,6 @@ def test_escape_and_a_key_at_once_is_alt_and_later_is_two_keys() -> None:
     assert (apart.line, apart.entered_at) == (Line.NOTHING, 1.0 + LATER)
     assert typed(b"\x1b", b"[A", every=LATER).line is Line.UNSAFE
     assert not typed(b"\x1b[", b"A", every=LATER).half_sequence
-    assert not typed(b"\x02\x1b", b"\x1b[I", every=LATER).after_control
     assert typed(b"\x02\x1b", b"\x1b[I", every=LATER).typed_at == 1.0
 
 
@@ -178,7 +179,7 @@ def test_a_paste_is_no_enter() -> None:
     assert (keys.line, keys.entered_at, keys.typed_at) == (Line.EDITED, 1.0, 3.0)
     keys.feed(b"\x1b[201~", 4.0)
     assert not keys.paste_open
-    assert (keys.line, keys.typed_at, keys.after_control) == (Line.EDITED, 4.0, False)
+    assert (keys.line, keys.typed_at) == (Line.EDITED, 4.0)
     keys.feed(b"\r", 5.0)
     assert (keys.line, keys.entered_at) == (Line.NOTHING, 5.0)
 
@@ -206,7 +207,7 @@ def test_a_paste_is_no_sequence() -> None:
     assert not typed(b"\x1b[200~text\x1b[201~").paste_open
 
 
-# Flow control, prefixes.
+# Flow control, keys.
 
 
 def test_stopped_from_ctrl_s_to_ctrl_q() -> None:
@@ -219,24 +220,70 @@ def test_stopped_from_ctrl_s_to_ctrl_q() -> None:
     assert typed(b"\x11\x13").stopped
 
 
+def kinds(*reads: bytes, every: float = 0.0) -> list[tuple[Kind, bytes]]:
+    keys = Keystrokes()
+    return [
+        (key.kind, key.data)
+        for number, data in enumerate(reads)
+        for key in keys.feed(data, 1.0 + every * number)
+    ]
+
+
 @pytest.mark.parametrize(
-    ("keys", "after"),
+    ("data", "expected"),
     [
-        *((b"x" + key, True) for key in (b"\x02", b"\x00", b"\x11", b"\x18", b"\x1a", b"\x1f")),
-        *((b"\x02" + key, False) for key in (b"\r", b"\n", b"\t", b"\x08", b"\x7f", b"x", b"\xc3")),
-        *((b"\x02" + key, False) for key in (b"\x1b[A", b"\x1bOP", b"\x1bb", b"\x1b\x1b[A")),
-        *(
-            (b"\x02" + key, False)
-            for key in (b"\x1b[97u", b"\x1b[97;2u", b"\x1b[97;1:3u", b"\x1b[3~")
+        (b"ls", [(Kind.TEXT, b"ls")]),
+        (
+            b"l\x02s\r",
+            [(Kind.TEXT, b"l"), (Kind.CONTROL, b"\x02"), (Kind.TEXT, b"s"), (Kind.CONTROL, b"\r")],
         ),
-        *((b"x" + key, True) for key in (b"\x1b[98;5u", b"\x1b[98;5:1u", b"\x1b[27;5;98~")),
-        *((b"x" + key, True) for key in (b"\x1b[98:66;3u", b"\x1b\x02", b"\x1b[98;13u")),
-        (b"\x02\x1b[27;2;98~", False),
-        (b"\x02\x1b[200~", False),
+        (b"\x02\x02", [(Kind.CONTROL, b"\x02"), (Kind.CONTROL, b"\x02")]),
+        (b"\x7f", [(Kind.CONTROL, b"\x7f")]),
+        (b"\x1b[A", [(Kind.EDITING, b"\x1b[A")]),
+        (b"\x1b[1;5C", [(Kind.EDITING, b"\x1b[1;5C")]),
+        (b"\x1bOP", [(Kind.OTHER, b"\x1bOP")]),
+        (b"\x1b[2~", [(Kind.OTHER, b"\x1b[2~")]),
+        (b"\x1bb", [(Kind.OTHER, b"\x1bb")]),
+        (b"\x1b", [(Kind.CONTROL, b"\x1b")]),
+        (b"\x1b[<0;10;5M", [(Kind.MOUSE, b"\x1b[<0;10;5M")]),
+        (b"\x1b[I", [(Kind.REPORT, b"\x1b[I")]),
+        (b"\x1b[>41;379;0c", [(Kind.REPORT, b"\x1b[>41;379;0c")]),
+        (b"\x1b[200~a\rb\x1b[201~c", [(Kind.PASTE, b""), (Kind.TEXT, b"c")]),
+        # kitty's and modifyOtherKeys' ^B; with Alt too; with Caps Lock; let go
+        (b"\x1b[98;5u", [(Kind.CONTROL, b"\x02")]),
+        (b"\x1b[98;5:1u", [(Kind.CONTROL, b"\x02")]),
+        (b"\x1b[27;5;98~", [(Kind.CONTROL, b"\x02")]),
+        (b"\x1b[98:66;5u", [(Kind.CONTROL, b"\x02")]),
+        (b"\x1b[98;69u", [(Kind.CONTROL, b"\x02")]),
+        (b"\x1b[98;7u", [(Kind.OTHER, b"\x1b[98;7u")]),
+        (b"\x1b[98;5:3u", [(Kind.REPORT, b"\x1b[98;5:3u")]),
+        (b"\x1b[49;5u", [(Kind.OTHER, b"\x1b[49;5u")]),
     ],
 )
-def test_after_control(keys: bytes, after: bool) -> None:
-    assert typed(keys).after_control is after
+def test_the_keys(data: bytes, expected: list[tuple[Kind, bytes]]) -> None:
+    assert kinds(data) == expected
+
+
+def test_keys_across_reads() -> None:
+    assert kinds(b"a\x1b[", b"Ab") == [
+        (Kind.TEXT, b"a"),
+        (Kind.EDITING, b"\x1b[A"),
+        (Kind.TEXT, b"b"),
+    ]
+    # Esc counts at once: its answer may come before it is known to be no sequence.
+    assert kinds(b"\x1b", b"j", every=LATER) == [(Kind.CONTROL, b"\x1b"), (Kind.TEXT, b"j")]
+    assert kinds(b"\x1b[", b"j", every=LATER) == [(Kind.OTHER, b"\x1b["), (Kind.TEXT, b"j")]
+    assert kinds(b"\r~", b"~x") == [(Kind.CONTROL, b"\r"), (Kind.TEXT, b"~x")]
+    assert kinds(b"\r~?") == [(Kind.CONTROL, b"\r")]
+
+
+def test_a_snapshot_stays() -> None:
+    keys = typed(b"\rls\x1b[")
+    before = keys.snapshot()
+    assert (before.line, before.entered_at, before.half_sequence) == (Line.UNSAFE, 1.0, True)
+    keys.feed(b"A\r\x1b", 2.0)
+    assert before.entered_at == 1.0
+    assert not keys.snapshot().half_sequence
 
 
 # ssh's escapes, as OpenSSH 9.2 was seen to take them.
@@ -283,7 +330,7 @@ SWALLOWED = (b"~.", b"~\x1a", b"~B", b"~C", b"~R", b"~V", b"~v", b"~#", b"~&", b
 @pytest.mark.parametrize("escape", SWALLOWED)
 def test_what_ssh_swallows_was_never_typed_on_a_line(escape: bytes) -> None:
     for keys in (typed(b"ls\r" + escape), typed(b"ls\r", escape[:1], escape[1:], every=0.0)):
-        assert (keys.line, keys.entered_at, keys.after_control) == (Line.NOTHING, 1.0, False)
+        assert (keys.line, keys.entered_at) == (Line.NOTHING, 1.0)
         assert keys.at_line_start
         keys.feed(b"x", 2.0)
         assert keys.line is Line.PLAIN
@@ -315,7 +362,6 @@ def test_what_ssh_missed_is_on_the_line_unless_it_is_acted_on_in_its_place() -> 
         keys.injected(b"\x1b[I")
         keys.feed(escape, 2.0)
         assert keys.line is expected, escape
-        assert not keys.after_control
 
 
 def test_an_escape_within_a_paste_is_not_pasted() -> None:
@@ -429,7 +475,7 @@ class Reference:
         self.last_focus: bytes | None = None
         self.quit_at: float | None = None
         self.suspend_at: float | None = None
-        self.missed = self.after_control = self.paste_open = False
+        self.missed = self.paste_open = False
         self.half, self.half_at = b"", 0.0
         self.users, self.real = Ssh(0x7E), Ssh(0x7E)
 
@@ -447,7 +493,7 @@ class Reference:
             self.stopped_at = now if code == 0x13 else None
         if self.half and not self.paste_open and now - self.half_at > ESCAPE_ALONE_AFTER:
             self.half = b""
-            self.type(Line.UNSAFE, self.half_at, control=False)
+            self.type(Line.UNSAFE, self.half_at)
         self.key(code, now)
 
     def injected(self, data: bytes) -> None:
@@ -468,11 +514,9 @@ class Reference:
             return bytes((self.users.escape, code))
         return goes_on
 
-    def type(self, line: Line, now: float, *, control: bool | None = None) -> None:
+    def type(self, line: Line, now: float) -> None:
         self.line = max(self.line, line)
         self.typed_at = now
-        if control is not None:
-            self.after_control = control
 
     def key(self, code: int, now: float) -> None:
         if self.paste_open:
@@ -486,13 +530,13 @@ class Reference:
     def text(self, code: int, now: float) -> None:
         if code in b"\r\n":
             self.line, self.entered_at = Line.NOTHING, now
-            self.type(Line.NOTHING, now, control=False)
+            self.type(Line.NOTHING, now)
         elif code in b"\x01\x02\x05\x06\x08\x0b\x15\x17\x7f":
-            self.type(Line.EDITED, now, control=code not in b"\x08\x7f")
+            self.type(Line.EDITED, now)
         elif code < 0x20:
-            self.type(Line.UNSAFE, now, control=code != 0x09)
+            self.type(Line.UNSAFE, now)
         else:
-            self.type(Line.PLAIN, now, control=False)
+            self.type(Line.PLAIN, now)
 
     def pasted(self, code: int, now: float) -> None:
         mark = b"\x1b[201~"
@@ -515,22 +559,18 @@ class Reference:
         whole, self.half = self.half, b""
         if kind == "broken":
             alt = whole[1:2] if whole[1] != 0x1B else b""
-            self.type(
-                Line.UNSAFE, now, control=bool(alt) and alt < b" " and alt not in b"\r\n\t\x08"
-            )
+            self.type(Line.UNSAFE, now)
             for code in whole[1 + len(alt) :]:
                 self.key(code, now)
         elif kind == "focus":
             self.last_focus = whole
         elif kind == "paste":
             self.paste_open = True
-            self.type(Line.NOTHING, now, control=False)
-        elif kind == "mouse":
+            self.type(Line.NOTHING, now)
+        elif kind in ("mouse", "editing"):
             self.type(Line.EDITED, now)
-        elif kind == "editing":
-            self.type(Line.EDITED, now, control=False)
         elif kind in ("key", "control"):
-            self.type(Line.UNSAFE, now, control=kind == "control")
+            self.type(Line.UNSAFE, now)
 
     def kind(self, seq: bytes) -> str:
         readers = {b"O": self.ss3, b"[": self.bracket}
@@ -607,7 +647,7 @@ class Reference:
 
 FIELDS = (
     *("entered_at", "typed_at", "paste_open", "half_sequence", "escape_alone", "tilde_pending"),
-    *("at_line_start", "ssh_at_line_start", "stopped_at", "after_control", "last_focus", "quit_at"),
+    *("at_line_start", "ssh_at_line_start", "stopped_at", "last_focus", "quit_at"),
     *("suspend_at", "escape_missed", "line"),
 )
 
@@ -628,7 +668,6 @@ def expected(reference: Reference) -> dict[str, object]:
         "at_line_start": reference.users.last_was_cr,
         "ssh_at_line_start": reference.real.last_was_cr,
         "stopped_at": reference.stopped_at,
-        "after_control": reference.after_control,
         "last_focus": reference.last_focus,
         "quit_at": reference.quit_at,
         "suspend_at": reference.suspend_at,

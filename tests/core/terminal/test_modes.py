@@ -50,12 +50,11 @@ def test_a_new_terminal_has_nothing_on() -> None:
     assert set(new.private) == {*PRIVATE, KEYPAD}
     assert new.plain
     assert not new.alternate_screen
-    assert not new.mouse
     assert not new.half_sequence
     assert new[25] == Mode(on=True, set_at=None, changed_at=None)
     assert new[1004] == Mode(on=False, set_at=None, changed_at=None)
     assert (new.kitty_flags, new.modify_other_keys) == (0, 0)
-    assert (new.binary_at, new.mark, new.mark_at) == (None, None, None)
+    assert new.binary_at is None
 
 
 @pytest.mark.parametrize("mode", PRIVATE)
@@ -79,13 +78,6 @@ def test_one_alternate_screen_behind_three_numbers() -> None:
     assert on(b"\x1b[?47h\x1b[?1049h") == {1049}
     assert on(b"\x1b[?1049h\x1b[?47l") == set()
     assert modes(b"\x1b[?1047h").alternate_screen
-
-
-@pytest.mark.parametrize(
-    ("mode", "reports"), [(1000, True), (1003, True), (9, True), (1006, False), (1004, False)]
-)
-def test_mouse_means_reports_not_encodings(mode: int, reports: bool) -> None:
-    assert modes(b"\x1b[?%dh" % mode).mouse is reports
 
 
 def test_save_and_restore() -> None:
@@ -144,15 +136,6 @@ def test_modify_other_keys(stream: bytes, level: int) -> None:
 def test_kitty_keyboard(stream: bytes, flags: int) -> None:
     assert modes(stream).kitty_flags == flags
     assert modes(stream + b"\x1b[?1049l").plain is (modes(stream + b"\x1b[?1049l").kitty_flags == 0)
-
-
-def test_osc_133_marks() -> None:
-    assert (modes(b"\x1b]133;A\x07").mark, modes(b"\x1b]133;A\x07").mark_at) == ("A", 1.0)
-    assert modes(b"\x1b]133;C\x1b\\", b"\x1b]133;D;0;aid=1\x1b\\").mark == "D"
-    assert modes(b"\x1b]133;B", b";k=s", b"\x07").mark_at == 3.0
-    assert modes(b"\x1b]133;B\x1b", b"\\").mark == "B"
-    assert modes(b"\x1b]133;A\x18\x07").mark is None, "aborted"
-    assert modes(b"\x1b]133;L\x07\x1b]133;AB\x07\x1b]133;\x07\x1bP133;A\x1b\\").mark is None
 
 
 @pytest.mark.parametrize("code", [0x00, 0x01, 0x02, 0x04, 0x06, 0x10, 0x15, 0x18])
@@ -392,8 +375,6 @@ class Reference:
         self.state = "ground"
         self.sequence = b""
         self.binary_at: float | None = None
-        self.mark: str | None = None
-        self.mark_at: float | None = None
         self.set_at: dict[int, float] = {}
         self.changed_at: dict[int, float] = {}
         self.saved: dict[int, bool] = {}
@@ -441,8 +422,6 @@ class Reference:
             self.state = "ground"  # the Linux console's palette sequences
         elif code in (0x07, 0x1B):
             self.state = "ground"
-            if re.fullmatch(rb"133;[A-D](;.*)?", body, re.DOTALL):
-                self.mark, self.mark_at = body[4:5].decode(), now
 
     def csi_byte(self, char: bytes, now: float) -> None:
         self.sequence += char
@@ -584,8 +563,6 @@ class Reference:
             modify_other_keys=self.other_keys,
             half_sequence=self.state != "ground",
             binary_at=self.binary_at,
-            mark=self.mark,
-            mark_at=self.mark_at,
         )
 
 

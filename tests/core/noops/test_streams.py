@@ -1,0 +1,145 @@
+"""Recorded streams of real programs: nothing is typed where it would do harm.
+
+tests/harmless/scenarios.py records them, and says what each kind of state is. Where something may
+be typed, counts say how often it is: a rule that holds everywhere would be right, and useless.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepshell.core.idle import IdleClock
+from keepshell.core.noops.choice import Hold, Timer
+from keepshell.core.noops.typist import Allowed, Typist
+from keepshell.core.terminal.keystrokes import Keystrokes
+from keepshell.core.terminal.modes import ModeTracker
+
+KEPT = Path(__file__).with_name("streams")
+NAMES = sorted(path.stem for path in KEPT.glob("*.json"))
+LOOKED_AT = 2.5  # seconds after the last event
+
+Event = tuple[float, str, str, str]
+
+
+@cache
+def recorded(name: str) -> tuple[Event, ...]:
+    """The events: time; output, keys or state; the bytes as Latin-1 or the name; what it is."""
+    events = json.loads((KEPT / f"{name}.json").read_text("utf-8"))
+    # The clock of the recording counts milliseconds: what has one time came in this order.
+    return tuple(
+        (event[0] + number * 1e-6, event[1], event[2], event[3] if len(event) > 3 else "")
+        for number, event in enumerate(events)
+    )
+
+
+def replayed(events: tuple[Event, ...]) -> Iterator[tuple[str, str, str, str]]:
+    """Each state, what it is, and the rows that would type: against logind, and against TMOUT."""
+    modes, keystrokes, idle = ModeTracker(), Keystrokes(None), IdleClock(0.0)
+    limits = {Timer.LOGIND: 60.0, Timer.TMOUT: 60.0}
+    allowed = Allowed(empty_line=True)
+    typist = Typist(limits, allowed, modes=modes, keystrokes=keystrokes, idle=idle)
+    last = 0.0
+    for at, kind, text, what in events:
+        if kind == "s":
+            rows = []
+            for timer in limits:
+                chosen = typist.choose(
+                    frozenset({timer}), last + LOOKED_AT, prompting=False, child_stopped=False
+                )
+                rows.append("" if chosen is None or isinstance(chosen, Hold) else chosen.row)  # type: ignore[union-attr]
+            yield text, what, rows[0], rows[1]
+            continue
+        data, last = text.encode("latin-1"), at
+        if kind == "k":
+            typist.input(keystrokes.feed(data, at), at)
+        else:
+            modes.feed(data, at)
+            idle.output(at, len(data))
+            typist.output(data, at)
+
+
+HARMLESS = {
+    "alive": {"tmux", "focus"},
+    "dead": set(),
+    "waits": set(),
+    "empty": {"empty-paste"},
+    "typed": {"empty-paste"},
+    "other": {"focus"},  # vim below the shell
+}
+"""What may be typed in which kind of state; Enter where it is `empty` alone."""
+
+
+def wrong(events: tuple[Event, ...]) -> list[tuple[str, str, str, str]]:
+    return [
+        (name, what, row, enter)
+        for name, what, row, enter in replayed(events)
+        if row not in {"", *HARMLESS[what]}
+        or (enter and what != "empty")
+        or (row == "focus" and what == "other" and name != "vim")
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_typed_where_it_would_do_harm(name: str) -> None:
+    assert wrong(recorded(name)) == []
+
+
+def delayed(events: tuple[Event, ...], latency: float) -> tuple[Event, ...]:
+    """As over a slow link: every output comes later, and the states are looked at after it."""
+    later = [
+        (at + (latency if kind == "o" else 0.0), kind, text, what)
+        for at, kind, text, what in events
+        if kind != "s"
+    ]
+    states = [
+        (at + latency + 0.1, kind, text, what) for at, kind, text, what in events if kind == "s"
+    ]
+    return tuple(sorted((*later, *states), key=lambda event: event[0]))
+
+
+def cut(events: tuple[Event, ...], places: list[int]) -> tuple[Event, ...]:
+    """The outputs in pieces, 40 ms apart at most."""
+    pieces: list[Event] = []
+    for number, (at, kind, text, what) in enumerate(events):
+        place = places[number % len(places)] % (len(text) + 1) if kind == "o" else 0
+        if place:
+            pieces.append((at, kind, text[:place], what))
+        pieces.append((at + 1e-7, kind, text[place:], what))
+    return tuple(pieces)
+
+
+@given(st.sampled_from(NAMES), st.lists(st.integers(0, 5000), min_size=5, max_size=20))
+def test_nor_however_the_output_is_cut(name: str, places: list[int]) -> None:
+    assert wrong(cut(recorded(name), places)) == []
+
+
+def counts(names: Iterator[str] | list[str]) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for name in names:
+        for _, what, row, enter in replayed(recorded(name)):
+            found[what, "all"] += 1
+            found[what, "typed"] += bool(row)
+            found[what, "entered"] += bool(enter)
+    return found
+
+
+def test_most_keepalives_are_kept() -> None:
+    """docs/no-ops.md has the numbers."""
+    ticking = counts(["tmux_tick"])
+    assert ticking["alive", "typed"] >= 0.9 * ticking["alive", "all"]
+    editors = counts([name for name in NAMES if name.startswith(("vim", "nvim", "kak"))])
+    assert editors["alive", "typed"] >= 0.95 * editors["alive", "all"]
+    bash = counts([name for name in NAMES if name.startswith("bash")])
+    assert bash["empty", "typed"] >= 0.85 * bash["empty", "all"]
+    assert bash["empty", "entered"] >= 0.85 * bash["empty", "all"]
+    dead = counts([name for name in NAMES if name.startswith(("dead", "silent"))])
+    assert dead["dead", "all"] > 1200
+    assert dead["dead", "typed"] == 0
