@@ -6,10 +6,10 @@ session alive:
 
 - `server-alive`: if the program is ssh, the options are added to its command line, as `keepshell
   ssh` does it, and ssh does the rest by itself.
-- `window-change`: a thread sends SIGWINCH to the child when the script has sent nothing for the
-  interval. That is all it does: it never reads, writes or resizes the pty, so nothing happens to
-  the stream behind the script's back, and expect() finds what it would have found. On Linux the
-  signal can't hit another process that has got the pid since.
+- `window-change`, where it is asked for by name: a thread sends SIGWINCH to the child when the
+  script has sent nothing for the interval, and the pty has a size. It never reads, writes or
+  resizes the pty. The host may answer all the same: a device by a new prompt, a program by a
+  redraw. On Linux the signal can't hit another process that has got the pid since.
 
 Nothing is ever typed: the rungs above window-change have no part here, since only the script knows
 what its next byte means.
@@ -30,12 +30,13 @@ import pexpect
 import pexpect.pxssh
 
 from keepshell import launch
-from keepshell.config.load import load_anyway
+from keepshell.config.load import DEFAULT, load_anyway
 from keepshell.config.settings import KEYS, is_off
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.ssh.arguments import SshCommand, parse
 from keepshell.process import Process
+from keepshell.relay import tty
 from keepshell.ssh import client
 from keepshell.text.wording import found, printable, suggest
 
@@ -51,6 +52,8 @@ __all__ = ["explain", "parse_ssh_args", "pxssh", "spawn"]
 Keepalive = Policy | Mapping[str, Any] | None
 
 _DEFAULT = Policy()
+_NUDGES = ("rung", "window_change_interval")
+"""What names the window-change, in a `keepalive=` and in config.toml."""
 
 
 def parse_ssh_args(argv: list[str]) -> SshCommand:
@@ -76,14 +79,19 @@ class _Kept(_Base):
 
     _keepalive: Policy | None
     """What the script asks for."""
+    _asks_for_nudges: bool
+    """Whether window-changes are asked for by name: a script would see what answers one."""
 
     def _spawnpty(self, args: list[Any], **options: Any) -> Any:
-        policy, ssh, added = _decided([os.fsdecode(word) for word in args], self._keepalive)
+        words = [os.fsdecode(word) for word in args]
+        policy, sources, ssh, added = _decided(words, self._keepalive)
         program = args[:1] if ssh is None else [self._encoded(ssh)]
         args = [*program, *map(self._encoded, added), *args[1:]]
         pty = super()._spawnpty(args, **options)  # type: ignore[misc] # left out by the stubs
-        if policy.rung >= Rung.WINDOW_CHANGE:
-            self._nudging = _Nudging(pty.pid, policy.window_change_interval)
+        if self._keepalive is None:
+            self._asks_for_nudges = any(sources.get(name, DEFAULT) != DEFAULT for name in _NUDGES)
+        if self._asks_for_nudges and policy.rung >= Rung.WINDOW_CHANGE:
+            self._nudging = _Nudging(pty, policy.window_change_interval)
             weakref.finalize(self, self._nudging.stop)
         return pty
 
@@ -116,6 +124,7 @@ class spawn(_Kept):  # noqa: N801 - pexpect's own name
         keepshell.errors.KeepshellError for a config.toml that can't be read; nothing runs then.
         """
         self._keepalive = _as_policy(keepalive)
+        self._asks_for_nudges = _names_nudges(keepalive)
         super().__init__(command, *args, **kw)
 
 
@@ -125,6 +134,7 @@ class pxssh(_Kept, _PxsshBase):  # noqa: N801 - pexpect's own name
     def __init__(self, *args: Any, keepalive: Keepalive = None, **kw: Any) -> None:
         """As pexpect.pxssh.pxssh; `keepalive` as for `spawn`, config.toml is read by `login`."""
         self._keepalive = _as_policy(keepalive)
+        self._asks_for_nudges = _names_nudges(keepalive)
         super().__init__(*args, **kw)
 
 
@@ -148,6 +158,13 @@ def _as_policy(keepalive: object) -> Policy | None:
     return policy
 
 
+def _names_nudges(keepalive: object) -> bool:
+    """Whether the script asks for window-changes by name, and not by leaving them as they are."""
+    if isinstance(keepalive, Policy):
+        return any(getattr(keepalive, name) != getattr(_DEFAULT, name) for name in _NUDGES)
+    return isinstance(keepalive, Mapping) and not keepalive.keys().isdisjoint(_NUDGES)
+
+
 def _read(name: str, value: object) -> Any:
     """One argument of Policy, from what config.toml takes for it too. Raises ValueError."""
     if name not in KEYS:
@@ -162,18 +179,22 @@ def _read(name: str, value: object) -> Any:
         raise ValueError(f"keepalive: {name}: {error}") from None
 
 
-def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, str | None, list[str]]:
-    """What the session gets: the policy, the ssh in place of a shim, and the options to add.
+def _decided(
+    argv: list[str], asked: Policy | None
+) -> tuple[Policy, Mapping[str, str], str | None, list[str]]:
+    """What the session gets: the policy and where config.toml has it from, the ssh in place of a
+    shim, and the options to add.
 
     Raises UsageError for a config.toml that can't be read.
     """
     environ = dict(os.environ)
     if is_off(environ):
-        return Policy(rung=Rung.OFF), None, []
+        return Policy(rung=Rung.OFF), {}, None, []
     if os.path.basename(argv[0]) != "ssh":
         config, problems = load_anyway(environ)
         _warn(problems)
-        return asked or config.policy([], {}).policy, None, []
+        effective = config.policy([], {})
+        return asked or effective.policy, effective.sources, None, []
     in_place = client.is_shim(argv[0])  # below `keepshell exec`, say
     if not in_place:
         environ["KEEPSHELL_SSH"] = argv[0]
@@ -182,8 +203,8 @@ def _decided(argv: list[str], asked: Policy | None) -> tuple[Policy, str | None,
     settings = launch.route(resolved, launch.on_terminal()).settings
     ssh = resolved.ssh if in_place else None
     if settings is None:
-        return Policy(rung=Rung.OFF), ssh, []
-    return settings.policy, ssh, settings.added_words()
+        return Policy(rung=Rung.OFF), {}, ssh, []
+    return settings.policy, settings.sources, ssh, settings.added_words()
 
 
 def _warn(problems: Sequence[str]) -> None:
@@ -194,11 +215,12 @@ def _warn(problems: Sequence[str]) -> None:
 class _Nudging:
     """A thread that knows a process and a time, and nothing of the spawn: that one can be freed."""
 
-    def __init__(self, pid: int, interval: float) -> None:
+    def __init__(self, pty: Any, interval: float) -> None:
         self.sent_at = time.monotonic()
         self._interval = interval
         self._stopped = threading.Event()
-        self._process = Process(pid)
+        self._fd = os.dup(pty.fd)
+        self._process = Process(pty.pid)
         self._thread = threading.Thread(target=self._run, name="keepshell", daemon=True)
         self._thread.start()
 
@@ -212,9 +234,11 @@ class _Nudging:
                 continue
             due_at = now + self._interval
             try:
-                self._process.signal(signal.SIGWINCH)
+                if tty.has_size(tty.get_winsize(self._fd)):
+                    self._process.signal(signal.SIGWINCH)
             except OSError:  # the child has ended
                 break
+        os.close(self._fd)
         self._process.close()
 
     def stop(self) -> None:

@@ -27,6 +27,7 @@ class Job:
         "is_ssh",
         "lookup",
         "name",
+        "pings",
         "policy",
         "program",
         "says_closed",
@@ -49,5 +50,7 @@ class Job:
         """Whether ssh, left with `~.`, says that the connection is closed (LogLevel)."""
         self.name = self.program
         """What the user calls it: the host as typed, or the program."""
+        self.pings = False
+        """Whether the child itself speaks to a silent host, as ssh's ServerAlive does."""
         self.lookup: Callable[[], NameLookup] | None = None
         """Begins to find out under which name the host is remembered; None for no host."""

@@ -217,6 +217,17 @@ class HostSettings:
         added = {row[0]: row for row in self.added}
         return [added.get(name) or self._not_added(name) for name in SERVER_ALIVE]
 
+    @property
+    def pings(self) -> bool:
+        """Whether ssh itself will speak to a silent host: not as a client of a master."""
+        _, interval, _ = self.server_alive()[0]
+        return interval.strip("0smhdw")[:1].isdecimal() and not self._has_master()
+
+    def _has_master(self) -> bool:
+        """Whether a connection seems to be there that this call will share."""
+        path = self.option("ControlPath", "none") or "none"
+        return path.lower() != "none" and ("%" in path or os.path.exists(os.path.expanduser(path)))
+
     def _not_added(self, name: str) -> tuple[str, str, str]:
         if (typed := self.command.option(name)) is not None:
             return name, typed, "the command line"
@@ -346,6 +357,7 @@ def _job(argv: Sequence[str], settings: HostSettings, environ: Mapping[str, str]
     job.says_closed = level not in _BELOW_INFO
     job.name = settings.command.host or job.name
     job.lookup = settings.lookup
+    job.pings = settings.pings
     return job
 
 

@@ -244,8 +244,42 @@ def test_what_the_script_asks_for_takes_the_place_of_the_configuration(
 ) -> None:
     config_toml.write_text('[default]\nrung = "off"\n')
     assert options_of(fake_ssh, keepalive={}) == [60, 20]
-    with keepshell.spawn("cat", keepalive={}):
+    with keepshell.spawn("cat", keepalive=OFTEN):
         assert len(keepshell_threads()) == 1
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "asked"),
+    [
+        (None, False),
+        ({}, False),
+        ({"server_alive_interval": 30}, False),
+        (keepshell.Policy(server_alive_interval=30), False),
+        ({"rung": "server-alive"}, False),
+        ({"rung": "window-change"}, True),
+        ({"window_change_interval": 60}, True),
+        (keepshell.Policy(rung=keepshell.Rung.WINDOW_CHANGE), True),
+        (keepshell.Policy(window_change_interval=30.0), True),
+    ],
+)
+def test_window_changes_are_sent_where_they_are_asked_for_by_name(
+    keepalive: Any, asked: bool
+) -> None:
+    """A device answers one by a new prompt, which the script would have to read."""
+    with keepshell.spawn("cat", keepalive=keepalive):
+        assert bool(keepshell_threads()) is asked
+
+
+def test_a_pty_without_a_size_is_not_told_of_it() -> None:
+    child = keepshell.spawn(
+        sys.executable, ["-S", "-c", COUNT_NUDGES], keepalive=OFTEN, dimensions=(0, 0)
+    )
+    child.expect_exact("SET")
+    with pytest.raises(pexpect.TIMEOUT):
+        child.expect_exact("[1]", timeout=1.5)
+    child.setwinsize(24, 80)
+    child.expect_exact("[2]", timeout=30)
+    child.close()
 
 
 @pytest.mark.parametrize("program", ["cat", "ssh"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from keepshell.config.settings import Key
     from keepshell.config.toml_lines import TomlText
 
-_DEFAULT = "default"
+DEFAULT = "default"
 """The source of what nobody has set."""
 
 _NOT_READ = "safe, as the configuration can't be read"
@@ -123,7 +123,7 @@ class Config:
         sources: dict[str, str] = {}
         for name in KEYS:
             value, sources[name] = self._setting(name, sections, options)
-            if sources[name] != _DEFAULT:
+            if sources[name] != DEFAULT:
                 values[name] = value
         return EffectivePolicy(Policy(**values), sources)
 
@@ -143,7 +143,7 @@ class Config:
         for section in sections:
             if name in section.values:
                 return section.values[name], section.source_of(name)
-        return self._otherwise.get(name, (None, _DEFAULT))
+        return self._otherwise.get(name, (None, DEFAULT))
 
 
 class EffectivePolicy:

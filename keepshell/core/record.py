@@ -46,6 +46,8 @@ class SessionRecord:
     """When something is due next."""
     silent_since: float | None
     """Since when the host does not answer, as far as the kernel knows; None while it does."""
+    nudge_answered: bool
+    """Whether output has answered a window-change, in this session or an earlier one."""
     on: bool
     """Whether keepalives are switched on."""
 

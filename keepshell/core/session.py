@@ -57,9 +57,8 @@ SUSPEND_WITHIN = 2.0
 SUSPEND_UNSEEN_AFTER = 0.05
 
 NUDGE_ANSWERED_WITHIN = 1.0
-"""Seconds after a window-change in which output is taken for its answer, where there was none in
-as long as NUDGE_QUIET before."""
-NUDGE_QUIET = 5.0
+"""Seconds after a window-change in which output is taken for its answer, if the host had been
+silent for half the interval before."""
 
 TypistOf = Callable[..., Silent]
 """Makes the typist of a session from its `modes`, `keystrokes` and `idle`."""
@@ -104,7 +103,8 @@ class Session:
         self.sized = True
         """Whether the terminal has a size; a window-change would tell of it."""
         self.nudge_answered = False
-        """Whether output has answered a window-change: somebody sees them, and none follows."""
+        """Whether output has answered a window-change, now or in an earlier session: a program sees
+        them, and none follows."""
         self._server_alive = server_alive
         make = typist or _silent
         self._typist = make(modes=self.modes, keystrokes=self.keystrokes, idle=self.idle)
@@ -331,6 +331,7 @@ class Session:
             hold=self.hold,
             next_at=self.next_deadline(),
             silent_since=self.silent_since,
+            nudge_answered=self.nudge_answered,
             on=self.keepalives,
         )
 
@@ -352,7 +353,8 @@ class Session:
         if chosen is None:
             return [*(Note("hold", reason.text) for reason in self._ladder.reasons), *effects]
         if isinstance(chosen, WindowChange):
-            if self.idle.output_at is None or now - self.idle.output_at >= NUDGE_QUIET:
+            output_at = self.idle.output_at
+            if output_at is None or now - output_at >= self._policy.window_change_interval / 2:
                 self._nudged_at = now
             self.idle.sent(now)
             self.nudges += 1
@@ -374,14 +376,18 @@ class Session:
             return Hold(Reason.STOPPED)
         if prompting:
             return Hold(Reason.SSH_PROMPTS)
-        return WindowChange() if self._needs_nudge(now) else None
+        return WindowChange() if self._needs_nudge() else None
 
-    def _needs_nudge(self, now: float) -> bool:
-        """Whether only a window-change will do: ssh speaks by itself where the host is silent."""
+    def _needs_nudge(self) -> bool:
+        """Whether only a window-change will do.
+
+        With ServerAlive, ssh speaks after an interval in which the host did not: late, where that
+        one printed long after the client last sent something.
+        """
         if not self.sized or self.nudge_answered:
             return False
-        output_at = self.idle.output_at
-        printed = output_at is not None and now - output_at < self._policy.window_change_interval
+        idle, half = self.idle, self._policy.window_change_interval / 2
+        printed = idle.output_at is not None and idle.output_at - idle.quiet_since() >= half
         return printed or not self._server_alive
 
     def _look(self, _now: float, _phase: Phase) -> list[Effect]:

@@ -55,7 +55,9 @@ class Attached:
             program=job.program,
             typist=_typist(policy, known.plan.to_type_for),
             link=Silence() if job.is_ssh else None,
+            server_alive=job.pings and not known.plan.window_change_every and not policy.idle_limit,
         )
+        session.nudge_answered = known.nudge_answered
         shown = live.LiveFile(job, known.host, policy)
 
         def watch(now: float) -> None:

@@ -30,7 +30,7 @@ from keepshell.core.effects import (
     ToUser,
 )
 from keepshell.core.session import Session
-from keepshell.relay import wakeups
+from keepshell.relay import tty, wakeups
 from keepshell.relay.linger import Linger
 from keepshell.relay.outbox import Outbox, is_gone
 
@@ -344,4 +344,6 @@ class Relay:
 
     def _follow_size(self) -> None:
         with contextlib.suppress(OSError):  # a terminal that is gone has no size
-            self._child.resize(self._terminal.winsize())
+            winsize = self._terminal.winsize()
+            self._child.resize(winsize)
+            self._session.sized = tty.has_size(winsize)

@@ -162,6 +162,11 @@ def get_winsize(fd: int) -> bytes:
     return fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(_WINSIZE_BYTES))
 
 
+def has_size(winsize: bytes) -> bool:
+    """Whether neither the rows nor the columns are 0, as below expect(1)."""
+    return any(winsize[:2]) and any(winsize[2:4])
+
+
 def set_winsize(fd: int, winsize: bytes) -> None:
     """Set the struct winsize; the kernel signals the foreground group only if it is another."""
     fcntl.ioctl(fd, termios.TIOCSWINSZ, winsize)

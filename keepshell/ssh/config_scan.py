@@ -30,6 +30,7 @@ SERVER_ALIVE = frozenset(
 
 SESSION = frozenset(
     (
+        "controlpath",  # a client of a master sends no ServerAlive of its own
         "escapechar",
         "forkafterauthentication",
         "loglevel",

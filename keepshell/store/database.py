@@ -73,6 +73,8 @@ _MIGRATIONS = (
     );
     CREATE INDEX stretch_session ON stretch (session);
     """,
+    # Whether a program of the host was seen to answer a window-change: none is sent any more.
+    "ALTER TABLE host ADD COLUMN shows_window_changes INTEGER NOT NULL DEFAULT 0",
 )
 """Each brings a file of that version (PRAGMA user_version) to the next."""
 
@@ -102,6 +104,8 @@ class PastSession:
     no_ops: int = 0
     empty_lines: int = 0
     injected: int = 0
+    shows_window_changes: bool = False
+    """Whether output has answered a window-change."""
     stretches: tuple[Stretch, ...] = ()
 
     @property
@@ -136,6 +140,11 @@ class State:
         )
         return [_rule(row) for row in rows if row[0] in KINDS]
 
+    def shows_window_changes(self, host: str, *, within: float = READ_WITHIN) -> bool:
+        """Whether output has ever answered a window-change there. Raises StateError."""
+        sql = "SELECT shows_window_changes FROM host WHERE name = ?"
+        return any(seen for (seen,) in self._query(sql, (host,), within=within))
+
     def record(
         self, session: PastSession, *, learned: Rule | None = None, told: Iterable[Rule] = ()
     ) -> None:
@@ -152,6 +161,8 @@ class State:
             )
             if learned is not None:
                 _put_rules(connection, host, [learned])
+            if session.shows_window_changes:
+                connection.execute("UPDATE host SET shows_window_changes = 1 WHERE id = ?", (host,))
             cursor = connection.execute(
                 f"INSERT INTO session (host, {_SESSION}) VALUES (?{', ?' * 9})",  # noqa: S608
                 (

@@ -36,6 +36,8 @@ class Memory:
         """Begins to find out the host's name, if the job has one."""
         self.host = ""
         self.plan = plan.Plan()
+        self.nudge_answered = False
+        """Whether the host has answered a window-change by output before."""
         self._job = job
         self._policy = job.policy
         self._known: list[Rule] = []
@@ -66,7 +68,9 @@ class Memory:
             return []
         from keepshell.store.database import State
 
-        return State.of(self._job.env).rules(self.host)
+        state = State.of(self._job.env)
+        self.nudge_answered = state.shows_window_changes(self.host)
+        return state.rules(self.host)
 
     def note_holds(self, held: Mapping[Timer, Held], now: float) -> None:
         """What is held at `now`; ssh's own last words will have it forget.
@@ -113,6 +117,7 @@ class Memory:
             no_ops=record.counts.get(Rung.NO_OP, 0),
             empty_lines=record.counts.get(Rung.EMPTY_LINE, 0),
             injected=record.injected,
+            shows_window_changes=record.nudge_answered,
             stretches=record.stretches,
         )
         State.of(self._job.env).record(past, learned=learned, told=self._told)

@@ -343,3 +343,67 @@ class TestTheLink:
         session.user_sent(b"x", START)
         assert tick(session, START + EVERY) == NUDGED
         assert session.silent_since is None
+
+
+class TestWindowChange:
+    """Sent only where nothing else does it, and never where somebody sees it."""
+
+    @staticmethod
+    def session(*, server_alive: bool = True) -> Session:
+        policy = Policy(rung=Rung.WINDOW_CHANGE, window_change_interval=EVERY)
+        return Session(policy, START, server_alive=server_alive)
+
+    def test_not_where_ssh_itself_speaks_to_a_silent_host(self) -> None:
+        session = self.session()
+        session.user_input(b"ls\r", START + 1)
+        session.host_output(b"file\r\n$ ", START + 1.2)
+        for number in range(1, 5):
+            assert session.next_deadline() == START + 1 + number * EVERY
+            assert tick(session, START + 1 + number * EVERY) == []
+        assert session.nudges == 0
+
+    def test_where_the_host_prints_ssh_is_silent(self) -> None:
+        session = self.session()
+        for second in range(0, 60, 5):
+            session.host_output(b"line\r\n", START + second)
+        assert tick(session, START + EVERY) == NUDGED
+        assert tick(session, START + 2 * EVERY) == []
+
+    def test_late_output_is_answered_an_interval_later(self) -> None:
+        session = self.session()
+        assert tick(session, START + EVERY) == []
+        session.host_output(b"line\r\n", START + EVERY + 10)
+        assert tick(session, START + 2 * EVERY) == NUDGED
+
+    def test_never_without_a_size(self) -> None:
+        session = self.session(server_alive=False)
+        session.sized = False
+        assert tick(session, START + EVERY) == []
+        session.sized = True
+        assert tick(session, START + 2 * EVERY) == NUDGED
+
+    def test_none_follows_one_that_was_answered(self) -> None:
+        session = self.session(server_alive=False)
+        assert tick(session, START + EVERY) == NUDGED
+        session.host_output(b"\r\nswitch# ", START + EVERY + 0.2)
+        assert session.nudge_answered
+        assert session.record(START + EVERY + 1).nudge_answered
+        for number in range(2, 6):
+            assert tick(session, START + number * EVERY) == []
+
+    @pytest.mark.parametrize(
+        ("before", "key", "after"),
+        [
+            (EVERY - 1, None, 0.2),  # the host prints anyway
+            (0.0, EVERY + 0.1, 0.2),  # a key is answered
+            (0.0, None, 1.5),  # too late for an answer
+        ],
+    )
+    def test_what_is_no_answer(self, before: float, key: float | None, after: float) -> None:
+        session = self.session(server_alive=False)
+        session.host_output(b"$ ", START + before)
+        assert tick(session, START + EVERY) == NUDGED
+        if key is not None:
+            session.user_input(b"x", START + key)
+        session.host_output(b"x", START + EVERY + after)
+        assert not session.nudge_answered
