@@ -342,6 +342,16 @@ COMMANDS = (
         details="Prints the help, or the page of one command, as --help does.",
         examples=(("keepshell help probe", "the same as keepshell probe --help"),),
     ),
+    Command(
+        "man",
+        "",
+        "the manual",
+        group=SET_UP,
+        runs="man:command",
+        details="Shows the manual with the system's man, which finds it by itself only where it is "
+        "installed below a directory of its MANPATH.",
+        examples=(("keepshell man | less", "the same as plain text"),),
+    ),
 )
 
 FIRST = ("ssh", "status", "explain", "probe", "init")

@@ -74,6 +74,7 @@ complete -c keepshell -n 'not __keepshell_at >/dev/null' -a config -d 'where con
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a off -d 'no keepalives in a session that runs'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a on -d 'keepalives again, after off'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a help -d 'this help, or the page of one command'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a man -d 'the manual'
 complete -c keepshell -n '__keepshell_behind ssh' -a '(__keepshell_as ssh)'
 complete -c keepshell -n '__keepshell_behind run' -a '(__keepshell_as)'
 complete -c keepshell -n '__keepshell_behind exec' -a '(__keepshell_as)'
@@ -121,3 +122,4 @@ complete -c keepshell -n '__keepshell_right_behind help' -a config -d 'where con
 complete -c keepshell -n '__keepshell_right_behind help' -a off -d 'no keepalives in a session that runs'
 complete -c keepshell -n '__keepshell_right_behind help' -a on -d 'keepalives again, after off'
 complete -c keepshell -n '__keepshell_right_behind help' -a help -d 'this help, or the page of one command'
+complete -c keepshell -n '__keepshell_right_behind help' -a man -d 'the manual'
