@@ -18,6 +18,8 @@ class SessionRecord:
     started_at: float
     begun: bool
     """Whether the host has answered, after whatever ssh had to ask."""
+    begun_at: float
+    """When it did; before that, as `started_at`."""
     user_at: float | None
     """When the user last typed."""
     output_at: float | None
@@ -50,6 +52,11 @@ class SessionRecord:
     """Whether output has answered a window-change, in this session or an earlier one."""
     on: bool
     """Whether keepalives are switched on."""
+
+    @property
+    def user_idle(self) -> float:
+        """Seconds since the user's last key, or since the session itself began."""
+        return self.at - max(self.begun_at, self.user_at or self.begun_at)
 
     def since(self, moment: float | None) -> float | None:
         """Seconds from then to the moment of this record; None for what never happened."""

@@ -67,13 +67,14 @@ TypistOf = Callable[..., Silent]
 class Session:
     """The relay's mind: no descriptor, no clock; every `now` is in seconds and never goes back."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a thing the edge knows of the child
         self,
         policy: Policy,
         now: float,
         *,
         escape_char: int | None = 0x7E,
         notice_shown: bool = True,
+        hidden: bool = False,
         program: str = "ssh",
         typist: TypistOf | None = None,
         link: Silence | None = None,
@@ -82,10 +83,11 @@ class Session:
         """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
 
         `notice_shown` says whether ssh's own messages come through the pty; they do not when the
-        user redirected stderr. `program` is the child's name. `typist` is there when a rule is
-        known that only input resets, and the user allows to type. `link` is there when the kernel
-        can be asked about the connection. `server_alive` says that ssh itself speaks to a silent
-        host, and that its known rules need no more.
+        user redirected stderr. `hidden` says whether those about the end can't be seen, by -q or
+        LogLevel. `program` is the child's name. `typist` is there when a rule is known that only
+        input resets, and the user allows to type. `link` is there when the kernel can be asked
+        about the connection. `server_alive` says that ssh itself speaks to a silent host, and that
+        its known rules need no more.
         """
         self.idle = IdleClock(now)
         self.modes = ModeTracker()
@@ -99,6 +101,7 @@ class Session:
         """The user's switch; off, nothing is sent that ssh would not have sent by itself."""
         self._policy = policy
         self._notice_shown = notice_shown
+        self._hidden = hidden or not notice_shown
         self._program = program
         self.sized = True
         """Whether the terminal has a size; a window-change would tell of it."""
@@ -307,6 +310,7 @@ class Session:
             lasted=now - idle.begun_at,
             reads=idle.reads(now),
             forwarded=self._forwarded,
+            hidden=self._hidden,
             program=self._program,
         )
 
@@ -317,6 +321,7 @@ class Session:
             at=now,
             started_at=idle.started_at,
             begun=self.begun,
+            begun_at=idle.begun_at,
             user_at=idle.user_at,
             output_at=idle.output_at,
             sent_at=idle.sent_at,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from keepshell.core.ending.endings import Ending
     from keepshell.core.rules.kinds import Rule
+    from keepshell.core.rules.plan import Plan
     from keepshell.core.rules.policy import Policy
     from keepshell.core.session import Session, TypistOf
     from keepshell.job import Job
@@ -52,6 +53,7 @@ class Attached:
             now,
             escape_char=job.escape_char,
             notice_shown=self._notice_shown,
+            hidden=job.is_ssh and not job.says_closed,
             program=job.program,
             typist=_typist(policy, known.plan.to_type_for),
             link=Silence() if job.is_ssh else None,
@@ -65,7 +67,7 @@ class Attached:
             known.note_holds(session.held, now)
 
         with contextlib.closing(shown):
-            ending, status, now = self._relay(session, watch)
+            ending, status, now = self._relay(session, watch, known.plan)
         if session.disconnected and job.says_closed:
             _say_closed(known.host, job.name)
         advice = known.remember(session.record(now), ending, status=status)
@@ -75,7 +77,9 @@ class Attached:
             child.die_by(-status)
         return status
 
-    def _relay(self, session: Session, watch: Callable[[float], None]) -> tuple[Ending, int, float]:
+    def _relay(
+        self, session: Session, watch: Callable[[float], None], plan: Plan
+    ) -> tuple[Ending, int, float]:
         """Relay until the child has ended; what ended it, its status, and the time."""
         from keepshell.link.connection import Watched
         from keepshell.relay import loop, wakeups
@@ -101,14 +105,14 @@ class Attached:
                 session.conclude()
                 now = wakeups.clock()
                 status = os.waitstatus_to_exitcode(self._child.status or 0)
-                ending = _ending(session, now, status)
+                ending = _ending(session, now, status, plan)
                 if ending.is_drop or session.cut_off:
                     self._terminal.write(session.modes.undo(self._terminal.rows()))
             trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
         return ending, status, now
 
 
-def _ending(session: Session, now: float, status: int) -> Ending:
+def _ending(session: Session, now: float, status: int, plan: Plan) -> Ending:
     """What ended it; `status` as of os.waitstatus_to_exitcode, negative for a signal."""
     from keepshell.core.ending.endings import classify
 
@@ -117,7 +121,8 @@ def _ending(session: Session, now: float, status: int) -> Ending:
             now,
             exit_status=status if status >= 0 else None,
             signal=-status if status < 0 else None,
-        )
+        ),
+        plan.rules,
     )
 
 

@@ -17,6 +17,7 @@ from keepshell.core.rules import plan
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
+from keepshell.store import patience
 from keepshell.text.say import say
 
 TYPE_CHECKING = False
@@ -27,6 +28,20 @@ if TYPE_CHECKING:
     from keepshell.core.record import SessionRecord
     from keepshell.job import Job
     from keepshell.ssh.host_name import NameLookup
+
+
+READS_WITHIN = 0.5
+WRITES_WITHIN = 0.5
+"""Seconds that the user is kept waiting at most: before the session, and for his shell after it."""
+
+LATER_WITHIN = 20.0
+"""Seconds within which another process's transaction must be over for ours to follow it."""
+
+
+def preload() -> None:
+    """Load all that a session needs at its end: the package may be gone or another by then."""
+    import keepshell.core.ending.endings
+    import keepshell.store.database  # noqa: F401
 
 
 class Memory:
@@ -44,6 +59,7 @@ class Memory:
         self._told: list[Rule] = []
         self._held: dict[str, tuple[Reason, float]] = {}
         self._warned = False
+        self._hangs = False
         self._began = time.time()
         self._lookup: NameLookup | None = None
         with self._unhurt():
@@ -62,6 +78,14 @@ class Memory:
         return plan.adjusted(self._policy, self.plan)
 
     def _read(self) -> list[Rule]:
+        """What is known of the host. Raises StateError, and TimeoutError where the disk hangs."""
+        try:
+            return patience.read(self._read_state, within=READS_WITHIN)
+        except TimeoutError:
+            self._hangs = True
+            raise
+
+    def _read_state(self) -> list[Rule]:
         directory = paths.state_dir(self._job.env)
         # sqlite3 takes 5 ms to import: not for somebody of whose hosts nothing is known.
         if directory is None or not os.path.isdir(directory):
@@ -91,12 +115,13 @@ class Memory:
         efforts = self._efforts(record)
         learned: Rule | None = None
         with self._unhurt():
-            if self.host:
+            if self.host and not self._hangs:
                 learned = self._record(record, ending, efforts, status=status)
         held_back = learning.held_back(ending, self.plan, efforts)
-        if held_back or learned is None:
+        struck = learned or ending.known
+        if held_back or struck is None:
             return held_back
-        return f"Next time: {plan.next_time(plan.remedy_for(learned, self._policy))}."
+        return f"Next time: {plan.next_time(plan.remedy_for(struck, self._policy))}."
 
     def _record(
         self, record: SessionRecord, ending: Ending, efforts: learning.Efforts, *, status: int
@@ -120,13 +145,18 @@ class Memory:
             shows_window_changes=record.nudge_answered,
             stretches=record.stretches,
         )
-        State.of(self._job.env).record(past, learned=learned, told=self._told)
+        state, told = State.of(self._job.env), self._told
+        patience.write(
+            lambda: state.record(past, learned=learned, told=told, within=LATER_WITHIN),
+            within=WRITES_WITHIN,
+        )
         return learned
 
     def _efforts(self, record: SessionRecord) -> learning.Efforts:
         return learning.Efforts(
             rung=record.tried,
             typed_idle=record.since(record.typed_at) if record.tried >= Rung.NO_OP else None,
+            user_idle=record.user_idle,
             half_line=record.half_line,
             held={
                 timer: learning.LastHold(reason, record.at - at)

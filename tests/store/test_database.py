@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,10 +117,22 @@ def test_a_source_replaces_only_what_it_had_said(state: State) -> None:
 
 
 def test_several_limits_of_one_kind(state: State) -> None:
-    rules = [rule(limit=300, drops=1), rule(limit=900, drops=1), rule(source=PROBE)]
+    rules = [rule(limit=300, drops=1), rule(limit=900, drops=1), rule("tmout", source=PROBE)]
     for found in rules:
         state.record(session(), learned=found)
     assert sorted(state.rules(HOST), key=str) == sorted(rules, key=str)
+
+
+def test_what_a_probe_has_read_replaces_what_a_drop_taught(state: State) -> None:
+    state.record(session(), learned=rule("connection-idle", 6, drops=1))
+    state.record(session(), learned=rule(limit=300, drops=1))
+    state.put_rules(HOST, PROBE, [rule("dropbear-idle", 6, source=PROBE)])
+    assert state.rules(HOST) == [
+        rule(limit=300, drops=1),
+        rule("dropbear-idle", 6, source=PROBE, drops=1),
+    ]
+    state.record(session(), learned=rule("connection-idle", 5, drops=1))
+    assert len(state.rules(HOST)) == 2
 
 
 def test_what_another_session_has_learned_meanwhile_stays(state: State) -> None:
@@ -201,12 +214,60 @@ def test_a_migration_that_fails_changes_nothing(
 ) -> None:
     state.record(session(), learned=rule())
     ours = state_module._MIGRATIONS
-    monkeypatch.setattr(state_module, "_DAMAGED", ())
     monkeypatch.setattr(state_module, "_MIGRATIONS", (*ours, "UPDATE rule SET drops = 7; NONSENSE"))
     with pytest.raises(StateError, match="syntax error"):
         state.rules(HOST)
     monkeypatch.setattr(state_module, "_MIGRATIONS", ours)
     assert state.rules(HOST) == [rule()]
+
+
+FIRST = """
+    INSERT INTO host VALUES (1, 'me@web:22');
+    INSERT INTO rule VALUES (1, 'channel-timeout', 'drop', 900, 5.0, 0, 1, 0, 'beaten no-op');
+    INSERT INTO session VALUES (1, 1, 1000, 1900, 'shell-timeout', 255, 850.5, 0, 0, 0, 0);
+    PRAGMA user_version = 1;
+"""
+
+
+def test_the_first_schema_is_brought_up_to_date(state: State, path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(state_module._MIGRATIONS[0] + FIRST)
+    assert state.rules(HOST) == [rule(seen_at=5.0, drops=1, told="beaten no-op")]
+    assert state.sessions() == [session(ending="tmout")]
+
+
+def test_a_statement_of_ours_that_fails_is_no_damage(
+    state: State, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an older SQLite that does not know a clause takes it."""
+    state.record(session(), learned=rule())
+    monkeypatch.setattr(state_module, "_RULES_OF", "SELECT name FROM host WHERE :name IS NOT A B")
+    with pytest.raises(StateError, match="syntax error") as caught:
+        state.rules(HOST)
+    assert "damaged" not in str(caught.value)
+    monkeypatch.undo()
+    assert state.rules(HOST) == [rule()]
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_was_set_aside_before_is_still_there(state: State, path: Path) -> None:
+    path.parent.mkdir()
+    contents = [b"damaged %d\n" % number * 500 for number in range(3)]
+    for content in contents:
+        path.write_bytes(content)
+        with pytest.raises(StateError, match=r"it is state\.db\.damaged\S* now"):
+            state.rules(HOST)
+    names = ("state.db.damaged", "state.db.damaged.2", "state.db.damaged.3")
+    assert [path.with_name(name).read_bytes() for name in names] == contents
+
+
+def test_a_fifo_in_its_place_keeps_nobody_waiting(state: State, path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    for use in (lambda: state.rules(HOST), lambda: state.record(session())):
+        with pytest.raises(StateError, match="not a regular file"):
+            use()
 
 
 @pytest.mark.parametrize("content", [b"not a database at all\n" * 500, b"\0" * 5000])
@@ -299,7 +360,7 @@ def test_another_process_has_set_it_aside_meanwhile(
 
 def test_a_directory_in_its_place(state: State, path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(StateError, match="unable to open"):
+    with pytest.raises(StateError, match="not a regular file"):
         state.rules(HOST)
     with pytest.raises(StateError, match="directory"):
         state.record(session())

@@ -3,6 +3,8 @@
 The rules it keeps:
 
 - one ordered table, `_ROWS`; the first row that fits decides, and the last one always fits;
+- what is known explains first: a rule of the host that may have ended a session so, and whose limit
+  fits the silence that it counts, names the ending;
 - an ending that looks the same as another says so, in the sentence and in `alternatives`;
 - words about a lost connection count only with the status of one, and only as ssh's last words
   (`evidence.py`); a shell's words only as the last of the host's, and after an idle time.
@@ -13,12 +15,13 @@ The texts and statuses were captured from ssh 9.2 and plink 0.78 (docs/idle-rule
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from keepshell.core.ending.evidence import Case, Evidence
-from keepshell.core.rules.durations import describe
+from keepshell.core.rules.durations import describe, exact
+from keepshell.core.rules.kinds import KINDS, Rule
 
 __all__ = ["Ending", "Evidence", "Kind", "classify"]
 
@@ -36,19 +39,24 @@ class Kind(Enum):
     UNREACHABLE = "unreachable"
     NOT_BEGUN = "not-begun"
     UNKNOWN = "unknown"
-    # From here on: ended from outside.
+    # From here on: ended from outside; where it was by an idle rule, by the name of its kind.
     CHANNEL_TIMEOUT = "channel-timeout"
     CLIENT_ALIVE = "client-alive"
     CLIENT_GAVE_UP = "client-gave-up"
+    CONNECTION_IDLE = "connection-idle"
     DISCONNECTED = "disconnected"
+    DROPBEAR_IDLE = "dropbear-idle"
     KILLED_HERE = "killed-here"
+    LOGIND = "logind"
     MASTER_GONE = "master-gone"
     REMOTE_KILLED = "remote-killed"
     RESET = "reset"
     SERVER_ALIVE = "server-alive"
     SERVER_GONE = "server-gone"
+    SESSION_IDLE = "session-idle"
     TMOUT = "tmout"
     STOP_IDLE = "stop-idle"
+    TTY_IDLE = "tty-idle"
 
     @property
     def is_drop(self) -> bool:
@@ -74,7 +82,8 @@ class Ending:
 
     `sentence` is one printable line without prefix and line end, worth showing for a drop; of
     other endings ssh or the user knows all. `rule` is the kind of idle rule that the ending points
-    to, by its name in `kinds.KINDS`, `idle` the silence in seconds at which it fired, if known.
+    to, by its name in `kinds.KINDS`, `idle` the silence in seconds at which it fired, if known;
+    `known` the rule that was known before and explains it.
     """
 
     kind: Kind
@@ -82,6 +91,7 @@ class Ending:
     alternatives: tuple[Kind, ...] = ()
     rule: str | None = None
     idle: float | None = None
+    known: Rule | None = None
 
     @property
     def is_drop(self) -> bool:
@@ -94,6 +104,7 @@ class _Row:
     """Fits when each of `when` holds, `said` is in ssh's words and `shown` in the host's text.
 
     `idle` is the silence that the sentence speaks of as {idle} and that `rule` fired after.
+    `may_be` is the kind of rule that it may be though it teaches none.
     """
 
     kind: Kind
@@ -103,6 +114,7 @@ class _Row:
     shown: bytes = b""
     idle: Callable[[Case], float | None] = Case.input_idle
     rule: str | None = None
+    may_be: str | None = None
     alternatives: tuple[Kind, ...] = ()
 
     def fits(self, case: Case) -> bool:
@@ -205,13 +217,14 @@ _ROWS = (
         alternatives=(Kind.SERVER_GONE,),
     ),
     _Row(
-        Kind.CLIENT_ALIVE,
-        "the server closed the connection after {idle} without input or window-change"
-        " (ClientAliveInterval, dropbear -I, logind, a firewall, or sshd or the host was stopped)",
+        Kind.CONNECTION_IDLE,
+        "the server closed the connection after {idle} without input or window-change (a timer on"
+        " the connection, as ClientAliveInterval or dropbear -I, or logind, or sshd or the host was"
+        " stopped)",
         (*_LOST, Case.client_quiet),
         said=_BY_SERVER,
         idle=Case.client_idle,
-        rule="client-alive",
+        rule="connection-idle",
         alternatives=(Kind.STOP_IDLE, Kind.SERVER_GONE),
     ),
     _Row(
@@ -249,6 +262,7 @@ _ROWS = (
         " the host was gone, or a firewall reset it)",
         (*_LOST, Case.kept),
         said=_BROKEN,
+        may_be="stop-idle",
         alternatives=(Kind.SERVER_GONE,),
     ),
     _Row(
@@ -293,6 +307,7 @@ _ROWS = (
         " (or ChannelTimeout, or the remote shell was killed by a signal)",
         _LOST,
         said=rb"Shared c" + _CLOSED,
+        may_be="session-idle",
         alternatives=(Kind.CHANNEL_TIMEOUT, Kind.CLIENT_ALIVE, Kind.REMOTE_KILLED),
     ),
     _Row(
@@ -312,6 +327,16 @@ _ROWS = (
         _LOST,
         said=_CLOSED,
         alternatives=(Kind.REMOTE_EXIT,),
+    ),
+    # Timing speaks without words.
+    _Row(
+        Kind.SESSION_IDLE,
+        "ssh ended without a word after {idle} without input or output (a timer on the session, a"
+        " lost connection, or a signal: -q, LogLevel or a redirection hid ssh's message)",
+        (*_LOST, Case.of_ssh, Case.hidden, Case.user_quiet, Case.channel_quiet),
+        idle=Case.channel_idle,
+        rule="session-idle",
+        alternatives=(Kind.RESET, Kind.REMOTE_KILLED, Kind.REMOTE_EXIT, Kind.KILLED_HERE),
     ),
     # TERM, HUP, INT and QUIT leave nothing but the status, and so does all that -q hides.
     _Row(
@@ -338,10 +363,17 @@ _ROWS = (
 )
 
 
-def classify(evidence: Evidence) -> Ending:
-    """The ending that the evidence points to; any evidence has one."""
+def classify(evidence: Evidence, known: Iterable[Rule] = ()) -> Ending:
+    """The ending that the evidence points to; any evidence has one.
+
+    `known` are the rules of the host, those before others that are more certain.
+    """
     case = Case(evidence)
     row = next(row for row in _ROWS if row.fits(case))
+    for rule in known:
+        idle = _fired_after(rule, row, case)
+        if idle is not None:
+            return _explained(rule, idle, evidence)
     sentence = row.sentence.format_map(_words(row, case))
     if row.kind.is_drop:
         sentence = f"session dropped: {sentence}; {_sent(evidence)}"
@@ -352,6 +384,34 @@ def classify(evidence: Evidence) -> Ending:
         rule=row.rule,
         idle=row.idle(case) if row.rule else None,
     )
+
+
+def _fired_after(rule: Rule, row: _Row, case: Case) -> float | None:
+    """The silence after which a known rule may have ended the session; None where it has not."""
+    kind = KINDS.get(row.rule or row.may_be or "")
+    if kind is None or not (rule.kind is kind or rule.kind.name in kind.may_be):
+        return None
+    idles = (silence(case) for silence in _SILENCES[rule.kind.name])
+    fitting = (idle for idle in idles if idle is not None and rule.kind.fires_at(idle, rule.limit))
+    return next(fitting, None)
+
+
+def _explained(rule: Rule, idle: float, evidence: Evidence) -> Ending:
+    kind = rule.kind
+    happened = f"{kind.owner} ({exact(rule.limit)}) ended it after {describe(idle)} {kind.quiet}"
+    sentence = f"session dropped: {happened}; {_sent(evidence)}."
+    ended_by = Kind.TMOUT if kind.does == "logs you out" else Kind(kind.name)
+    return Ending(ended_by, sentence, rule=kind.name, idle=idle, known=rule)
+
+
+_SILENCES: dict[str, tuple[Callable[[Case], float | None], ...]] = {
+    **dict.fromkeys(("client-alive", "dropbear-idle", "connection-idle"), (Case.client_idle,)),
+    "channel-timeout": (Case.channel_idle,),
+    **dict.fromkeys(("logind", "stop-idle", "tty-idle", "zsh-tmout"), (Case.input_idle,)),
+    "session-idle": (Case.channel_idle, Case.input_idle, Case.client_idle),
+    **dict.fromkeys(("tmout", "autologout"), (Case.user_idle,)),
+}
+"""What each kind of rule counts (idle-rules.md)."""
 
 
 def _words(row: _Row, case: Case) -> dict[str, object]:

@@ -49,7 +49,8 @@ class Evidence:
     those that were input. `sent_gap` is how long nothing had gone out, no key and no keepalive,
     before the last thing that did. `reads` are the last reads of output as (seconds before the end,
     bytes), oldest first; without them it stays open how long the host was silent before ssh spoke.
-    `forwarded` is a signal that keepshell got and passed on.
+    `forwarded` is a signal that keepshell got and passed on. `hidden`: ssh's own words can't be
+    seen, by -q, LogLevel or a redirection.
     None: it never was, or nobody knows.
     """
 
@@ -68,6 +69,7 @@ class Evidence:
     lasted: float | None = None
     reads: tuple[tuple[float, int], ...] = ()
     forwarded: int | None = None
+    hidden: bool = False
     program: str = "ssh"
 
 
@@ -114,6 +116,9 @@ class Case:
 
     def wordless(self) -> bool:
         return not self.said
+
+    def hidden(self) -> bool:
+        return self.evidence.hidden
 
     def typing(self) -> bool:
         return self.evidence.user_idle is not None and self.evidence.user_idle < JUST

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from keepshell.core.reasons import Reason
 from keepshell.core.rules.durations import rounded, same_time
-from keepshell.core.rules.kinds import DROP, KINDS, Rule, RuleKind
+from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, PROBE, Rule, RuleKind
 from keepshell.core.rules.plan import SENT, Plan, for_typist
 from keepshell.core.rules.rung import Rung
 
@@ -32,17 +32,18 @@ class LastHold:
 
 @dataclass(frozen=True)
 class Efforts:
-    """What was done in the idle time that ended a session, and what else there is to know of it.
-
-    `rung` is the highest that was used in it, `typed_idle` the seconds since the last input that
-    was not the user's, `half_line` whether a line was half typed when it began. `held` has the
-    last hold of each timer (`RuleKind.timer`), be it long ago.
-    """
+    """What was done in the idle time that ended a session, and what else there is to know of it."""
 
     rung: Rung = Rung.OFF
+    """The highest that was used in it."""
     typed_idle: float | None = None
+    """Seconds since the last input that was not the user's."""
+    user_idle: float = 0.0
+    """Seconds since the last that was."""
     half_line: bool = False
+    """Whether a line was half typed when it began."""
     held: Mapping[str, LastHold] = field(default_factory=dict)
+    """The last hold of each timer (`RuleKind.timer`), be it long ago."""
 
     def meant_for(self, kind: RuleKind) -> bool:
         """Whether something was typed that should have reset a rule of this kind."""
@@ -63,7 +64,7 @@ def learn(
     """The rule that this ending points to, new or known before; None where it points to none.
 
     `known` are the stored rules of the host, `now` is in seconds since 1970. The answer replaces a
-    known rule of the same kind, source and limit.
+    known rule of the same timer (`Rule.is_same_timer`).
     """
     efforts = efforts or Efforts()
     kind, idle = KINDS.get(ending.rule or ""), ending.idle
@@ -71,16 +72,45 @@ def learn(
         return None
     if kind.needs == Rung.EMPTY_LINE and efforts.half_line:
         return None  # its timer had begun before the last key: nobody knows when
-    same = [rule for rule in known if rule.kind is kind]
     if efforts.meant_for(kind) and efforts.typed_idle is not None:
         idle = min(idle, efforts.typed_idle)
-        for rule in same if efforts.hold_of(kind.timer, idle) is None else ():
-            if rule.believed and idle < rule.limit and not same_time(idle, rule.limit):
-                return rule.with_changes(seen_at=now, drops=rule.drops + 1, outlasted=efforts.rung)
-    for rule in same:
-        if same_time(idle, rule.limit):
-            return rule.with_changes(seen_at=now, drops=rule.drops + 1, confirmed=True)
-    return Rule(kind, rounded(idle), DROP, seen_at=now, drops=1)
+        failed = next((rule for rule in known if _outlasted(rule, kind, idle, efforts)), None)
+        if failed is not None:
+            return failed.with_changes(seen_at=now, drops=failed.drops + 1, outlasted=efforts.rung)
+    plain = not ending.alternatives
+    taught = Rule(kind, rounded(idle), DROP, seen_at=now, drops=1, plain=plain)
+    if ending.known is not None:
+        return None if ending.known.source == CONFIG else _confirmed(ending.known, taught)
+    struck = next((rule for rule in known if _struck_again(rule, kind, idle)), None)
+    return taught if struck is None else _confirmed(struck, taught)
+
+
+def _outlasted(rule: Rule, kind: RuleKind, idle: float, efforts: Efforts) -> bool:
+    """Whether a rule struck in spite of what was typed: when it would have without.
+
+    At another time, the session had another end: one accident condemns no rung.
+    """
+    acted_on = rule.kind is kind and rule.believed and idle < rule.limit
+    if not acted_on or same_time(idle, rule.limit) or efforts.hold_of(kind.timer, idle):
+        return False
+    return kind.fires_at(efforts.user_idle, rule.limit)
+
+
+def _struck_again(rule: Rule, kind: RuleKind, idle: float) -> bool:
+    """Whether this rule may have fired after so many seconds, and looked like that kind."""
+    agrees = rule.kind is kind or kind.name in rule.kind.may_be
+    return agrees and rule.kind.fires_at(idle, rule.limit)
+
+
+def _confirmed(rule: Rule, taught: Rule) -> Rule:
+    """A known rule that has struck once more, and by this ending may be better known."""
+    open_still = rule.source in (CONFIG, PROBE) or taught.kind.name not in rule.kind.may_be
+    return rule.with_changes(
+        kind=rule.kind if open_still else taught.kind,
+        seen_at=taught.seen_at,
+        drops=rule.drops + 1,
+        confirmed=True,
+    )
 
 
 def held_back(ending: Ending, plan: Plan, efforts: Efforts) -> str:

@@ -25,35 +25,50 @@ longer time."""
 class RuleKind:
     """One kind of rule; a row of `KINDS`, compared by identity."""
 
-    __slots__ = ("believed_from", "lag", "name", "needs", "owner", "quiet", "reset_by", "timer")
+    __slots__ = (
+        *("also", "does", "lag", "may_be", "name", "needs", "owner", "quiet", "reset_by", "timer"),
+        "title",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a column
         self,
         name: str,
-        owner: str,
-        quiet: str,
+        title: str,
+        owner: str = "",
         *,
+        quiet: str,
         reset_by: str,
         needs: Rung | None,
+        also: Rung | None = None,
         timer: str = "",
         lag: float = 0.0,
-        believed_from: float = 0.0,
+        may_be: tuple[str, ...] = (),
+        does: str = "ends this session",
     ) -> None:
         self.name = name
-        self.owner = owner
+        self.title = title
+        """What people call it: `TMOUT`."""
+        self.owner = owner or title
         """Who enforces it, for a sentence."""
         self.quiet = quiet
         """Of what there was none when it fired, for a sentence."""
         self.reset_by = reset_by
         self.needs = needs
-        """The lowest rung that beats it, None where nothing does."""
+        """The lowest rung that surely beats it, None where nothing does."""
+        self.also = also
+        """A lower rung that may do it too, and is used beside the other."""
         self.timer = timer
         """The timer of the rungs that type which acts on it, as core/noops/table.py names them."""
         self.lag = lag
         """Seconds by which what resets it may be noticed late."""
-        self.believed_from = believed_from
-        """Limit in seconds below which one drop is not believed: it may as well have been the
-        network or a restart, and acting on it would cost a packet every few seconds."""
+        self.may_be = may_be
+        """The kinds that this one may turn out to be: so much is left open by what is known."""
+        self.does = does
+        """What it does to the user, for a warning."""
+
+    def fires_at(self, idle: float, limit: float) -> bool:
+        """Whether a rule of this kind with that limit may have fired after this silence."""
+        return durations.same_time(idle, limit) or abs(idle - limit) <= min(self.lag, limit / 2)
 
     def __repr__(self) -> str:
         return f"RuleKind({self.name!r})"
@@ -69,40 +84,42 @@ _LINE = "a completed line"
 _ROWS = (
     RuleKind(
         "client-alive",
+        "ClientAliveInterval",
         "sshd's ClientAliveInterval",
-        "without a packet from the client",
+        quiet="without a packet from the client",
         reset_by=_PACKETS,
         needs=Rung.WINDOW_CHANGE,
-        believed_from=30,
     ),
     RuleKind(
         "dropbear-idle",
         "dropbear -I",
-        "without input or window-change",
+        quiet="without input or window-change",
         reset_by="input or output, or a window-change; no ServerAlive request",
         needs=Rung.WINDOW_CHANGE,
-        believed_from=30,
     ),
     RuleKind(
         "connection-idle",
-        "a firewall, NAT or bastion",
-        "without a packet from the client",
+        "a timer on the connection",
+        quiet="without input or window-change",
         reset_by=_PACKETS,
         needs=Rung.WINDOW_CHANGE,
-        believed_from=30,
+        may_be=("client-alive", "dropbear-idle", "stop-idle", "logind", "tty-idle"),
     ),
     RuleKind(
         "channel-timeout",
+        "ChannelTimeout",
         "sshd's ChannelTimeout",
-        "without input or output",
+        quiet="without input or output",
         reset_by="input or output",
         needs=Rung.NO_OP,
         timer="channel-timeout",
+        may_be=("tty-idle",),
     ),
     RuleKind(
         "logind",
+        "logind",
         "logind's StopIdleSessionSec",
-        "without input",
+        quiet="without input",
         reset_by=_ATIME,
         needs=Rung.NO_OP,
         timer="logind",
@@ -110,18 +127,34 @@ _ROWS = (
     ),
     RuleKind(
         "stop-idle",
+        "a limit on idle sessions",
         "a limit on idle sessions (logind's StopIdleSessionSec, or a bastion's)",
-        "without input, in spite of packets",
+        quiet="without input, in spite of packets",
         reset_by=_ATIME,
         needs=Rung.NO_OP,
         timer="logind",
         lag=_ATIME_LAG,
-        believed_from=60,
+        may_be=("channel-timeout", "logind", "tty-idle", "zsh-tmout"),
+    ),
+    RuleKind(
+        "session-idle",
+        "a timer on the session",
+        quiet="without input or output",
+        reset_by=f"{_ATIME}, or less",
+        needs=Rung.NO_OP,
+        also=Rung.WINDOW_CHANGE,
+        timer="tty-idle",
+        lag=_ATIME_LAG,
+        may_be=(
+            *("client-alive", "dropbear-idle", "connection-idle", "channel-timeout"),
+            *("logind", "stop-idle", "tty-idle"),
+        ),
     ),
     RuleKind(
         "tty-idle",
+        "a reaper of idle terminals",
         "a reaper of idle terminals (autolog, timeoutd)",
-        "without input",
+        quiet="without input",
         reset_by=_ATIME,
         needs=Rung.NO_OP,
         timer="tty-idle",
@@ -129,55 +162,69 @@ _ROWS = (
     ),
     RuleKind(
         "zsh-tmout",
+        "TMOUT",
         "zsh's TMOUT",
-        "without a key",
+        quiet="without a key",
         reset_by="any key that zsh's editor reads",
         needs=Rung.NO_OP,
         timer="zsh-tmout",
         # zshparam(1): when its alarm rings, it goes by "the idle time of the terminal".
         lag=_ATIME_LAG,
+        does="logs you out",
     ),
     RuleKind(
         "tmux-lock",
         "tmux's lock-after-time",
-        "without input",
+        quiet="without input",
         reset_by="any input to the tmux client",
         needs=Rung.NO_OP,
         timer="tmux-lock",
+        does="locks tmux",
     ),
     RuleKind(
         "tmout",
+        "TMOUT",
         "the shell's TMOUT",
-        "without a command line",
+        quiet="without a command line",
         reset_by=_LINE,
         needs=Rung.EMPTY_LINE,
         timer="tmout",
+        may_be=("autologout",),
+        does="logs you out",
     ),
     RuleKind(
         "autologout",
+        "autologout",
         "tcsh's autologout",
-        "without a command line",
+        quiet="without a command line",
         reset_by=_LINE,
         needs=Rung.EMPTY_LINE,
         timer="tmout",
+        does="logs you out",
     ),
     RuleKind(
         "unused-connection",
+        "UnusedConnectionTimeout",
         "sshd's UnusedConnectionTimeout",
-        "without an open channel",
+        quiet="without an open channel",
         reset_by="an open channel, even a silent one",
         needs=None,
     ),
 )
 KINDS = {kind.name: kind for kind in _ROWS}
 
+BELIEVED_FROM = 60.0
+"""Limit in seconds below which one drop is never believed: it would cost a packet every second."""
+
 
 class Rule:
     """One rule of one host. Immutable by convention; times are in seconds."""
 
-    __slots__ = ("confirmed", "drops", "kind", "limit", "outlasted", "seen_at", "source", "told")
+    __slots__ = (
+        *("confirmed", "drops", "kind", "limit", "outlasted", "plain", "seen_at", "source", "told"),
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument an attribute
         self,
         kind: RuleKind,
         limit: float,
@@ -185,6 +232,7 @@ class Rule:
         *,
         seen_at: float = 0.0,
         confirmed: bool = False,
+        plain: bool = False,
         drops: int = 0,
         outlasted: Rung = Rung.OFF,
         told: str = "",
@@ -197,16 +245,32 @@ class Rule:
         """When it was last seen to hold, in seconds since 1970; 0 for what the user states."""
         self.confirmed = confirmed
         """Whether a second drop came after the same idle time; of a `DROP` alone, a suspicion."""
+        self.plain = plain
+        """Whether the host said what had ended the session: there was no other explanation."""
         self.drops = drops
         self.outlasted = outlasted
         """The highest rung that it struck in spite of; OFF for none."""
         self.told = told
         """What the user was last told about it, as `plan.Remedy.mark`; or nothing."""
 
+    def is_same_timer(self, other: Rule) -> bool:
+        """Whether both may be known of one timer: the kinds agree as far as they say, so do limits.
+
+        5 s by a drop, 6 s by a probe and 5 s measured are one (ChannelTimeout and sshd 8.0 fire up
+        to 1 s early, idle-rules.md).
+        """
+        kinds = self.kind, other.kind
+        agree = kinds[0] is kinds[1] or any(
+            one.name in another.may_be for one, another in (kinds, kinds[::-1])
+        )
+        limits = self.limit, other.limit
+        return agree and any(kind.fires_at(min(limits), max(limits)) for kind in kinds)
+
     @property
     def believed(self) -> bool:
-        """Whether to act on it: anything but one drop that may well have had another cause."""
-        return self.confirmed or self.source != DROP or self.limit >= self.kind.believed_from
+        """Whether to act on it: anything but one drop that may have had another cause."""
+        plain = self.plain and self.limit >= BELIEVED_FROM
+        return self.confirmed or plain or self.source != DROP
 
     def with_changes(self, **changes: object) -> Rule:
         """The same rule but for these attributes."""
@@ -264,3 +328,46 @@ def _nearest(name: str) -> str:
     words = name.strip().lower().replace("_", "-")
     near = [known for known in KINDS if words and (words in known or known in words)]
     return f"did you mean {near[0]}?" if near else "known: " + ", ".join(KINDS)
+
+
+def one_each(rules: Iterable[Rule]) -> list[Rule]:
+    """The same rules, each timer once, whatever it is known from.
+
+    What the user states comes first, then what was read on the host, tried out, and what a drop
+    taught. Two timers that were stated or read are two, though they may have the same limit.
+    """
+    found: list[Rule] = []
+    for rule in sorted(rules, key=_authority):
+        known = next((known for known in found if _is_told_twice(rule, known)), None)
+        if known is None:
+            found.append(rule)
+        else:
+            found[found.index(known)] = _both(known, rule)
+    return found
+
+
+_TAUGHT = (MEASURED, DROP)
+"""The sources that tell a timer by what it does, which leaves open what it is."""
+
+
+def _is_told_twice(rule: Rule, known: Rule) -> bool:
+    taught = rule.source in _TAUGHT or rule.kind is known.kind
+    return taught and rule.is_same_timer(known)
+
+
+def _authority(rule: Rule) -> tuple[int, bool, int]:
+    return SOURCES.index(rule.source), not rule.confirmed, len(rule.kind.may_be)
+
+
+def _both(known: Rule, rule: Rule) -> Rule:
+    """`known`, with what the other rule of the same timer adds."""
+    refined = known.source in _TAUGHT and rule.kind.name in known.kind.may_be
+    return known.with_changes(
+        kind=rule.kind if refined else known.kind,
+        confirmed=known.confirmed or rule.confirmed,
+        plain=known.plain or rule.plain,
+        drops=max(known.drops, rule.drops),
+        seen_at=max(known.seen_at, rule.seen_at),
+        outlasted=max(known.outlasted, rule.outlasted),
+        told=known.told or rule.told,
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from keepshell.core.rules.durations import describe, exact
-from keepshell.core.rules.kinds import DROP, KINDS, Rule
+from keepshell.core.rules.kinds import DROP, KINDS, Rule, one_each
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 
@@ -85,8 +85,19 @@ class Plan:
     @property
     def window_change_every(self) -> float | None:
         """Seconds of the user's silence until a window-change is due; None: no rule asks for it."""
-        acting = (remedy for remedy in self.remedies if remedy.acts)
-        return min((m.every for m in acting if m.rung == Rung.WINDOW_CHANGE), default=None)
+        return min(
+            (
+                remedy.every
+                for remedy in self.remedies
+                if remedy.acts and Rung.WINDOW_CHANGE in (remedy.rung, remedy.rule.kind.also)
+            ),
+            default=None,
+        )
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules that it goes by, those first that are more certain."""
+        return tuple(remedy.rule for remedy in self.remedies)
 
     @property
     def to_type_for(self) -> tuple[Rule, ...]:
@@ -102,7 +113,8 @@ def for_typist(remedy: Remedy) -> Rule:
 
 def plan_for(rules: Iterable[Rule], policy: Policy) -> Plan:
     """What a session with this policy does about these rules, and about those the user states."""
-    return Plan(tuple(remedy_for(rule, policy) for rule in (*policy.rules, *rules)))
+    known = one_each((*policy.rules, *rules))
+    return Plan(tuple(remedy_for(rule, policy) for rule in known))
 
 
 def remedy_for(rule: Rule, policy: Policy) -> Remedy:
@@ -217,9 +229,7 @@ def to_tell(plan: Plan) -> list[Remedy]:
     return [
         remedy
         for remedy in plan.remedies
-        if remedy.rule.source == DROP
-        and remedy.verdict is not Verdict.DOUBTED
-        and remedy.rule.told != remedy.mark
+        if remedy.rule.source == DROP and remedy.rule.believed and remedy.rule.told != remedy.mark
     ]
 
 

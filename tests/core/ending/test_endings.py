@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keepshell.core.ending.endings import Ending, Evidence, Kind, classify
 from keepshell.core.rules.durations import describe
+from keepshell.core.rules.kinds import CONFIG, KINDS, PROBE, Rule
 
 PROMPT = b"\x1b[?2004hREADY$ "
 CLOSED = b"Connection to 127.0.0.1 closed.\r\r\n"
@@ -65,28 +66,28 @@ IDLE_ENDINGS = [
         "channel-timeout",
     ),
     ("remote command's exit 255", 255, CLOSED, Kind.CHANNEL_TIMEOUT, "channel-timeout"),
-    ("sshd killed", 255, PROMPT + BY_REMOTE + CLOSED, Kind.CLIENT_ALIVE, "client-alive"),
+    ("sshd killed", 255, PROMPT + BY_REMOTE + CLOSED, Kind.CONNECTION_IDLE, "connection-idle"),
     (
         "ClientAliveCountMax reached",
         255,
         PROMPT + BY_REMOTE + CLOSED,
-        Kind.CLIENT_ALIVE,
-        "client-alive",
+        Kind.CONNECTION_IDLE,
+        "connection-idle",
     ),
-    ("dropbear -I", 255, PROMPT + BY_REMOTE + CLOSED, Kind.CLIENT_ALIVE, "client-alive"),
+    ("dropbear -I", 255, PROMPT + BY_REMOTE + CLOSED, Kind.CONNECTION_IDLE, "connection-idle"),
     (
         "proxy closed the connection",
         255,
         PROMPT + BY_REMOTE + CLOSED,
-        Kind.CLIENT_ALIVE,
-        "client-alive",
+        Kind.CONNECTION_IDLE,
+        "connection-idle",
     ),
     (
         "ProxyJump's connection closed",
         255,
         PROMPT + b"Connection to 127.0.0.1 closed by remote host.\r\n" + BY_REMOTE + CLOSED,
-        Kind.CLIENT_ALIVE,
-        "client-alive",
+        Kind.CONNECTION_IDLE,
+        "connection-idle",
     ),
     ("TCP reset", 255, PROMPT + BROKEN, Kind.RESET, "connection-idle"),
     ("ProxyCommand died", 255, PROMPT + BROKEN, Kind.RESET, "connection-idle"),
@@ -225,7 +226,7 @@ OTHER_VERSIONS = [
 # Captured from plink 0.78.
 PLINK_ENDINGS = [
     ("ChannelTimeout", 0, PROMPT, Kind.CHANNEL_TIMEOUT, "channel-timeout"),
-    ("sshd killed", 1, PROMPT + FATAL, Kind.CLIENT_ALIVE, "client-alive"),
+    ("sshd killed", 1, PROMPT + FATAL, Kind.CONNECTION_IDLE, "connection-idle"),
     ("TCP reset", 1, PROMPT + b"FATAL ERROR: Connection reset by peer\r\n", Kind.RESET, None),
     (
         "disconnect message",
@@ -498,18 +499,18 @@ def test_a_no_op_is_input_and_a_window_change_is_none() -> None:
     ("facts", "kind", "rule", "idle"),
     [
         # Nothing had gone out.
-        ({"user_idle": 600.0}, Kind.CLIENT_ALIVE, "client-alive", 600.0),
+        ({"user_idle": 600.0}, Kind.CONNECTION_IDLE, "connection-idle", 600.0),
         # The last key came right before the end, after 600 s.
-        ({"user_idle": 0.1, "sent_gap": 600.0}, Kind.CLIENT_ALIVE, "client-alive", 600.0),
+        ({"user_idle": 0.1, "sent_gap": 600.0}, Kind.CONNECTION_IDLE, "connection-idle", 600.0),
         # So did the first keepalive.
         (
             {"user_idle": 60.1, "sent_idle": 0.1, "sent_gap": 60.0},
-            Kind.CLIENT_ALIVE,
-            "client-alive",
+            Kind.CONNECTION_IDLE,
+            "connection-idle",
             60.0,
         ),
         # Keepalives older than the last key prove nothing.
-        ({"user_idle": 30.0, "sent_idle": 90.0}, Kind.CLIENT_ALIVE, "client-alive", 30.0),
+        ({"user_idle": 30.0, "sent_idle": 90.0}, Kind.CONNECTION_IDLE, "connection-idle", 30.0),
         # The host survived keepalives, and closed all the same.
         ({"user_idle": 900.0, "sent_idle": 20.0}, Kind.STOP_IDLE, "stop-idle", 900.0),
         (
@@ -522,8 +523,8 @@ def test_a_no_op_is_input_and_a_window_change_is_none() -> None:
         ({"user_idle": 0.1}, Kind.SERVER_GONE, None, None),
         ({"user_idle": 0.1, "sent_gap": 1.0}, Kind.SERVER_GONE, None, None),
         ({"user_idle": 60.1, "sent_idle": 0.1}, Kind.SERVER_GONE, None, None),
-        ({"lasted": None}, Kind.CLIENT_ALIVE, "client-alive", None),
-        ({"lasted": None, "sent_gap": 60.0}, Kind.CLIENT_ALIVE, "client-alive", None),
+        ({"lasted": None}, Kind.CONNECTION_IDLE, "connection-idle", None),
+        ({"lasted": None, "sent_gap": 60.0}, Kind.CONNECTION_IDLE, "connection-idle", None),
     ],
 )
 def test_which_silence_the_server_punished(
@@ -631,7 +632,7 @@ def test_a_line_without_its_carriage_return_is_no_word_of_ssh() -> None:
 
 def test_only_the_last_kilobyte_is_read() -> None:
     announced = b"The system will reboot now!\r\n"
-    for size, kind in ((100, Kind.SERVER_GONE), (2000, Kind.CLIENT_ALIVE)):
+    for size, kind in ((100, Kind.SERVER_GONE), (2000, Kind.CONNECTION_IDLE)):
         assert ending(announced + b"x" * size + BY_REMOTE + CLOSED).kind is kind
 
 
@@ -709,3 +710,68 @@ def test_output_that_ends_at_a_prompt_is_never_a_drop(output: bytes, status: int
 )
 def test_a_duration_in_a_sentence(seconds: float, text: str) -> None:
     assert describe(seconds) == text
+
+
+def known(kind: str, limit: float, source: str = PROBE) -> Rule:
+    return Rule(KINDS[kind], limit, source)
+
+
+@pytest.mark.parametrize(
+    ("tail", "facts", "rule", "kind", "idle"),
+    [
+        # A real logind, in less: ssh says what it says of sshd's own timers.
+        (BY_REMOTE + CLOSED, {"user_idle": 31.0}, known("logind", 30), Kind.LOGIND, 31.0),
+        (BY_REMOTE, {"user_idle": 6.4}, known("dropbear-idle", 6), Kind.DROPBEAR_IDLE, 6.4),
+        (BROKEN, {"user_idle": 300.0}, known("client-alive", 300), Kind.CLIENT_ALIVE, 300.0),
+        (SHARED, {"user_idle": 60.0}, known("channel-timeout", 60), Kind.CHANNEL_TIMEOUT, 60.0),
+        (CLOSED, {"user_idle": 59.6}, known("tty-idle", 60), Kind.TTY_IDLE, 59.6),
+        (BASH_TMOUT, {"user_idle": 60.0}, known("autologout", 60), Kind.TMOUT, 60.0),
+        # Without a word; the host printed 2 s before the end, and logind goes by input.
+        (
+            b"",
+            {"user_idle": 30.0, "output_idle": 12.0, "hidden": True},
+            known("logind", 30),
+            Kind.LOGIND,
+            30.0,
+        ),
+    ],
+)
+def test_what_is_known_explains_first(
+    tail: bytes, facts: dict[str, Any], rule: Rule, kind: Kind, idle: float
+) -> None:
+    evidence = Evidence(
+        exit_status=255, signal=None, session=True, lasted=900.0, tail=tail, **facts
+    )
+    end = classify(evidence, [known("channel-timeout", 7000), rule])
+    assert (end.kind, end.idle, end.known, end.rule) == (kind, idle, rule, rule.kind.name)
+    assert end.sentence.startswith(f"session dropped: {rule.kind.owner} (")
+    assert end.alternatives == ()
+    assert classify(evidence, [rule.with_changes(limit=rule.limit * 3)]).known is None
+
+
+def test_the_more_certain_rule_explains() -> None:
+    evidence = Evidence(exit_status=255, signal=None, session=True, lasted=30.0, tail=BY_REMOTE)
+    rules = known("logind", 30), known("client-alive", 30)
+    assert classify(evidence, rules).kind is Kind.LOGIND
+    assert classify(evidence, rules[::-1]).kind is Kind.CLIENT_ALIVE
+
+
+def test_what_a_rule_cannot_look_like_it_does_not_explain() -> None:
+    stated = [known("tmout", 900, CONFIG), known("client-alive", 900, CONFIG)]
+    assert ending(PROMPT + CLOSED).known is None
+    evidence = Evidence(
+        exit_status=255, signal=None, session=True, lasted=900.0, tail=PROMPT + CLOSED
+    )
+    assert classify(evidence, stated).known is None
+    assert classify(evidence, stated).kind is Kind.CHANNEL_TIMEOUT
+
+
+def test_timing_speaks_without_words() -> None:
+    """Under -q, LogLevel ERROR or `2>file`."""
+    end = ending(PROMPT, user_idle=90.0, output_idle=8.0, hidden=True)
+    assert (end.kind, end.rule, end.idle) == (Kind.SESSION_IDLE, "session-idle", 8.0)
+    assert "a timer on the session" in end.sentence
+    assert end.alternatives
+    assert ending(PROMPT, user_idle=90.0, output_idle=8.0).kind is Kind.KILLED_HERE
+    assert ending(PROMPT, user_idle=1.0, output_idle=8.0, hidden=True).rule is None
+    assert ending(PROMPT, user_idle=90.0, output_idle=0.5, hidden=True).rule is None

@@ -12,7 +12,7 @@ from keepshell.core.ending.endings import Ending, Kind
 from keepshell.core.ending.learning import Efforts, LastHold, held_back, learn
 from keepshell.core.reasons import Reason
 from keepshell.core.rules.durations import rounded
-from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
+from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.plan import (
     SHORTEST,
     Plan,
@@ -38,7 +38,8 @@ def drop(rule: str | None = "channel-timeout", idle: float | None = 900.0) -> En
 
 
 def rule(kind: str = "channel-timeout", limit: float = 900.0, **known: Any) -> Rule:
-    return Rule(KINDS[kind], limit, known.pop("source", DROP), **known)
+    """By default one of which the host itself had said that it struck."""
+    return Rule(KINDS[kind], limit, known.pop("source", DROP), **{"plain": True, **known})
 
 
 def test_a_drop_is_a_suspicion() -> None:
@@ -68,6 +69,44 @@ def test_a_drop_confirms_what_a_probe_has_read() -> None:
     )
 
 
+def test_what_the_host_did_not_say_is_plain_only_the_second_time() -> None:
+    """`exit 255` of a remote command looks like ChannelTimeout."""
+    looks = Ending(
+        Kind.CHANNEL_TIMEOUT,
+        "dropped.",
+        alternatives=(Kind.REMOTE_EXIT,),
+        rule="channel-timeout",
+        idle=900.0,
+    )
+    first = learn(looks, [], NOW)
+    assert first is not None
+    assert not first.believed
+    second = learn(looks, [first], NOW)
+    assert second is not None
+    assert (second.believed, second.drops) == (True, 2)
+
+
+def test_what_was_left_open_is_told_by_a_later_drop() -> None:
+    """The same timer, now with words: it has struck twice, and its kind is known."""
+    known = rule("session-idle", plain=False, drops=1)
+    assert learn(drop(idle=901.0), [known], NOW) == rule(
+        plain=False, drops=2, seen_at=NOW, confirmed=True
+    )
+    kept = learn(drop("stop-idle", 899.0), [rule("connection-idle", drops=3)], NOW)
+    assert kept == rule("stop-idle", drops=4, seen_at=NOW, confirmed=True)
+
+
+def test_what_the_user_states_or_a_probe_has_read_keeps_its_kind() -> None:
+    read = rule("stop-idle", source=PROBE)
+    assert learn(drop(), [read], NOW) == read.with_changes(drops=1, confirmed=True, seen_at=NOW)
+    stated = rule("logind", source=CONFIG)
+    explained = Ending(Kind.LOGIND, "dropped.", rule="logind", idle=900.0, known=stated)
+    assert learn(explained, [], NOW) is None
+    learned = rule("logind", drops=1)
+    explained = Ending(Kind.LOGIND, "dropped.", rule="logind", idle=905.0, known=learned)
+    assert learn(explained, [learned], NOW) == rule("logind", drops=2, seen_at=NOW, confirmed=True)
+
+
 @pytest.mark.parametrize(
     "ending",
     [
@@ -82,10 +121,18 @@ def test_an_ending_without_a_rule_teaches_nothing(ending: Ending) -> None:
 
 def test_the_rung_that_was_in_use_has_failed() -> None:
     known = [rule("tmout", 300), rule(limit=900, drops=1)]
-    efforts = Efforts(Rung.NO_OP, typed_idle=449.0)
+    efforts = Efforts(Rung.NO_OP, typed_idle=449.0, user_idle=899.0)
     assert learn(drop(idle=449.0), known, NOW, efforts) == rule(
         limit=900, drops=2, seen_at=NOW, outlasted=Rung.NO_OP
     )
+
+
+def test_one_accident_condemns_no_rung() -> None:
+    """A shell that was killed long after the no-op that had reset the timer."""
+    known = [rule(limit=900, drops=1)]
+    efforts = Efforts(Rung.NO_OP, typed_idle=300.0, user_idle=1200.0)
+    learned = learn(drop(idle=300.0), known, NOW, efforts)
+    assert learned == rule(limit=300, drops=1, seen_at=NOW)
 
 
 def test_a_rung_that_was_held_in_the_end_has_not_failed() -> None:
@@ -259,7 +306,7 @@ def test_a_plan_never_sends_less_often_than_the_policy() -> None:
 
 def test_adjusting_keeps_all_the_rest() -> None:
     policy = Policy(ssh="/usr/bin/ssh", outage_tolerance=7, warn=True, xon=True)
-    changed = adjusted(policy, plan_for([rule("client-alive", 40)], policy))
+    changed = adjusted(policy, plan_for([rule("client-alive", 40, confirmed=True)], policy))
     for name in Policy.__slots__:
         expected = 20 if name == "window_change_interval" else getattr(policy, name)
         assert getattr(changed, name) == expected
@@ -276,20 +323,21 @@ def test_rules_that_the_user_states_are_in_the_plan() -> None:
 
 
 def test_what_is_to_be_typed_for() -> None:
-    rules = [rule(limit=4), rule("logind", 16), rule("tmout", 600), rule("tmux-lock", 60)]
+    short = rule(limit=4, confirmed=True), rule("logind", 16, source=PROBE)
+    rules = [*short, rule("tmout", 600), rule("tmux-lock", 60)]
     plan = plan_for(rules, Policy())
-    assert [(found.kind.timer, found.limit) for found in plan.to_type_for] == [
+    assert sorted((found.kind.timer, found.limit) for found in plan.to_type_for) == [
         ("channel-timeout", 4),
         ("logind", 12),
         ("tmux-lock", 60),
     ]
-    moved_up = plan_for([rule(limit=4, outlasted=Rung.NO_OP)], ALL)
-    assert [(found.kind.timer, found.limit) for found in moved_up.to_type_for] == [("tmout", 4)]
+    moved_up = plan_for([rule(limit=80, outlasted=Rung.NO_OP)], ALL)
+    assert [(found.kind.timer, found.limit) for found in moved_up.to_type_for] == [("tmout", 80)]
 
 
 WORDS = [
-    (rule(limit=4), Policy(), "a no-op goes out after 2s of silence"),
-    (rule(limit=5), Policy(), "a no-op goes out after 2.5s of silence"),
+    (rule(limit=4, confirmed=True), Policy(), "a no-op goes out after 2s of silence"),
+    (rule(limit=5, source=PROBE), Policy(), "a no-op goes out after 2.5s of silence"),
     (rule(limit=300), Policy(), "a no-op goes out after 2m 30s of silence"),
     (rule(), NO_TYPING, 'only a no-op beats it, to be allowed by no_op = "auto"'),
     (rule("unused-connection"), ALL, "nothing that keepshell sends beats it"),
@@ -353,10 +401,10 @@ def test_an_idle_limit_of_the_users(
 
 
 def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
-    suspected = remedy_for(rule(limit=4), Policy())
+    suspected = remedy_for(rule(limit=80), Policy())
     assert told("me@web:22", suspected) == (
-        "me@web:22: a session was dropped after 4s without input or output (by its looks sshd's "
-        "ChannelTimeout); a no-op goes out after 2s of silence. "
+        "me@web:22: a session was dropped after 80s without input or output (by its looks sshd's "
+        "ChannelTimeout); a no-op goes out after 40s of silence. "
         "To undo: keepshell forget me@web:22"
     )
     confirmed = remedy_for(rule(limit=4, confirmed=True), Policy())
@@ -365,16 +413,16 @@ def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
 
 def test_each_is_told_once_and_again_when_the_verdict_has_changed() -> None:
     rules = [
-        rule(limit=4),
-        rule(limit=5, told="beaten no-op"),
+        rule(limit=4, confirmed=True),
+        rule(limit=50, told="beaten no-op", confirmed=True),
         rule("tmout", told="not-allowed empty-line"),
         rule("tmux-lock", source=PROBE),
         rule("client-alive", 10),
-        rule(limit=6, told="beaten no-op", outlasted=Rung.NO_OP),
+        rule(limit=66, told="beaten no-op", outlasted=Rung.NO_OP),
         rule("unused-connection", told="nothing nothing"),
     ]
-    assert [found.rule for found in to_tell(plan_for(rules, Policy()))] == [rules[0], rules[5]]
-    assert [found.rule for found in to_tell(plan_for(rules, ALL))] == [rules[0], rules[2], rules[5]]
+    assert {found.rule for found in to_tell(plan_for(rules, Policy()))} == {rules[0], rules[5]}
+    assert {found.rule for found in to_tell(plan_for(rules, ALL))} == {rules[0], rules[2], rules[5]}
 
 
 HALF, LESS, OFF = Reason.LINE_TYPED, Reason.NOTHING_HARMLESS, Reason.XON_OFF

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -14,9 +15,11 @@ from keepshell.core.rules.kinds import (
     DROP,
     KINDS,
     LEAST,
+    MEASURED,
     MOST,
     PROBE,
     Rule,
+    one_each,
     parse,
     parse_all,
 )
@@ -30,6 +33,7 @@ NEEDS = {
     "channel-timeout": Rung.NO_OP,
     "logind": Rung.NO_OP,
     "stop-idle": Rung.NO_OP,
+    "session-idle": Rung.NO_OP,
     "tty-idle": Rung.NO_OP,
     "zsh-tmout": Rung.NO_OP,
     "tmux-lock": Rung.NO_OP,
@@ -115,13 +119,57 @@ def test_every_limit_within_the_bounds_can_be_stated(name: str, limit: int) -> N
     assert parse(f"{name}={limit}s") == Rule(KINDS[name], float(limit), CONFIG)
 
 
-def test_one_short_drop_is_not_believed_where_the_network_may_have_been_the_cause() -> None:
-    kind = KINDS["connection-idle"]
-    assert not Rule(kind, 12, DROP).believed
-    assert Rule(kind, 12, DROP, confirmed=True).believed
-    assert Rule(kind, 12, PROBE).believed
-    assert Rule(kind, 30, DROP).believed
-    assert Rule(KINDS["channel-timeout"], 4, DROP).believed
+def test_one_drop_is_believed_only_where_the_host_said_why_and_from_a_minute_on() -> None:
+    for kind in KINDS.values():
+        assert not Rule(kind, 900, DROP).believed
+        assert not Rule(kind, 59, DROP, plain=True).believed
+        assert Rule(kind, 60, DROP, plain=True).believed
+        assert Rule(kind, 12, DROP, confirmed=True).believed
+        for source in (CONFIG, PROBE, MEASURED):
+            assert Rule(kind, 12, source).believed
+
+
+def drop(kind: str, limit: float, **known: object) -> Rule:
+    return Rule(KINDS[kind], limit, DROP, **known)  # type: ignore[arg-type]
+
+
+def test_one_timer_is_one_rule() -> None:
+    """dropbear -I 6: as two drops, a probe and a measurement know it."""
+    probed = Rule(KINDS["dropbear-idle"], 6, PROBE)
+    rules = [
+        drop("connection-idle", 5, drops=2, confirmed=True, seen_at=9.0, told="beaten"),
+        Rule(KINDS["connection-idle"], 5, MEASURED),
+        probed,
+        drop("session-idle", 6),
+    ]
+    for order in permutations(rules):
+        assert one_each(order) == [
+            probed.with_changes(drops=2, confirmed=True, seen_at=9.0, told="beaten")
+        ]
+
+
+def test_what_is_better_known_replaces_what_was_left_open() -> None:
+    for open_kind in ("session-idle", "connection-idle"):
+        found = one_each([drop(open_kind, 900, confirmed=True), drop("stop-idle", 905)])
+        assert found == [drop("stop-idle", 900, confirmed=True)]
+    measured = Rule(KINDS["stop-idle"], 900, MEASURED)
+    assert one_each([drop("channel-timeout", 900), measured]) == [
+        Rule(KINDS["channel-timeout"], 900, MEASURED)
+    ]
+
+
+def test_timers_that_were_read_are_as_many_as_were_read() -> None:
+    """The RHEL STIG sets three to ten minutes."""
+    names = ("client-alive", "logind", "tmout")
+    read = [Rule(KINDS[name], 600, PROBE) for name in names]
+    assert one_each(read) == read
+    stated = Rule(KINDS["logind"], 600, CONFIG)
+    assert one_each([*read, stated]) == [stated, read[0], read[2]]
+
+
+def test_other_limits_and_other_kinds_are_other_timers() -> None:
+    rules = [drop("channel-timeout", 900), drop("channel-timeout", 300), drop("tmout", 900)]
+    assert sorted(map(str, one_each(rules))) == sorted(map(str, rules))
 
 
 def test_rules_compare_by_value() -> None:
