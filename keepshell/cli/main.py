@@ -7,6 +7,7 @@ import sys
 
 from keepshell.config import settings
 from keepshell.errors import InternalError, KeepshellError
+from keepshell.ssh.exec import take_signals
 from keepshell.text.say import say, warn
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one call; `argv` as in sys.argv. Every error of ours ends here, as one line on stderr."""
     name, *arguments = (sys.argv if argv is None else argv) or ["keepshell"]
+    take_signals()
     try:
         return _dispatch(os.path.basename(name), arguments)
     except KeepshellError as error:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 
-from keepshell.relay import child, tty
+from keepshell.errors import InternalError
+from keepshell.relay import child, tty, wakeups
 from keepshell.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import NoReturn
 
     from keepshell.core.ending.endings import Ending
     from keepshell.core.rules.kinds import Rule
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
     from keepshell.core.rules.policy import Policy
     from keepshell.core.session import Session, TypistOf
     from keepshell.job import Job
+    from keepshell.relay.trace import Trace
+    from keepshell.store.memory import Memory
+
+_CLOSED_WITHIN = 0.5
+"""Seconds that the live file may take to be deleted."""
 
 
 class Attached:
@@ -26,9 +34,11 @@ class Attached:
     def __init__(self, job: Job) -> None:
         """Spawn the child; raises whatever stands in the way, and has changed nothing then."""
         self._job = job
+        _open_stderr()
         self._terminal = tty.Terminal()
         self._terminal.wait_for_foreground()
-        stderr = None if os.isatty(2) else _copy_of_stderr()
+        self._signals = wakeups.Signals()
+        stderr = None if os.isatty(2) else os.dup(2)
         self._notice_shown = stderr is None
         try:
             self._child = child.Child(job.argv, env=job.env, terminal=self._terminal, stderr=stderr)
@@ -36,15 +46,22 @@ class Attached:
             if stderr is not None:
                 os.close(stderr)
 
-    def finish(self) -> int:
-        """Relay to the end; returns the exit status, or dies by the child's signal."""
+    def finish(self) -> NoReturn:
+        """Relay to the end, then end this process as the child has ended.
+
+        Raises what went wrong before the child's end; nothing that goes wrong afterwards counts.
+        """
         # Imported while ssh connects, so that it delays nothing.
         from keepshell.core.link.silence import Silence
         from keepshell.core.session import Session
-        from keepshell.relay import wakeups
+        from keepshell.link.connection import Watched
+        from keepshell.relay import clerk, loop, title
+        from keepshell.relay.trace import Trace
         from keepshell.store import live, memory
 
         job = self._job
+        title.show_as(job.argv)
+        files, trace = clerk.Clerk(), Trace(job.env)
         known = memory.Memory(job)
         now = wakeups.clock()
         policy = known.recall()
@@ -63,53 +80,75 @@ class Attached:
         shown = live.LiveFile(job, known.host, policy)
 
         def watch(now: float) -> None:
-            shown.write(session.record(now))
+            files.leave(partial(shown.write, session.record(now)))
             known.note_holds(session.held, now)
 
-        with contextlib.closing(shown):
-            ending, status, now = self._relay(session, watch, known.plan)
-        if session.disconnected and job.says_closed:
-            _say_closed(known.host, job.name)
+        relay = loop.Relay(
+            session,
+            self._child,
+            self._terminal,
+            trace=trace,
+            is_ssh=job.is_ssh,
+            watch=watch,
+            look=Watched(self._child.pid).sample,
+            at_idle=partial(files.put, partial(_load_what_the_end_needs, trace)),
+        )
+        try:
+            with self._signals.watching(), self._terminal.given_back():
+                relay.run(self._signals, wakeups.Alarm())
+                wakeups.block_for_the_end()
+        finally:
+            with contextlib.suppress(InternalError):
+                files.ask(shown.close, _CLOSED_WITHIN)
+        status = os.waitstatus_to_exitcode(self._child.status or 0)
+        with _harmless(job.env):
+            ending = self._conclude(session, known, status)
+            trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
+        child.end_as(status, relay.key_typed)
+
+    def _conclude(self, session: Session, known: Memory, status: int) -> Ending:
+        """Put the screen in order, remember the session, and say what ended it."""
+        session.conclude()
+        now = wakeups.clock()
+        ending = _ending(session, now, status, known.plan)
+        if ending.is_drop or session.cut_off:
+            self._terminal.write(session.modes.undo(self._terminal.rows()))
+        if session.disconnected and self._job.says_closed:
+            _say_closed(known.host, self._job.name)
         advice = known.remember(session.record(now), ending, status=status)
-        if ending.is_drop and job.explains:
+        if ending.is_drop and self._job.explains:
             explain(ending, advice)
-        if status < 0:
-            child.die_by(-status)
-        return status
+        return ending
 
-    def _relay(
-        self, session: Session, watch: Callable[[float], None], plan: Plan
-    ) -> tuple[Ending, int, float]:
-        """Relay until the child has ended; what ended it, its status, and the time."""
-        from keepshell.link.connection import Watched
-        from keepshell.relay import loop, wakeups
-        from keepshell.relay.trace import Trace
 
-        with contextlib.ExitStack() as stack:
-            signals = stack.enter_context(contextlib.closing(wakeups.Signals()))
-            alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
-            trace = stack.enter_context(contextlib.closing(Trace(self._job.env)))
-            stack.enter_context(contextlib.closing(self._terminal))
-            stack.enter_context(contextlib.closing(self._child))
-            relay = loop.Relay(
-                session,
-                self._child,
-                self._terminal,
-                trace=trace,
-                suspends_at_prompt=self._job.is_ssh,
-                watch=watch,
-                look=Watched(self._child.pid).sample,
-            )
-            with signals.watching(), self._terminal.raw():
-                relay.run(signals, alarm)
-                session.conclude()
-                now = wakeups.clock()
-                status = os.waitstatus_to_exitcode(self._child.status or 0)
-                ending = _ending(session, now, status, plan)
-                if ending.is_drop or session.cut_off:
-                    self._terminal.write(session.modes.undo(self._terminal.rows()))
-            trace.note(now, "ended", kind=ending.kind.value, nudges=session.nudges)
-        return ending, status, now
+def _open_stderr() -> None:
+    """A closed stderr becomes /dev/null, as ssh does it: no file of ours is to get its number."""
+    try:
+        os.fstat(2)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)
+
+
+def _load_what_the_end_needs(trace: Trace) -> None:
+    """While the session first idles: at its end the package may be another one, or gone."""
+    import keepshell.link.sockdiag
+    import keepshell.ssh.host_name  # noqa: F401
+    from keepshell.store import memory
+
+    memory.preload()
+    trace.note(wakeups.clock(), "ready-to-end")
+
+
+@contextlib.contextmanager
+def _harmless(env: Mapping[str, str]) -> Iterator[None]:
+    """What fails within is of no consequence; shown where KEEPSHELL_DEBUG asks for it."""
+    try:
+        yield
+    except Exception as error:
+        if env.get("KEEPSHELL_DEBUG"):
+            import traceback
+
+            traceback.print_exception(error)
 
 
 def _ending(session: Session, now: float, status: int, plan: Plan) -> Ending:
@@ -157,10 +196,3 @@ def _say_closed(host: str, typed: str) -> None:
 
     name = host_name.host_part(host) or typed
     say.write(os.fsencode(f"Connection to {name} closed.\r\n"))
-
-
-def _copy_of_stderr() -> int | None:
-    try:
-        return os.dup(2)
-    except OSError:  # closed: the child gets the pty, as a program that opens its own would
-        return None

@@ -10,11 +10,10 @@ The rules it keeps:
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import select
 import signal
+from enum import Enum
 from typing import Final
 
 from keepshell.core.effects import (
@@ -31,6 +30,7 @@ from keepshell.core.effects import (
 )
 from keepshell.core.session import Session
 from keepshell.relay import tty, wakeups
+from keepshell.relay.asking import Asking
 from keepshell.relay.linger import Linger
 from keepshell.relay.outbox import Outbox, is_gone
 
@@ -46,10 +46,6 @@ if TYPE_CHECKING:
 CHUNK: Final = 65536
 """Bytes read at once from the user."""
 
-HOST_CHUNK: Final = 16384
-"""Bytes read at once from the host. A read takes what is there, and waiting for more costs more
-than it saves: gathered up to 64 kB, a bulk output was 10 % slower."""
-
 READS_AT_ONCE: Final = 16
 MORE_FROM: Final = 1024
 """After so many bytes there are often more at once: the host is read again, so many times, before
@@ -58,8 +54,24 @@ anything else is looked at. To poll for each read, of 4 kB mostly, took 13 % mor
 BLOCKING_WRITE: Final = 512
 """Bytes a terminal that said POLLOUT takes without blocking, where it can't be non-blocking."""
 
+LOOK_EVERY: Final = 0.05
+"""Seconds between two looks at a terminal whose raw mode the kernel does not tell of."""
+
+IDLE_AFTER: Final = 1.0
+"""Seconds without an event after which there is time for what is needed only later."""
+
+_NO_PTY: Final = b"PTY allocation request failed on channel"
+"""What ssh says when it has been raw for a moment, and reads lines from now on (ssh.c)."""
+
 _FORWARDED: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
 _NOTHING: Final[dict[int, int]] = {}
+
+
+class _Stop(Enum):
+    """Who is to stop as a job."""
+
+    ALONE = False
+    WITH_GROUP = True
 
 
 class Relay:
@@ -72,28 +84,30 @@ class Relay:
         terminal: Terminal,
         *,
         trace: Trace,
-        suspends_at_prompt: bool = True,
+        is_ssh: bool = True,
         watch: Callable[[float], None] | None = None,
         look: Callable[[], Sample | None] | None = None,
-        clock: Callable[[], float] = wakeups.clock,
+        at_idle: Callable[[], None] | None = None,
     ) -> None:
         """The four are the caller's, who closes them.
 
-        `watch` is called with the time when the session has begun and after what happens in it
-        without the user: never so as to need a wakeup of its own.
+        `is_ssh`: the child reads the terminal only when it asks, until its session has begun, and
+        can't stop by itself when the user types ^Z. Any other program reads at any time.
 
         `look` asks the kernel about the child's connection.
 
-        `suspends_at_prompt`: ^Z where the pty makes a signal of it suspends keepshell, since ssh
-        asking for a password can't stop by itself; a program with job control of its own can.
+        `watch` is called with the time when the session has begun and after what happens in it
+        without the user: never so as to need a wakeup of its own. `at_idle` is called once, when
+        nothing has happened for a moment.
         """
         self._session = session
         self._child = child
         self._terminal = terminal
         self._trace = trace
-        self._clock = clock
-        self._suspends_at_prompt = suspends_at_prompt
+        self._clock = wakeups.clock
+        self._is_ssh = is_ssh
         self._watch = watch
+        self._at_idle = at_idle
         self._look = look
         self._verbatim = session.verbatim
         # A key, or its echo, and nothing else: carried before anything else is done.
@@ -101,14 +115,18 @@ class Relay:
             (terminal.input, select.POLLIN): self._from_user,
             (child.fd, select.POLLIN): self._from_host,
         }
+        self._asking = Asking()
+        self._is_told = is_ssh and child.tell(True)
         self._to_host = Outbox(child.fd)
         self._to_user = Outbox(
             terminal.output, at_once=BLOCKING_WRITE if terminal.output_blocks else 0
         )
+        self._return = b""
         self._user_gone = False
-        self._pty_open = True
         self._linger = Linger()
-        self._suspend_wanted = False
+        self._stop_wanted: _Stop | None = None
+        self.key_typed: signal.Signals | None = None
+        """The signal that the user's last key was to the child."""
         self._poll = wakeups.Poll()
         self._asked_for: tuple[bool, ...] = ()
         self._performers: dict[type[Effect], Callable[..., None]] = {
@@ -128,18 +146,14 @@ class Relay:
         if alarm.fd is not None:
             self._poll.ask(alarm.fd, select.POLLIN)
         now = self._clock()
+        self._see_phase(now)
         self._on_signals({signal.SIGCHLD, signal.SIGWINCH}, now)
         while not self._finished(now):
             deadline = self._session.next_deadline()
             alarm.arm(deadline)
             self._ask_for_bytes()
             stalled_since = now if self._to_user.waiting else None
-            events = self._poll.wait(self._timeout(deadline, now, alarm.fd is not None))
-            carrier = self._carriers.get(events[0]) if len(events) == 1 else None
-            if carrier is not None:
-                now, ready = carrier(), _NOTHING
-            else:
-                now, ready = self._clock(), dict(events)
+            now, ready = self._wait(self._timeout(deadline, now, alarm.fd is not None))
             if deadline is not None and (now >= deadline or alarm.fd in ready):
                 fired = alarm.fired()
                 if now >= deadline or fired == deadline:
@@ -152,32 +166,69 @@ class Relay:
                 self._on_signals(signals.take(), now)
             if ready:
                 self._carry(ready)
-            if self._suspend_wanted and not self._to_user.waiting:
-                self._suspend()
+            if self._stop_wanted and not self._to_user.waiting:
+                self._stop(self._stop_wanted)
+
+    def _wait(self, seconds: float | None) -> tuple[float, dict[int, int]]:
+        """Wait; the time after it, and what is ready and not yet carried."""
+        events = self._poll.wait(seconds)
+        carrier = self._carriers.get(events[0]) if len(events) == 1 else None
+        if carrier is not None:
+            return carrier(), _NOTHING
+        now = self._clock()
+        if not events:
+            self._use_idle_time(now)
+        return now, dict(events)
 
     def _finished(self, now: float) -> bool:
         if not self._linger.begun or self._to_user.waiting:
             return False
-        return not self._pty_open or now >= self._linger.until(self._session.idle.output_at)
+        return not self._child.is_open or now >= self._linger.until(self._session.idle.output_at)
 
     def _timeout(self, deadline: float | None, now: float, has_alarm: bool) -> float | None:
         """Seconds to wait at most, where the alarm doesn't serve."""
         if self._linger.begun and not self._to_user.waiting:
             return self._linger.until(self._session.idle.output_at) - now
-        return None if has_alarm or deadline is None else deadline - now
+        waits = [] if has_alarm or deadline is None else [deadline - now]
+        if self._at_idle is not None:
+            waits.append(IDLE_AFTER)
+        if self._must_look:
+            waits.append(LOOK_EVERY)
+        return min(waits, default=None)
+
+    @property
+    def _must_look(self) -> bool:
+        """Whether the session may begin without anything that wakes us."""
+        return not (self._session.begun or self._is_told or self._terminal.taken)
+
+    def _use_idle_time(self, now: float) -> None:
+        """Nothing has happened: look where nothing tells us, and do what can be done ahead."""
+        if self._must_look:
+            # ssh was raw for a moment only, and has not said so here: a line that nobody reads.
+            unread = self._child.has_own_stderr and self._terminal.has_line()
+            self._see_phase(now, begun=unread)
+        else:
+            self._work_ahead()
+
+    def _work_ahead(self) -> None:
+        at_idle, self._at_idle = self._at_idle, None
+        if at_idle is not None:
+            at_idle()
 
     def _ask_for_bytes(self) -> None:
         # What is typed when the child has ended is for whoever reads the terminal next.
-        reads_user = self._pty_open and not self._user_gone and not self._linger.begun
+        is_open = self._child.is_open
+        reads_user = is_open and self._terminal.taken and not self._user_gone
         to_host, to_user = bool(self._to_host.waiting), bool(self._to_user.waiting)
-        state = (self._pty_open, reads_user, to_host, to_user)
+        state = (is_open, reads_user and not self._linger.begun, to_host, to_user)
         if state == self._asked_for:
             return
         self._asked_for = state
-        reading_host = select.POLLIN if self._pty_open and not to_user else 0
-        writing_host = select.POLLOUT if self._pty_open and to_host else 0
+        reading_user = select.POLLIN if state[1] and not to_host else 0
+        reading_host = select.POLLIN if is_open and not to_user else 0
+        writing_host = select.POLLOUT if is_open and to_host else 0
         self._poll.ask(self._child.fd, reading_host | writing_host)
-        self._poll.ask(self._terminal.input, select.POLLIN if reads_user and not to_host else 0)
+        self._poll.ask(self._terminal.input, reading_user)
         self._poll.ask(self._terminal.output, select.POLLOUT if to_user else 0)
 
     def _carry(self, ready: dict[int, int]) -> None:
@@ -186,7 +237,7 @@ class Relay:
         events = ready.get(self._child.fd, 0)
         if events & select.POLLOUT:
             self._to_host.write()
-        if events & ~select.POLLOUT:
+        if events & ~select.POLLOUT and self._child.is_open:
             self._from_host()
         if self._terminal.output in ready:
             self._to_user.write()
@@ -205,7 +256,7 @@ class Relay:
         if not data:
             self._lose_user()
             return self._clock()
-        suspends = self._suspends_at_prompt and self._child.suspends_on(data)
+        self.key_typed = self._child.signal_of(data)
         if self._verbatim:
             self._to_host.send(data)
             now = self._clock()
@@ -213,31 +264,35 @@ class Relay:
         else:
             now = self._clock()
             self._perform(self._session.user_input(data, now), now)
-        self._suspend_wanted |= suspends
-        self._see_phase(now)
+        if self.key_typed is signal.SIGTSTP and self._is_ssh:
+            self._stop_wanted = _Stop.WITH_GROUP
+        if not self._session.begun:
+            self._asking.typed()
         return now
 
     def _from_host(self) -> float:
         """Carry what the host printed; the time after it was shown."""
-        if not self._verbatim or self._user_gone:
-            data = self._read_host()
+        if self._session.begun and self._verbatim and not self._user_gone:
+            shown = self._show_at_once()
             now = self._clock()
-            if data:
-                self._perform(self._session.host_output(data, now), now)
-                self._see_phase(now)
+            if shown:
+                self._perform(self._session.host_shown(shown, now), now)
             return now
-        shown = self._show_at_once()
+        data = self._child.read()
         now = self._clock()
-        if shown:
-            self._perform(self._session.host_shown(shown, now), now)
-            self._see_phase(now)
+        if not self._session.begun:
+            self._asking.output(data)
+            # A prompt is not on the screen before its answer can be typed, unseen if need be.
+            self._see_phase(now, begun=_NO_PTY in data)
+        if data:
+            self._perform(self._session.host_output(data, now), now)
         return now
 
     def _show_at_once(self) -> bytes:
         """Put on the user's terminal what the host printed, unchanged; all that was read."""
         shown = []
         for _ in range(READS_AT_ONCE):
-            data = self._read_host()
+            data = self._child.read()
             if data:
                 self._to_user.send(data)
                 shown.append(data)
@@ -246,23 +301,27 @@ class Relay:
         self._see_user()
         return shown[0] if len(shown) == 1 else b"".join(shown)
 
-    def _read_host(self) -> bytes:
-        try:
-            data = os.read(self._child.fd, HOST_CHUNK)
-        except BlockingIOError:
-            return b""
-        except OSError as error:
-            if error.errno != errno.EIO:  # EIO: Linux's word for "the slave is closed"
-                raise
-            data = b""
-        if not data:
-            self._pty_open = False
-        return data
-
-    def _see_phase(self, now: float) -> None:
-        if not self._session.begun and self._pty_open and not self._child.prompting():
+    def _see_phase(self, now: float, *, begun: bool = False) -> None:
+        """Before the session, see whether it has begun, and whose the terminal is."""
+        child = self._child
+        if self._session.begun or not child.is_open:
+            return
+        if begun or child.was_raw or not child.prompting():
+            child.tell(False)
             self._session.begin(now)
+            self._terminal.take()
+            self._send_user(ToUser(b""), now)  # what was kept back of a line end
             self._show(now)
+            return
+        flushed, child.has_flushed = child.has_flushed, False
+        if flushed:
+            self._asking.flushed(echo=child.echoes())
+        else:
+            self._asking.settings(echo=child.echoes())
+        if self._asking.now or not self._is_ssh:
+            self._terminal.take(flush=flushed and not self._terminal.taken)
+        else:
+            self._terminal.give_back()
 
     def _show(self, now: float) -> None:
         if self._watch is not None:
@@ -273,27 +332,46 @@ class Relay:
         phase = Phase.PROMPTING if self._child.prompting() else Phase.IN_SESSION
         self._perform(self._session.tick(now, phase), now)
         self._show(now)
+        if self._session.begun:
+            self._work_ahead()
 
     def _perform(self, effects: list[Effect], now: float) -> None:
         for effect in effects:
             self._performers[type(effect)](effect, now)
 
     def _send_host(self, effect: ToHost, _now: float) -> None:
-        self._to_host.send(effect.data)  # dropped if the child has closed its terminal
+        if self._child.is_open:
+            self._to_host.send(effect.data)  # dropped if the child has closed its terminal
 
     def _send_user(self, effect: ToUser, _now: float) -> None:
         if not self._user_gone:
-            self._to_user.send(effect.data)
+            self._to_user.send(self._as_terminal_wants(effect.data))
             self._see_user()
 
+    def _as_terminal_wants(self, data: bytes) -> bytes:
+        """A terminal that is not raw makes CR LF of line ends, as the child's has done already."""
+        data, self._return = self._return + data, b""
+        if self._terminal.taken or not self._terminal.adds_returns:
+            return data
+        if data.endswith(b"\r"):  # perhaps the first half of a line end
+            data, self._return = data[:-1], b"\r"
+        return data.replace(b"\r\n", b"\n")
+
     def _see_user(self) -> None:
-        if self._to_user.gone and not self._user_gone:
+        if self._to_user.gone:
             self._lose_user()
 
     def _lose_user(self) -> None:
-        """The terminal is gone: end the child as the kernel would, and drop what it prints."""
+        """The terminal is gone, and so is the child's: the kernel does what it did to ours.
+
+        That is SIGHUP and SIGCONT, and no more reading or writing there.
+        """
+        if self._user_gone:
+            return
         self._user_gone = True
-        self._child.signal(signal.SIGHUP)
+        self._to_user.waiting = b""
+        self._poll.ask(self._child.fd, 0)
+        self._child.close()
 
     def _nudge(self, _effect: Nudge, _now: float) -> None:
         self._child.nudge()
@@ -314,36 +392,52 @@ class Relay:
         self._trace.note(now, effect.event, detail=effect.detail)
 
     def _want_suspend(self, _effect: Suspend, _now: float) -> None:
-        self._suspend_wanted = True
+        self._stop_wanted = _Stop.ALONE
 
-    def _suspend(self) -> None:
-        self._suspend_wanted = False
+    def _stop(self, who: _Stop) -> None:
+        """Stop as a job, and go on together with the child when we are continued."""
+        self._stop_wanted = None
         self._trace.note(self._clock(), "suspended")
-        self._terminal.suspend()
+        if self._is_ssh and not self._terminal.taken:
+            self._child.stop()  # as ssh, which is connecting, would have been
+        self._terminal.suspend(with_group=who is _Stop.WITH_GROUP)
+        if not self._terminal.taken:
+            self._child.go_on()
         self._follow_size()
 
     def _on_signals(self, came: set[int], now: float) -> None:
+        if signal.SIGCONT in came:
+            self._child.go_on()
+            self._terminal.resume()
         if signal.SIGCHLD in came:
-            self._child.look()
-            self._session.child_stopped(self._child.stopped)
-            if self._child.exited:
-                self._linger.begin(now)
+            self._see_child(now)
         for signum in came & _FORWARDED:
-            self._child.signal(signum)
             self._session.forwarded(signum)
+            if signum == signal.SIGHUP and self._terminal.is_gone():
+                self._lose_user()
+            else:
+                self._child.signal(signum)
         if signal.SIGTSTP in came:
-            self._suspend_wanted = True
+            self._stop_wanted = _Stop.ALONE
         if came & {signal.SIGUSR1, signal.SIGUSR2}:
             # Both at once: nobody knows their order, and on is the harmless one.
             self._session.keepalives = signal.SIGUSR2 in came
             self._show(now)
-        if signal.SIGCONT in came:
-            self._terminal.resume()
         if came & {signal.SIGWINCH, signal.SIGCONT}:
             self._follow_size()
 
+    def _see_child(self, now: float) -> None:
+        was_stopped = self._child.stopped
+        self._child.look()
+        self._session.child_stopped(self._child.stopped)
+        if self._child.exited:
+            self._linger.begin(now)
+        elif self._child.stopped and not was_stopped:
+            # By its own will, or by somebody's signal: the shell is to see a stopped job.
+            by_key = self.key_typed is signal.SIGTSTP
+            self._stop_wanted = _Stop.WITH_GROUP if by_key else _Stop.ALONE
+
     def _follow_size(self) -> None:
-        with contextlib.suppress(OSError):  # a terminal that is gone has no size
-            winsize = self._terminal.winsize()
-            self._child.resize(winsize)
-            self._session.sized = tty.has_size(winsize)
+        winsize = self._terminal.winsize()
+        self._child.resize(winsize)
+        self._session.sized = tty.has_size(winsize)

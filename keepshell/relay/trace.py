@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# A FIFO without a reader is not waited for.
+_OPENED = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+
+
 class Trace:
     """Writes one line an event, and nothing where no file was asked for."""
 
@@ -19,9 +23,7 @@ class Trace:
         path = environ.get("KEEPSHELL_TRACE")
         if path:
             with contextlib.suppress(OSError):
-                self._fd = os.open(
-                    path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-                )
+                self._fd = os.open(path, _OPENED, 0o600)
 
     def note(self, now: float, event: str, **fields: str | float | None) -> None:
         """Append one event; a full disk loses the line, not the session."""

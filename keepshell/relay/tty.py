@@ -1,4 +1,4 @@
-"""The user's own terminal: raw while we run, and always given back as it was."""
+"""The user's own terminal: raw while it is ours to read, and always given back as it was."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 Attributes = list[int | list[bytes | int]]
 """What tcgetattr(3) gives: iflag, oflag, cflag, lflag, ispeed, ospeed, cc."""
@@ -20,6 +20,9 @@ IFLAG, OFLAG, CFLAG, LFLAG, ISPEED, OSPEED, CC = range(7)
 _WINSIZE_BYTES = 8  # struct winsize: rows, cols, x and y pixels, 16 bits each (tty_ioctl(4))
 
 
+_NEWLINES = termios.OPOST | termios.ONLCR
+
+
 class Terminal:
     """The terminal on descriptors 0 and 1."""
 
@@ -27,6 +30,12 @@ class Terminal:
         """Reads the terminal's settings; raises termios.error where there is no terminal."""
         self._stdin = 0
         self.saved: Attributes = termios.tcgetattr(self._stdin)
+        oflag = self.saved[OFLAG]
+        assert isinstance(oflag, int)
+        self.adds_returns = oflag & _NEWLINES == _NEWLINES
+        """Whether it makes CR LF of a line end, while it is not raw."""
+        self.taken = False
+        """Whether it is raw, and ours to read."""
         self._own: list[int] = []
         self.input = self._reopened(0)
         self.output = self._reopened(1)
@@ -60,43 +69,73 @@ class Terminal:
                 data = data[os.write(self.output, data) :]
 
     def winsize(self) -> bytes:
-        """The kernel's struct winsize of the terminal, pixels included."""
-        return get_winsize(self._stdin)
+        """The kernel's struct winsize of the terminal, pixels included; empty if it is gone."""
+        try:
+            return get_winsize(self._stdin)
+        except OSError:
+            return b""
+
+    def is_gone(self) -> bool:
+        """Whether nobody is at its other end any more."""
+        return not self.winsize()
 
     def rows(self) -> int:
         """The terminal's height in lines; 0 if nobody knows."""
         return int.from_bytes(self.winsize()[:2], sys.byteorder)
 
     @contextlib.contextmanager
-    def raw(self) -> Iterator[None]:
-        """Raw mode within; whatever happens, the saved settings afterwards."""
+    def given_back(self) -> Iterator[None]:
+        """Whatever happens within, the terminal is as it was afterwards."""
         try:
-            self.enter_raw()
             yield
         finally:
-            self.leave_raw()
+            self.give_back()
 
-    def enter_raw(self) -> None:
-        """As ssh's own raw mode. TCSADRAIN, because TCSAFLUSH would drop type-ahead."""
-        set_attributes(self._stdin, raw_attributes(self.saved))
+    def take(self, *, flush: bool = False) -> None:
+        """Make it raw, as ssh's own raw mode; `flush` drops what was typed and not yet read."""
+        if flush:
+            with contextlib.suppress(termios.error):
+                termios.tcflush(self._stdin, termios.TCIFLUSH)
+        if not self.taken:
+            self.taken = True
+            # TCSADRAIN, because TCSAFLUSH would drop type-ahead.
+            set_attributes(self._stdin, raw_attributes(self.saved))
 
-    def leave_raw(self) -> None:
-        """Give the saved settings back; a terminal that is gone needs none."""
-        with contextlib.suppress(termios.error):
+    def give_back(self) -> None:
+        """Give the saved settings back, if they are not there already."""
+        if self.taken:
+            self.taken = False
             set_attributes(self._stdin, self.saved)
 
-    def suspend(self) -> None:
-        """Stop this process as a job; returns when it was continued, the terminal raw again."""
-        self.leave_raw()
-        stop_self(signal.SIGTSTP)
+    def has_line(self) -> bool:
+        """Whether a line was typed that nobody reads, on a terminal that nobody has changed."""
+        poll = select.poll()
+        poll.register(self._stdin, select.POLLIN)
+        try:
+            return bool(poll.poll(0)) and termios.tcgetattr(self._stdin) == self.saved
+        except termios.error:
+            return False
+
+    def suspend(self, *, with_group: bool) -> None:
+        """Stop this process as a job; returns when it was continued, the terminal as it left it.
+
+        `with_group`: all of its process group, as the kernel does for a key.
+        """
+        taken = self.taken
+        self.give_back()
+        stop_self(signal.SIGTSTP, with_group=with_group)
         self.wait_for_foreground()
-        self.saved = termios.tcgetattr(self._stdin)
-        self.enter_raw()
+        with contextlib.suppress(termios.error):
+            self.saved = termios.tcgetattr(self._stdin)
+        if taken:
+            self.take()
 
     def resume(self) -> None:
-        """Raw again after a stop that was none of ours (SIGSTOP); `saved` stays what it was."""
+        """As before, after a stop that was none of ours (SIGSTOP); `saved` stays what it was."""
         self.wait_for_foreground()
-        self.enter_raw()
+        if self.taken:
+            self.taken = False
+            self.take()
 
     def wait_for_foreground(self) -> None:
         """In the background, stop on SIGTTIN as any reader of the terminal does.
@@ -111,10 +150,19 @@ class Terminal:
             stop_self(signal.SIGTTIN)
 
 
-def stop_self(signum: signal.Signals) -> None:
-    """Stop this process by the default action of `signum`; returns once it goes on."""
-    former = signal.signal(signum, signal.SIG_DFL)
-    os.kill(os.getpid(), signum)
+def stop_self(signum: signal.Signals, *, with_group: bool = False) -> None:
+    """Stop this process, or its group, by the default action of `signum`; returns once it goes on.
+
+    Nobody stops by a signal that was ignored from the start.
+    """
+    former = signal.getsignal(signum)
+    if former is signal.SIG_IGN:
+        return
+    signal.signal(signum, signal.SIG_DFL)
+    if with_group:
+        os.killpg(os.getpgrp(), signum)
+    else:
+        os.kill(os.getpid(), signum)
     signal.signal(signum, former)
 
 
@@ -153,8 +201,17 @@ def raw_attributes(saved: Attributes) -> Attributes:
 
 
 def set_attributes(fd: int, attributes: Attributes) -> None:
-    """tcsetattr(TCSADRAIN); a stop and continue in the middle of it is no error."""
-    _retried(lambda: termios.tcsetattr(fd, termios.TCSADRAIN, attributes))
+    """tcsetattr(TCSADRAIN); a terminal that is gone needs no settings.
+
+    A stop and continue in the middle of it is no error, but termios does not retry, as PEP 475 has
+    the os module do.
+    """
+    while True:
+        try:
+            return termios.tcsetattr(fd, termios.TCSADRAIN, attributes)
+        except termios.error as error:
+            if error.args[0] != errno.EINTR:
+                return None
 
 
 def get_winsize(fd: int) -> bytes:
@@ -170,13 +227,3 @@ def has_size(winsize: bytes) -> bool:
 def set_winsize(fd: int, winsize: bytes) -> None:
     """Set the struct winsize; the kernel signals the foreground group only if it is another."""
     fcntl.ioctl(fd, termios.TIOCSWINSZ, winsize)
-
-
-def _retried(call: Callable[[], None]) -> None:
-    # termios raises its own error and does not retry as PEP 475 has the os module do.
-    while True:
-        try:
-            return call()
-        except termios.error as error:
-            if error.args[0] != errno.EINTR:
-                raise

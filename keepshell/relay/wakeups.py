@@ -17,7 +17,7 @@ WATCHED = (
     *SWITCHES,
 )
 
-_WATCHED_IF_IGNORED = ("SIGCHLD", *SWITCHES)
+_WATCHED_IF_IGNORED = ("SIGCHLD", "SIGCONT", "SIGWINCH", *SWITCHES)
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -25,6 +25,14 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def clock() -> float:
     """Seconds that never go back and, on Linux, go on while the machine is suspended."""
     return time.clock_gettime(_CLOCK)
+
+
+_MAY_END = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGTSTP", *SWITCHES)
+
+
+def block_for_the_end() -> None:
+    """From here on, no signal but SIGKILL ends or stops this process: its status is known."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {getattr(signal, name) for name in _MAY_END})
 
 
 class Poll:
@@ -64,8 +72,12 @@ class Signals:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Signals become bytes within, and are as before afterwards."""
+        """Signals become bytes within, and are as before afterwards.
+
+        Those that somebody blocked before he started us come through too.
+        """
         former = {}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {getattr(signal, name) for name in self._names})
         wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         try:
             for name in self._names:

@@ -20,11 +20,26 @@ if TYPE_CHECKING:
 _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
 
 
+def _was_ignored(_signum: int, _frame: object) -> None:
+    """In place of SIG_IGN, and so what remembers it."""
+
+
+def take_signals() -> None:
+    """To be called first thing: with SIGCHLD ignored, no program that we run has a status.
+
+    What we run, or become, gets it as we got it: `restore_signals`.
+    """
+    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
+        _signal.signal(_signal.SIGCHLD, _was_ignored)
+
+
 def restore_signals() -> None:
-    """Give what is exec'ed next the signals that CPython ignores for itself."""
+    """Give what is exec'ed next the signals as if neither CPython nor we had been there."""
     for name in _IGNORED_BY_PYTHON:
         if hasattr(_signal, name):
             _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGCHLD) is _was_ignored:
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
 
 
 def exec_program(

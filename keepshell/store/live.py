@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from keepshell.job import Job
 
 
+# What stands in its place, a FIFO say, is not waited for.
+_OPENED = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
+
+
 class LiveFile:
     """The file of one session; failing to write it is no failure of the session."""
 
@@ -45,7 +49,7 @@ class LiveFile:
                 paths.make_private(os.path.dirname(self._path))
             text = json.dumps(self._fields(record)).encode()
             draft = f"{self._path}.new"
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            fd = os.open(draft, _OPENED, 0o600)
             try:
                 os.write(fd, text)
             finally:

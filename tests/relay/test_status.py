@@ -290,12 +290,12 @@ _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "clock_nanosleep"
 def test_one_wakeup_for_each_keepalive(keep: Start, tmp_path: Path) -> None:
     log = tmp_path / "strace"
     traced = ",".join((*_WAITS, "kill", "rename"))
-    terminal = keep(prefix=(path_of("strace"), "-o", str(log), "-e", f"trace={traced}"))
+    terminal = keep(prefix=(path_of("strace"), "-f", "-o", str(log), "-e", f"trace={traced}"))
 
     def called() -> list[str]:
         # The last line may be a call that has not returned.
         lines = log.read_text().splitlines()[:-1]
-        return [line.partition("(")[0] for line in lines]
+        return [line.partition("(")[0].split()[-1] for line in lines]
 
     before = called().count("kill")  # where the start was slow
     eventually(lambda: called().count("kill") > before + 5, "six keepalives")

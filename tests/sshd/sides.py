@@ -26,7 +26,9 @@ def ssh_of(terminal: Terminal) -> psutil.Process:
 def _is_ssh(process: psutil.Process) -> bool:
     try:
         # `ssh -G`, asked by keepshell for the configuration, is no session.
-        return process.name() == "ssh" and "-G" not in process.cmdline()
+        # Nor is keepshell, which goes by the name of what it runs.
+        is_ssh = os.path.basename(process.exe()) == "ssh"
+        return is_ssh and "-G" not in process.cmdline()
     except psutil.Error:
         return False
 
