@@ -25,13 +25,14 @@ def state_dir(environ: Mapping[str, str]) -> str | None:
     return _below(environ, "XDG_STATE_HOME", ".local/state")
 
 
-def live_dir(environ: Mapping[str, str]) -> str | None:
-    """What runs now: `$XDG_RUNTIME_DIR/keepshell`, or `live` below the state without one."""
+def live_dirs(environ: Mapping[str, str]) -> Iterator[str]:
+    """Where it may stand what runs now, best first: `$XDG_RUNTIME_DIR/keepshell`, `STATE/live`."""
     base = _absolute(environ, "XDG_RUNTIME_DIR")
     if base is not None and os.path.isdir(base):
-        return f"{base}/keepshell"
+        yield f"{base}/keepshell"
     state = state_dir(environ)
-    return None if state is None else f"{state}/live"
+    if state is not None:
+        yield f"{state}/live"
 
 
 def shim_dir(environ: Mapping[str, str]) -> str | None:

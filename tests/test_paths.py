@@ -28,11 +28,11 @@ def test_the_state(environ: dict[str, str], directory: str | None) -> None:
 
 def test_what_runs_now(tmp_path: Path) -> None:
     runtime = str(tmp_path)
-    assert paths.live_dir({"XDG_RUNTIME_DIR": runtime, "HOME": "/h"}) == f"{runtime}/keepshell"
-    fallback = "/h/.local/state/keepshell/live"
-    assert paths.live_dir({"XDG_RUNTIME_DIR": f"{runtime}/gone", "HOME": "/h"}) == fallback
-    assert paths.live_dir({"HOME": "/h"}) == fallback
-    assert paths.live_dir({}) is None
+    best, fallback = f"{runtime}/keepshell", "/h/.local/state/keepshell/live"
+    assert [*paths.live_dirs({"XDG_RUNTIME_DIR": runtime, "HOME": "/h"})] == [best, fallback]
+    assert [*paths.live_dirs({"XDG_RUNTIME_DIR": f"{runtime}/gone", "HOME": "/h"})] == [fallback]
+    assert [*paths.live_dirs({"HOME": "/h"})] == [fallback]
+    assert [*paths.live_dirs({})] == []
 
 
 def test_a_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import psutil
-
-from keepshell import launch, paths
+from keepshell import launch
 from keepshell.cli import tables
 from keepshell.cli.arguments import Typed
 from keepshell.core.rules.durations import describe
-from keepshell.errors import InternalError, UsageError
-from keepshell.process import Process
+from keepshell.errors import UsageError
 from keepshell.ssh import host_name
+from keepshell.store.living import Entry, entries, send
 from keepshell.text.wording import visible
 
 _WATCH_EVERY = 2.0
 """Seconds between two looks of --watch."""
-
-_SAME_START = 1.5
-"""Seconds: the kernel's time of boot is in whole ones. No pid comes round so soon."""
-
-Entry = dict[str, Any]
-"""A live file's fields (docs/state.md), and `user_idle`."""
 
 
 def command(typed: Typed) -> tuple[str, int]:
@@ -65,78 +56,9 @@ def _switch(typed: Typed, signum: signal.Signals, state: str) -> tuple[str, int]
         raise UsageError(f"no live session of {visible(word)}; see `keepshell status`")
     lines = []
     for entry in chosen:
-        _signal(entry, signum)
+        send(entry, signum)
         lines.append(f"{entry['pid']} {_shown_host(entry)}: keepalives {state}")
     return "\n".join(lines), 0
-
-
-def entries(environ: Mapping[str, str]) -> list[Entry]:
-    """The sessions that run now, the oldest first; files that others left behind are deleted."""
-    directory = paths.required(paths.live_dir(environ))
-    found = [entry for entry in _read_all(directory) if entry is not None]
-    return sorted(found, key=lambda entry: (entry["since"], entry["pid"]))
-
-
-def _read_all(directory: str) -> Iterator[Entry | None]:
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return
-    for name in names:
-        pid, _, rest = name.partition(".")
-        if not pid.isdecimal():
-            continue
-        path = os.path.join(directory, name)
-        entry = _read(path) if rest == "json" else None
-        if entry is not None and entry["pid"] == int(pid) and _is_alive(entry):
-            entry["user_idle"] = round(_user_idle(entry), 3)
-            yield entry
-        elif entry is not None or not psutil.pid_exists(int(pid)):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-
-
-def _read(path: str) -> Entry | None:
-    """A live file; None for anything else."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            entry = json.load(file)
-    except (OSError, ValueError, RecursionError):
-        return None
-    known = isinstance(entry, dict) and entry.keys() >= _REQUIRED
-    return entry if known else None
-
-
-_REQUIRED = {
-    *("pid", "start", "host", "name", "terminal", "since", "written", "user_at", "rung"),
-    *("interval", "keepalives", "last_keepalive", "next", "hold", "off"),
-}
-
-
-def _is_alive(entry: Entry) -> bool:
-    """Whether the process still runs, and is not another one with the same pid."""
-    try:
-        process = psutil.Process(entry["pid"])
-        created = process.create_time()
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-    except psutil.Error:
-        return False
-    if entry["start"] is None:  # no /proc: the file was written by the process that had this pid
-        return bool(created <= entry["since"] + _SAME_START)
-    return bool(abs(created - psutil.boot_time() - entry["start"]) < _SAME_START)
-
-
-def _user_idle(entry: Entry) -> float:
-    """Seconds since the user's last key, as far as is known.
-
-    The file is only as new as the last keepalive. The terminal's atime, which moves when keepshell
-    reads a key (by 8 s at once, on Linux), is newer.
-    """
-    known: list[float] = [entry["since"], entry["user_at"] or 0.0]
-    with contextlib.suppress(OSError, TypeError):
-        known.append(os.stat(entry["terminal"]).st_atime)
-    return max(0.0, time.time() - max(known))
 
 
 def _meant(word: str, found: Sequence[Entry], environ: Mapping[str, str]) -> list[Entry]:
@@ -148,18 +70,6 @@ def _meant(word: str, found: Sequence[Entry], environ: Mapping[str, str]) -> lis
     names = [entry["host"] for entry in found if entry["host"]]
     chosen = host_name.on_host(word, launch.reached(word, environ), names) if names else []
     return [entry for entry in found if entry["host"] in chosen]
-
-
-def _signal(entry: Entry, signum: signal.Signals) -> None:
-    """Send it to the process that wrote the file, and to no other. Raises InternalError."""
-    pid: int = entry["pid"]
-    try:
-        with contextlib.closing(Process(pid)) as process:
-            if not _is_alive(entry):  # asked once the process is held: it can't become another
-                raise ProcessLookupError
-            process.signal(signum)
-    except OSError as error:
-        raise InternalError(f"{pid}: {error.strerror or 'the session has just ended'}") from None
 
 
 def _watch(environ: Mapping[str, str]) -> None:
@@ -177,7 +87,8 @@ def _watch(environ: Mapping[str, str]) -> None:
 
 
 def _shown_host(entry: Entry) -> str:
-    return str(entry["host"] or entry["name"])
+    host = str(entry["host"] or entry["name"])
+    return f"{host} (on {entry['elsewhere']})" if entry["elsewhere"] else host
 
 
 def _ago(moment: float | None) -> str:

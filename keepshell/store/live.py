@@ -11,9 +11,9 @@ import json
 import os
 import time
 
-from keepshell import paths
 from keepshell.core.rules.policy import Policy
 from keepshell.process import started_at
+from keepshell.store import livedir, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,17 +23,13 @@ if TYPE_CHECKING:
     from keepshell.job import Job
 
 
-# What stands in its place, a FIFO say, is not waited for.
-_OPENED = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
-
-
 class LiveFile:
     """The file of one session; failing to write it is no failure of the session."""
 
     def __init__(self, job: Job, host: str, policy: Policy) -> None:
         """Nothing is written before the first `write`."""
-        directory = paths.live_dir(job.env)
-        self._path = None if directory is None else f"{directory}/{os.getpid()}.json"
+        self._place = place.here()
+        self._name = f"{os.getpid()}.{self._place.label}.json"
         self._job = job
         self._host = host
         self._policy = policy
@@ -42,26 +38,19 @@ class LiveFile:
 
     def write(self, record: SessionRecord) -> None:
         """Write what the record says."""
-        if self._path is None:
+        directory = livedir.writable(self._job.env)
+        if directory is None:
             return
-        with contextlib.suppress(OSError):
-            if not self._constant:
-                paths.make_private(os.path.dirname(self._path))
-            text = json.dumps(self._fields(record)).encode()
-            draft = f"{self._path}.new"
-            fd = os.open(draft, _OPENED, 0o600)
-            try:
-                os.write(fd, text)
-            finally:
-                os.close(fd)
-            os.replace(draft, self._path)
+        with contextlib.closing(directory), contextlib.suppress(OSError):
+            directory.write(self._name, json.dumps(self._fields(record)).encode())
 
     def close(self) -> None:
         """Delete it."""
-        if self._path is not None and self._constant:
-            for path in (self._path, f"{self._path}.new"):
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+        if self._constant:
+            with livedir.readable(self._job.env) as directories:
+                for directory in directories:
+                    directory.delete(self._name)
+                    directory.delete(f"{self._name}.new")
 
     def _fields(self, record: SessionRecord) -> Mapping[str, object]:
         wall = time.time()
@@ -69,6 +58,9 @@ class LiveFile:
             self._constant = {
                 "pid": os.getpid(),
                 "start": started_at(os.getpid()),
+                "machine": self._place.machine,
+                "boot": self._place.boot,
+                "pid_namespace": self._place.pids,
                 "host": self._host or None,
                 "name": self._job.name,
                 "terminal": _terminal(),

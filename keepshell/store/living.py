@@ -1,0 +1,141 @@
+"""The sessions that run now, as their live files tell, and a signal to no other process.
+
+The rules it keeps:
+
+- an entry is believed if its file is ours; its process must be ours too, and have been started when
+  the entry says;
+- of another machine, another container or another boot nothing is known: such an entry is shown as
+  it is, gets no signal, and is not deleted unless this machine has been booted since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psutil
+
+from keepshell.errors import InternalError
+from keepshell.process import Process, started_at
+from keepshell.store import livedir, place
+
+_SAME_START = 1.5
+"""Seconds: where there is no /proc, the time of boot is in whole ones."""
+
+Entry = dict[str, Any]
+"""A live file's fields (docs/state.md), `user_idle` and `elsewhere`."""
+
+_REQUIRED = {
+    *("pid", "start", "host", "name", "terminal", "since", "written", "user_at", "rung"),
+    *("interval", "keepalives", "last_keepalive", "next", "hold", "off"),
+}
+
+
+def entries(environ: Mapping[str, str]) -> list[Entry]:
+    """The sessions that run now, the oldest first; files that sessions left here are deleted."""
+    with livedir.readable(environ) as directories:
+        found = [entry for directory in directories for entry in _read_all(directory)]
+    return sorted(found, key=lambda entry: (entry["since"], entry["pid"]))
+
+
+def send(entry: Entry, signum: int) -> None:
+    """Send a signal to the process that wrote the entry, and to no other. Raises InternalError."""
+    pid: int = entry["pid"]
+    if entry["elsewhere"]:
+        raise InternalError(f"{pid} runs on {entry['elsewhere']}: switch it there")
+    try:
+        with contextlib.closing(Process(pid)) as process:
+            if not _is_alive(entry):  # asked once the process is held: it can't become another
+                raise ProcessLookupError
+            process.signal(signum)
+    except OSError as error:
+        raise InternalError(f"{pid}: {error.strerror or 'the session has just ended'}") from None
+
+
+def _read_all(directory: livedir.LiveDirectory) -> Iterator[Entry]:
+    ours = place.here()
+    for name in directory.names():
+        pid, _, rest = name.partition(".")
+        if not pid.isdecimal() or not rest.endswith(("json", "json.new")):
+            continue
+        entry = _parsed(directory.read(name)) if rest.endswith("json") else None
+        if entry is None:
+            if _is_of(rest, ours) and not psutil.pid_exists(int(pid)):
+                directory.delete(name)  # torn, or a draft
+            continue
+        entry["elsewhere"] = _elsewhere(entry, ours)
+        if _is_left_over(entry, int(pid), ours):
+            directory.delete(name)
+        else:
+            entry["user_idle"] = round(_user_idle(entry), 3)
+            yield entry
+
+
+def _is_left_over(entry: Entry, pid: int, ours: place.Place) -> bool:
+    """Whether the session has ended; `pid` is the one in the file's name."""
+    if entry["elsewhere"] is not None:
+        return _is_of_an_earlier_boot(entry, ours)
+    return entry["pid"] != pid or not _is_alive(entry)
+
+
+def _is_of(rest: str, ours: place.Place) -> bool:
+    """Whether a file's name, behind the pid, says that it was written here."""
+    return rest in ("json", "json.new") or rest.startswith(f"{ours.label}.")
+
+
+def _parsed(content: bytes | None) -> Entry | None:
+    """A live file's fields; None for anything else."""
+    try:
+        entry = json.loads(content or b"")
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(entry, dict) and entry.keys() >= _REQUIRED
+    return entry if known else None
+
+
+def _elsewhere(entry: Entry, ours: place.Place) -> str | None:
+    """Where the session runs, if that is not here."""
+    theirs = place.Place(
+        str(entry.get("machine", ours.machine)),
+        str(entry.get("boot", ours.boot)),  # not in the file of an older keepshell
+        int(entry.get("pid_namespace", ours.pids)),
+    )
+    if theirs[1:] == ours[1:]:
+        return None
+    return theirs.machine if theirs.boot != ours.boot else f"{theirs.machine}, in another container"
+
+
+def _is_of_an_earlier_boot(entry: Entry, ours: place.Place) -> bool:
+    same_machine = entry["machine"] == ours.machine and entry["boot"] != ours.boot
+    return bool(same_machine and entry["written"] < psutil.boot_time())
+
+
+def _is_alive(entry: Entry) -> bool:
+    """Whether the process still runs, is ours, and is not another one with the same pid."""
+    try:
+        process = psutil.Process(entry["pid"])
+        if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
+            return False
+        created = process.create_time()
+    except psutil.Error:
+        return False
+    if entry["start"] is None:  # no /proc: the file was written by the process that had this pid
+        return bool(created <= entry["since"] + _SAME_START)
+    return bool(started_at(entry["pid"]) == entry["start"])
+
+
+def _user_idle(entry: Entry) -> float:
+    """Seconds since the user's last key, as far as is known.
+
+    The file is only as new as the last keepalive. The terminal's atime, which moves when keepshell
+    reads a key (by 8 s at once, on Linux), is newer.
+    """
+    known: list[float] = [entry["since"], entry["user_at"] or 0.0]
+    if entry["elsewhere"] is None:
+        with contextlib.suppress(OSError, TypeError):
+            known.append(os.stat(entry["terminal"]).st_atime)
+    return max(0.0, time.time() - max(known))
