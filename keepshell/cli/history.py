@@ -32,7 +32,7 @@ def command(typed: Typed) -> tuple[str, int]:
     state = State.of(typed.environ)
     chosen = None
     if "host" in typed.values:
-        chosen = _meant(typed.values["host"], state, typed.environ, any_user=True)
+        chosen = [meant(typed.values["host"], state, typed.environ)]
     sessions = state.sessions(chosen, since)
     if typed.has("json"):
         return "\n".join(json.dumps(as_json(session)) for session in sessions), 0
@@ -48,25 +48,22 @@ def forget(typed: Typed) -> tuple[str, int]:
     """
     (word,) = typed.words
     state = State.of(typed.environ)
-    names = _meant(word, state, typed.environ)
-    if len(names) > 1:
-        raise UsageError(f"{visible(word)} may be any of {', '.join(names)}")
-    rules, sessions = state.forget(names[0]) or (0, 0)
-    return f"{names[0]}: forgot {_count(rules, 'rule')} and {_count(sessions, 'session')}", 0
+    name = meant(word, state, typed.environ)
+    rules, sessions = state.forget(name) or (0, 0)
+    return f"{name}: forgot {_count(rules, 'rule')} and {_count(sessions, 'session')}", 0
 
 
-def _meant(
-    word: str, state: State, environ: Mapping[str, str], *, any_user: bool = False
-) -> list[str]:
+def meant(word: str, state: State, environ: Mapping[str, str]) -> str:
+    """The one host that `word` means: as remembered, or as `ssh WORD` would reach it."""
     known = state.hosts()
     reached = word if word in known else launch.reached(word, environ)
-    names = [] if any_user and reached != word else [name for name in known if name == reached]
-    names = names or host_name.on_host(word, reached, known)
-    if not names:
-        raise UsageError(
-            f"nothing is known of {visible(word)}; known: {', '.join(known) or 'no host'}"
-        )
-    return names
+    if reached in known:
+        return reached
+    near = host_name.on_same_host(reached, known) or known
+    meant = word if reached == word else f"{word}, which is {reached}"
+    raise UsageError(
+        f"nothing is known of {visible(meant)}; known: {visible(', '.join(near)) or 'no host'}"
+    )
 
 
 def _since(text: str, now: float) -> float:

@@ -15,7 +15,6 @@ from keepshell.cli import tables
 from keepshell.cli.arguments import Typed
 from keepshell.core.rules.durations import describe
 from keepshell.errors import UsageError
-from keepshell.ssh import host_name
 from keepshell.store.living import Entry, entries, send
 from keepshell.text.wording import visible
 
@@ -64,12 +63,15 @@ def _switch(typed: Typed, signum: signal.Signals, state: str) -> tuple[str, int]
 def _meant(word: str, found: Sequence[Entry], environ: Mapping[str, str]) -> list[Entry]:
     if word.isdecimal():
         return [entry for entry in found if entry["pid"] == int(word)]
-    same = [entry for entry in found if word in (entry["host"], entry["name"])]
-    if same:
-        return same
-    names = [entry["host"] for entry in found if entry["host"]]
-    chosen = host_name.on_host(word, launch.reached(word, environ), names) if names else []
-    return [entry for entry in found if entry["host"] in chosen]
+    named = any(entry["host"] == word for entry in found)
+    reached = word if named or not any(e["host"] for e in found) else launch.reached(word, environ)
+    of_host = [entry for entry in found if entry["host"] == reached]
+    # As typed: the program of `run`, or a host that only the options of its own command reach.
+    typed = [entry for entry in found if entry["name"] == word]
+    hosts = {str(entry["host"]) for entry in typed}
+    if not of_host and len(hosts) > 1:
+        raise UsageError(f"{visible(word)} may be any of {', '.join(sorted(hosts))}")
+    return of_host or typed
 
 
 def _watch(environ: Mapping[str, str]) -> None:

@@ -63,6 +63,6 @@ def host_part(name: str) -> str:
     return name.rpartition("@")[2].rpartition(":")[0]
 
 
-def on_host(word: str, reached: str, known: Sequence[str]) -> list[str]:
-    """Those of the `known` names that are on the host called `word`, or on that of `reached`."""
-    return [name for name in known if host_part(name) in (word.lower(), host_part(reached))]
+def on_same_host(name: str, known: Sequence[str]) -> list[str]:
+    """Those of the `known` names that have the host of `name`, with any user and port."""
+    return [other for other in known if host_part(other) == host_part(name)]

@@ -70,10 +70,8 @@ def test_an_ssh_that_does_not_answer_leaves_the_command_line(tmp_path: Path) -> 
     assert host_name.NameLookup(str(broken), command, None).name() == f"{ME}@web:2200"
 
 
-def test_the_hosts_that_a_word_means() -> None:
+def test_the_names_on_one_host() -> None:
     known = ["bob@web:22", "eve@web:2200", "bob@192.0.2.7:22", "bob@::1:22"]
-    assert host_name.on_host("web", "me@web:22", known) == known[:2]
-    assert host_name.on_host("WEB", "me@web:22", known) == known[:2]
-    assert host_name.on_host("db", "me@192.0.2.7:22", known) == known[2:3]
-    assert host_name.on_host("::1", "me@::1:22", known) == known[3:]
-    assert host_name.on_host("we", "me@we:22", known) == []
+    assert host_name.on_same_host("me@web:22", known) == known[:2]
+    assert host_name.on_same_host("me@::1:22", known) == known[3:]
+    assert host_name.on_same_host("me@we:22", known) == []

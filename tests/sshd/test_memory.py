@@ -66,8 +66,8 @@ def said_by_keepshell(terminal: Terminal) -> list[str]:
 
 def wait_begun(terminal: Terminal) -> None:
     """Return when keepshell has seen the session begin: one that is cut sooner was none."""
-    live = Path(os.environ["XDG_RUNTIME_DIR"], "keepshell", f"{terminal.pid}.json")
-    eventually(live.exists, "a live session")
+    live = Path(os.environ["XDG_RUNTIME_DIR"], "keepshell")
+    eventually(lambda: list(live.glob(f"{terminal.pid}.*json")), "a live session")
 
 
 def leave(terminal: Terminal, status: int = 0) -> list[str]:
@@ -242,6 +242,73 @@ def test_a_shells_timer_is_named_with_what_would_beat_it(
     assert state.sessions()[-1].empty_lines >= 2
 
 
+@pytest.mark.parametrize("way", ["-q", "LogLevel", "redirected"])
+def test_timing_speaks_where_ssh_says_nothing(
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Start,
+    keepshell_exe: Path,
+    state: State,
+    way: str,
+) -> None:
+    """Twice after the same silence is a rule, of whatever kind; the third session lives."""
+    access = start_sshd(f"ChannelTimeout session:*={LIMIT}s").access
+    options = {"-q": ["-q"], "LogLevel": ["-o", "LogLevel=ERROR"], "redirected": []}[way]
+    argv = [str(keepshell_exe), "ssh", *options, *access.ssh_args()]
+    if way == "redirected":
+        argv = ["sh", "-c", 'exec "$0" "$@" 2>messages', *argv]
+    for drops in (1, 2):
+        terminal = start_terminal(argv)
+        assert terminal.wait() == 255
+        (rule,) = state.rules(name_of(access))
+        assert (rule.kind.name, rule.drops, rule.believed) == ("session-idle", drops, drops == 2)
+        assert state.sessions()[-1].ending == "session-idle"
+        assert LIMIT - 1 <= rule.limit <= LIMIT + 1
+    kept = start_terminal(argv)
+    kept.expect(PROMPT)
+    for _ in range(2):
+        assert bare_session(access).returncode == 255
+    answers(kept)
+    leave(kept)
+    past = state.sessions()[-1]
+    assert past.no_ops >= 2
+    assert past.window_changes >= 2
+
+
+def test_one_accident_teaches_nothing_that_is_acted_on(
+    sshd: Sshd, start_terminal: Start, keepshell_exe: Path, keep: Start, state: State, trace: Trace
+) -> None:
+    """A remote `exit 255`, and a shell that is killed: both look like ChannelTimeout."""
+    argv = [str(keepshell_exe), "ssh", "-t", *sshd.access.ssh_args(), "sleep 3; exit 255"]
+    terminal = start_terminal(argv)
+    assert terminal.wait() == 255
+    (said,) = said_by_keepshell(terminal)
+    assert "if it happens again after the same time" in said
+    (rule,) = state.rules(name_of(sshd.access))
+    assert not rule.believed
+    kept = keep(sshd.access)
+    answers(kept)
+    assert leave(kept) == []
+    assert trace.named("noop-sent") == []
+
+
+def test_what_a_probe_has_read_names_the_drop_and_stays_the_only_rule(
+    start_dropbear: Callable[..., Dropbear], keep: Start, state: State
+) -> None:
+    access = start_dropbear("-I", str(LIMIT)).access
+    assert keep(access).wait() == 255
+    (rule,) = state.rules(name_of(access))
+    assert rule.kind.owner == "a timer on the connection"
+    state.put_rules(name_of(access), PROBE, [Rule(KINDS["dropbear-idle"], LIMIT, PROBE)])
+    (rule,) = state.rules(name_of(access))
+    assert (rule.kind.name, rule.source) == ("dropbear-idle", PROBE)
+    terminal = keep(access, "--rung", "server-alive")
+    assert terminal.wait() == 255
+    (said,) = said_by_keepshell(terminal)
+    assert said.startswith(f"session dropped: dropbear -I ({LIMIT}s) ended it after ")
+    assert state.sessions()[-1].ending == "dropbear-idle"
+    assert len(state.rules(name_of(access))) == 1
+
+
 def test_dropbear_is_never_dropped(
     start_dropbear: Callable[..., Dropbear], keep: Start, state: State
 ) -> None:
@@ -325,7 +392,7 @@ def test_a_session_is_switched_by_the_name_of_its_host(
         return subprocess.check_output([keepshell_exe, *words], text=True, timeout=DEADLINE)
 
     eventually(lambda: name in said("status"), "the session")
-    for word in (ALIAS, name, "127.0.0.1", str(terminal.pid)):
+    for word in (ALIAS, name, str(terminal.pid)):
         assert said("off", word).startswith(f"{terminal.pid} {name}: keepalives off")
         eventually(lambda: '"off": true' in said("status", "--json"), "off")
         assert said("on", word) == f"{terminal.pid} {name}: keepalives on\n"
