@@ -16,6 +16,7 @@ from tests.sshd.kept import Logins, Open
 from tests.sshd.survival import CASES, Case, Survival
 from tests.support.access import Keys
 from tests.support.dropbear import Dropbear
+from tests.support.machine import Machine
 from tests.support.middlebox import Middlebox
 from tests.support.network import Network, require_namespaces
 from tests.support.passwords import AsyncPasswordServer
@@ -70,6 +71,20 @@ def password_server(closing: ExitStack, tmp_path: Path, keys: Keys) -> AsyncPass
     server = AsyncPasswordServer(tmp_path / "passwords", keys)
     closing.callback(server.stop)
     return server
+
+
+@pytest.fixture
+def start_machine(closing: ExitStack, tmp_path: Path, keys: Keys) -> Callable[..., Machine]:
+    """Boots a `Machine`: `start_machine(logind=["StopIdleSessionSec=30s"])`."""
+    require("ssh")
+
+    def start(**options: Any) -> Machine:
+        machine = Machine(tmp_path / "machine", keys, **options)
+        closing.callback(lambda: print(f"--- the machine\n{machine.log}"))
+        closing.callback(machine.stop)
+        return machine
+
+    return start
 
 
 @pytest.fixture

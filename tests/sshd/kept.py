@@ -7,7 +7,7 @@ half a limit (`test_never_twice_within_half_the_limit`), so `TURNS` of them take
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -141,8 +141,12 @@ class Logins:
         start_terminal: Callable[..., Terminal],
         directory: Path,
         prompt: str = PROMPT,
+        inside: Sequence[str] = (),
     ) -> None:
-        """`directory` is for the traces; `prompt` is what the host shows first."""
+        """`directory` is for the traces; `prompt` is what the host shows first.
+
+        `inside` is a command that runs another one where the host can be reached.
+        """
         self.home = access.directory / "home"
         """HOME on the host."""
         self._access = access
@@ -150,17 +154,19 @@ class Logins:
         self._start = start_terminal
         self._directory = directory
         self._prompt = prompt
+        self._inside = inside
 
-    def bare(self, *, job: bool = False) -> Terminal:
-        """A session of ssh alone."""
-        return self._opened(self._start(["ssh", *self._access.ssh_args()], job=job))
+    def bare(self, *options: str, job: bool = False) -> Terminal:
+        """A session of ssh alone, with these options of ssh's."""
+        command = [*self._inside, "ssh", *options, *self._access.ssh_args()]
+        return self._opened(self._start(command, job=job))
 
     def kept(self, *options: str, job: bool = False) -> Kept:
         """A session below keepshell with these options of its own."""
         number = len(list(self._directory.glob("trace.*"))) + 1
         trace = Trace(self._directory / f"trace.{number}")
         trace.path.touch()
-        command = [self._exe, NO_WINDOW_CHANGE, *options]
+        command = [*self._inside, self._exe, NO_WINDOW_CHANGE, *options]
         terminal = self._start(
             [*command, "ssh", *self._access.ssh_args()],
             env={**os.environ, "KEEPSHELL_TRACE": str(trace.path)},

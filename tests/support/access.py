@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.programs import path_of
@@ -57,11 +57,8 @@ class Access:
     """Where `known_hosts` and `ssh_config` are written."""
     host_key: str
     """The public host key, as in a `.pub` file."""
-
-    @property
-    def user(self) -> str:
-        """Ourselves, the only one whom a server that is not root's can let in."""
-        return pwd.getpwuid(os.getuid()).pw_name
+    user: str = field(default_factory=lambda: pwd.getpwuid(os.getuid()).pw_name)
+    """Ourselves, unless another is named: a server that is not root's can let in nobody else."""
 
     def through(self, port: int) -> Access:
         """The same server, reached by another port."""

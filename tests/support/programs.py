@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from typing import NoReturn
 
 import pytest
 
@@ -26,9 +27,12 @@ def require(*names: str) -> None:
     A name that ends in .so is a library for LD_PRELOAD.
     """
     missing = [name for name in names if not _is_there(name)]
-    if not missing:
-        return
-    sentence = f"not installed: {', '.join(missing)}"
+    if missing:
+        lacking(f"not installed: {', '.join(missing)}")
+
+
+def lacking(sentence: str) -> NoReturn:
+    """Skip the running test for this reason; fail it under `STRICT`."""
     if os.environ.get(STRICT) == "1":
         pytest.fail(sentence)
     pytest.skip(sentence)
