@@ -55,9 +55,27 @@ def explain(
             {"name": name, "value": value, "source": source}
             for name, value, source in settings.server_alive()
         ],
+        "problem": _problem(settings),
         "idle_limit": _idle_limit(settings),
         "rules": [_rule(remedy) for remedy in plan.remedies],
     }
+
+
+def _problem(host: launch.HostSettings) -> str:
+    """Why ssh could not even begin to connect; empty where nothing is known to stand in the way."""
+    import socket
+
+    typed = str(host.command.host)
+    ways = (host.option(way, "none") for way in ("ProxyJump", "ProxyCommand"))
+    if any(way not in (None, "none") for way in ways):
+        return ""  # a proxy knows names that we don't
+    name = host.configured("HostName", typed) or typed
+    try:
+        socket.getaddrinfo(name, None)
+    except (OSError, UnicodeError):
+        called = typed if name == typed else f"{typed} ({name})"
+        return f"No host called {called}: its name can't be resolved."
+    return ""
 
 
 def _settings(host: launch.HostSettings, plan: Plan) -> list[dict[str, Any]]:

@@ -172,27 +172,40 @@ COMMANDS = (
         details="Lists the sessions that run now: how long you have been idle in each, what keeps "
         "it alive, and what happens next. A call of ssh without a terminal is not listed, because "
         "keepshell has become ssh there.",
-        options=(("--watch", "keep showing them, until ^C"), _JSON),
+        options=(
+            ("--watch", "keep showing them, until q or ^C"),
+            ("--line", "one short line, for a status bar: 3 kept, 1 !"),
+            _JSON,
+        ),
         examples=(
             ("keepshell status", "all sessions"),
+            (
+                "keepshell status --line",
+                "for tmux: set -g status-right '#(keepshell status --line)'",
+            ),
             ("keepshell status --json", "for programs: one object a line"),
         ),
     ),
     Command(
         "history",
-        "",
+        "[HOST]",
         "past sessions, and how each ended",
         group=LOOK,
         runs="history:command",
-        details="Lists past sessions, how each ended, and how long you had been idle in it.",
+        details="Lists past sessions: how long each lasted, how long you were idle in it, what was "
+        "sent meanwhile, and what ended it. Below, each host's sessions on a time line: time with "
+        "you at the keys, idle time that was kept, idle time, and drops.",
         options=(
-            ("--host HOST", "the sessions of one host"),
+            ("-n N", "only the last N sessions"),
+            ("--dropped", "only those that were ended from outside"),
             ("--since TIME", "how far back: 2d, or a date such as 2026-10-01 (default 7d)"),
+            ("--host HOST", "the same as HOST"),
             _JSON,
         ),
         examples=(
             ("keepshell history --since 30d", "the last month"),
-            ("keepshell history --host web --json", "one host, for programs"),
+            ("keepshell history --dropped -n 20", "the last twenty that were cut"),
+            ("keepshell history --json web", "one host, for programs"),
         ),
     ),
     Command(
@@ -201,10 +214,10 @@ COMMANDS = (
         "what keepshell would do for a host, and why",
         group=LOOK,
         runs="explain:command",
-        details="Tells what would keep a session with this host alive: each idle timer known of "
-        "the host with what beats it, and each setting with the place where it was set. Nothing is "
-        "sent to the host.",
-        options=(_JSON,),
+        details="Tells whether an idle session with this host survives: each idle timer known of "
+        "the host with what beats it, and the settings that are not the defaults, with the place "
+        "where each was set. Nothing is sent to the host.",
+        options=(("--all", "the settings that have their defaults too"), _JSON),
         follows=AS_SSH,
         takes_settings=True,
         examples=(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
 from keepshell.cli import tables
+from keepshell.cli.tables import GOOD, LOST, Column
 from keepshell.core.rules.durations import describe
 from keepshell.core.rules.measuring import Search
 from keepshell.core.rules.rung import RUNGS, Rung
@@ -33,13 +34,17 @@ def progress(limit: float) -> Iterator[Reports]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:14}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    columns = (
+        TextColumn("{task.description:14}"),
+        BarColumn(complete_style="yellow", finished_style="dim"),
+        TextColumn("{task.fields[said]}"),
+    )
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
         tasks = {rung: bars.add_task(rung.label, total=limit, said="opening") for rung in RUNGS}
 
         def report(searches: Mapping[Rung, Search], idle: Idle) -> None:
             for rung, task in tasks.items():
-                said = _under_way(idle[rung]) if rung in idle else _outcome(searches[rung])
+                said = _under_way(idle[rung]) if rung in idle else _coloured(searches[rung])
                 bars.update(task, completed=filled(rung, idle, limit), said=said)
 
         yield report
@@ -55,6 +60,12 @@ def filled(rung: Rung, idle: Idle, limit: float) -> float:
 
 def _under_way(idle: float | None) -> str:
     return "opening" if idle is None else f"idle for {describe(idle)}"
+
+
+def _coloured(search: Search) -> str:
+    """Green is alive, red is dead."""
+    style = "red" if search.died is not None else "green" if search.lived else "dim"
+    return f"[{style}]{_outcome(search)}"
 
 
 def _outcome(search: Search, unfinished: float | None = None) -> str:
@@ -76,6 +87,9 @@ _SENDS: dict[Rung, Callable[[str], str]] = {
 }
 
 
+_SHAPE = (Column("LEVEL"), Column("SENT"), Column("AN IDLE SESSION", least=20))
+
+
 def told(host: str, measurement: Measurement, sentences: Sequence[str], *, as_json: bool) -> str:
     """The text to print."""
     rows = [
@@ -90,7 +104,7 @@ def told(host: str, measurement: Measurement, sentences: Sequence[str], *, as_js
         for rung, search in measurement.searches.items()
     ]
     if as_json:
-        return json.dumps({"host": host, "rungs": rows, "notes": list(sentences)})
+        return json.dumps({"schema": 1, "host": host, "rungs": rows, "notes": list(sentences)})
     cells = [
         (
             rung.label,
@@ -99,6 +113,10 @@ def told(host: str, measurement: Measurement, sentences: Sequence[str], *, as_js
         )
         for rung, search in measurement.searches.items()
     ]
-    table = tables.table(("rung", "sends", "an idle session"), cells)
+    styles = [
+        LOST if search.died is not None else GOOD if search.lived else ""
+        for search in measurement.searches.values()
+    ]
+    table = tables.table(_SHAPE, cells, styles=styles, width=tables.columns())
     parts = (visible(host), table, "\n".join(map(visible, sentences)))
     return "\n\n".join(filter(None, parts))

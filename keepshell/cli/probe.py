@@ -14,12 +14,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from keepshell.cli import tables
+from keepshell.cli import tables, words
 from keepshell.cli.arguments import Typed
+from keepshell.cli.tables import AT_RISK, GOOD, Column
 from keepshell.core.probing import answers, findings, servertimers
+from keepshell.core.probing.answers import Finding
 from keepshell.core.rules import durations, measuring
 from keepshell.core.rules.durations import exact, show
 from keepshell.core.rules.kinds import MEASURED, MOST, PROBE, Rule
+from keepshell.core.rules.plan import remedy_for
+from keepshell.core.rules.rung import Rung
 from keepshell.errors import UsageError
 from keepshell.probe import script
 from keepshell.probe.ask import Answer, Target, ask, find
@@ -32,7 +36,7 @@ _VALUED = {"floor": "30s", "limit": "20m"}
 _SHORTEST = 0.5  # seconds between two keepalives of a measured session
 
 
-_NOT_REMEMBERED = "nothing of it is remembered"
+_NOT_REMEMBERED = "nothing is remembered"
 
 
 def command(typed: Typed) -> tuple[str, int]:
@@ -57,6 +61,7 @@ def command(typed: Typed) -> tuple[str, int]:
         sentences += _remember(target.name, learnt, typed.environ)
     rows = [findings.judged(finding, target.policy) for finding in found]
     told = {
+        "schema": 1,
         "host": target.name,
         "server": software or None,
         "complete": report.complete,
@@ -65,8 +70,12 @@ def command(typed: Typed) -> tuple[str, int]:
         "rows": [_plain(row) for row in rows],
         "learned": [{"kind": rule.kind.name, "limit": rule.limit} for rule in learnt],
     }
-    text = json.dumps(told) if typed.has("json") else _text(target, software, rows, sentences)
-    return text, 0 if report.complete else 1
+    status = 0 if report.complete else 1
+    if typed.has("json"):
+        return json.dumps(told), status
+    if not report.begun:
+        return "\n".join(map(visible, sentences)), status
+    return _text(target, software, found, sentences), status
 
 
 def _measure(target: Target, typed: Typed) -> tuple[str, int]:
@@ -113,7 +122,7 @@ def _unseen(answer: Answer, report: answers.Report) -> Iterator[str]:
     if answers.through_master(answer.messages):
         program = servertimers.of_program(report)
         instead = f"; its sshd is {program} by the program on the disk" if program else ""
-        yield f"through a running ControlMaster, the server's banner is not to be seen{instead}"
+        yield f"the connection is shared (ControlMaster): the server's banner was not seen{instead}"
 
 
 def _shortcomings(target: Target, answer: Answer, report: answers.Report) -> Iterator[str]:
@@ -123,14 +132,13 @@ def _shortcomings(target: Target, answer: Answer, report: answers.Report) -> Ite
     name = target.name
     ended = "was given up" if answer.status is None else f"ended with status {answer.status}"
     if report.begun:
-        yield f"{name}: the answer was cut off (ssh {ended}); what follows is partial"
+        yield f"{name}: the answer was cut off (ssh {ended}), so {_NOT_REMEMBERED}"
     elif not answer.let_in:
-        yield f"{name}: ssh {ended}, and nothing could be asked"
+        yield f"{name}: ssh {ended}; {_NOT_REMEMBERED}"
     else:
-        words = answers.first_words(answer.output)
-        instead = f"; it said {visible(words)!r}" if words else ""
-        yield f"{name}: the host ran no script (ssh {ended}){instead}"
-    yield _NOT_REMEMBERED
+        said = answers.first_words(answer.output)
+        instead = f"; it said {visible(said)!r}" if said else ""
+        yield f"{name}: the host ran no script (ssh {ended}){instead}; {_NOT_REMEMBERED}"
 
 
 def _remember(
@@ -141,9 +149,9 @@ def _remember(
     except StateError as error:
         return [f"{_NOT_REMEMBERED}: {error}"]
     if not learnt:
-        return ["no idle rule was found that keepshell would act on"]
-    stated = ", ".join(f"{rule.kind.name} {exact(rule.limit)}" for rule in learnt)
-    return [f"remembered: {stated} (keepshell forget {name})"]
+        return ["no idle timer was found that keepshell would act on"]
+    stated = ", ".join(f"{words.timer(rule.kind.name)} {exact(rule.limit)}" for rule in learnt)
+    return [f"Remembered: {stated}. To undo: keepshell forget {name}"]
 
 
 def _plain(row: findings.Row) -> dict[str, Any]:
@@ -157,20 +165,54 @@ def _plain(row: findings.Row) -> dict[str, Any]:
     }
 
 
-def _text(
-    target: Target, software: str, rows: Sequence[findings.Row], sentences: Sequence[str]
-) -> str:
-    cells = [
-        (
-            row.rule,
-            "-" if row.limit is None else exact(row.limit),
-            row.where,
-            row.reset_by or "-",
-            "-" if row.rung is None else row.rung.label,
-            row.verdict,
-        )
-        for row in rows
-    ]
-    head = f"{target.name}: {software or 'no banner seen'}"
-    table = tables.table(("rule", "limit", "read in", "reset by", "rung", "verdict"), cells)
-    return "\n\n".join((visible(head), table, "\n".join(map(visible, sentences))))
+_SHAPE = (
+    Column(""),
+    Column("TIMER", least=12),
+    Column("LIMIT", right=True),
+    Column("READ IN", 2, least=12),
+    Column("WHAT BEATS IT", least=16),
+)
+
+
+def _text(target: Target, software: str, found: Sequence[Finding], sentences: Sequence[str]) -> str:
+    """The timers as a table; what else was found, what would help, and what is remembered."""
+    host = str(target.command.host)
+    rows, styles, notes, cures = [], [], [], []
+    for finding in found:
+        row = findings.judged(finding, target.policy)
+        remedy = next((remedy_for(r, target.policy) for r in findings.rules([finding], 0)), None)
+        if remedy is None:
+            limit = "" if row.limit is None else f" {exact(row.limit)}"
+            notes.append(f"{row.rule}{limit} ({row.where}): {row.verdict}")
+            continue
+        style = GOOD if remedy.acts else AT_RISK
+        level = words.LEVELS[(remedy.rung or Rung.OFF).label]
+        beats = f"{level} every {exact(remedy.every)}" if remedy.acts else f"{level}, not allowed"
+        rows.append([tables.mark(style), row.rule, exact(remedy.rule.limit), row.where, beats])
+        styles.append("" if remedy.acts else style)
+        if finding.note:
+            notes.append(f"{row.rule}: {finding.note}")
+        if remedy.setting:
+            cures.append(
+                f"Only {level} resets {row.rule}. Allow it: {words.cure(host, remedy.setting)}"
+            )
+    parts = [f"{target.name}: {software or 'no banner seen'}"]
+    if rows:
+        parts.append(tables.table(_SHAPE, rows, styles=styles, width=tables.columns()))
+    parts += ["\n".join(_paragraphs(tables.mark(AT_RISK), cures))]
+    parts += ["\n".join(_paragraphs("-", notes)), "\n".join(_paragraphs("", sentences))]
+    return "\n\n".join(filter(None, parts))
+
+
+def _paragraphs(sign: str, sentences: Sequence[str]) -> Iterator[str]:
+    """Each sentence as lines of whole words; a command to paste stays on a line of its own."""
+    for sentence in sentences:
+        told, colon, command = visible(sentence).partition(": keepshell ")
+        lines = tables.wrapped(f"{sign} {told}{colon[:1]}".strip(), hanging="  " if sign else "")
+        if colon and tables.widest(f"{lines[-1]}{colon[1:]}{command}") <= (
+            tables.columns() or 10_000
+        ):
+            lines[-1] += f"{colon[1:]}{command}"
+        else:
+            lines.append(f"    {colon[2:]}{command}")
+        yield from lines

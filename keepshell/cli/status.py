@@ -1,62 +1,231 @@
-"""`keepshell status`, `off` and `on`: the sessions that run now, and their switch."""
+"""`keepshell status`, `off` and `on`: whether the sessions that run will survive; their switch."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from keepshell import launch
-from keepshell.cli import tables
-from keepshell.cli.arguments import Typed
+from keepshell.cli import tables, words
+from keepshell.cli.tables import AT_RISK, GOOD, LOST, Column
 from keepshell.core.rules.durations import describe
-from keepshell.errors import UsageError
-from keepshell.store.living import Entry, entries, send
+from keepshell.errors import NotFoundError, UsageError
+from keepshell.store import living
 from keepshell.text.wording import visible
 
-_WATCH_EVERY = 2.0
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from keepshell.cli.arguments import Typed
+    from keepshell.store.living import Entry
+
+_WATCH_EVERY = 1.0
 """Seconds between two looks of --watch."""
 
 
 def command(typed: Typed) -> tuple[str, int]:
-    """`status [--watch] [--json]`. Raises UsageError."""
-    environ = typed.environ
-    if typed.has("json"):
-        if typed.has("watch"):
-            raise UsageError("--watch draws a table; --json prints once")
-        return "\n".join(json.dumps(entry) for entry in entries(environ)), 0
+    """`status [--line | --watch | --json]`. Raises UsageError."""
+    forms = [name for name in ("line", "watch", "json") if typed.has(name)]
+    if len(forms) > 1:
+        raise UsageError(f"--{forms[0]} and --{forms[1]} are two ways to show it; choose one")
     if typed.has("watch"):
-        if not sys.stdout.isatty():
+        if not tables.on_terminal() or not sys.stdin.isatty():
             raise UsageError("--watch needs a terminal")
-        _watch(environ)
+        _watch(typed.environ)
         return "", 0
-    found = entries(environ)
-    return tables.drawn(_table(found)) if found else "no session runs", 0
+    found = living.entries(typed.environ)
+    if typed.has("json"):
+        import json
+
+        return "\n".join(json.dumps({"schema": 1, **entry}) for entry in found), 0
+    return (line(found) if typed.has("line") else text(found)), 0
 
 
 def off(typed: Typed) -> tuple[str, int]:
-    """`off PID|HOST`: no keepalives in live sessions. Raises UsageError where none is meant."""
-    return _switch(typed, signal.SIGUSR1, "off, but for ssh's own ServerAlive requests")
+    """`off PID|HOST`: no keepalives in live sessions. Raises NotFoundError where none is meant."""
+    return _switch(typed, signal.SIGUSR1, "off; ssh's own ServerAlive requests go on")
 
 
 def on(typed: Typed) -> tuple[str, int]:
-    """`on PID|HOST`: keepalives again. Raises UsageError where no session is meant."""
+    """`on PID|HOST`: keepalives again. Raises NotFoundError where no session is meant."""
     return _switch(typed, signal.SIGUSR2, "on")
+
+
+class Outlook:
+    """What will happen to one session, as far as is known."""
+
+    __slots__ = ("cure", "kept_by", "next", "style")
+
+    def __init__(self, entry: Entry, now: float) -> None:
+        """`now` is in seconds since 1970."""
+        self.style = GOOD
+        self.kept_by = words.LEVELS.get(entry["rung"], entry["rung"])
+        self.next = "-"
+        self.cure = ""
+        """The command that would help; empty where none would, or none is needed."""
+        if entry["next"] is not None:
+            self.next = f"in {describe(max(0.0, entry['next'] - now))}"
+        if entry["off"]:
+            self.kept_by = "switched off"
+        silent_since = entry.get("silent_since")  # not in the file of an older keepshell
+        if silent_since is not None:
+            self.style, self.next = LOST, "-"
+            self.kept_by = f"no answer for {describe(max(0.0, now - silent_since))}"
+            return
+        self._look_for_threats(entry)
+
+    def _look_for_threats(self, entry: Entry) -> None:
+        """The first idle timer that nothing resets, or that can't be reset at the moment."""
+        threats = [limit for limit in entry.get("limits", ()) if not limit["beaten"]]
+        if entry["hold"] or entry["off"]:
+            threats = list(entry.get("limits", ()))
+        if not threats:
+            if entry["hold"]:
+                self.kept_by = f"waiting: {entry['hold']}"
+            return
+        first = min(threats, key=lambda limit: limit["limit"])
+        left = first["limit"] - entry["user_idle"]
+        name = f"{words.timer(first['rule'])} {describe(first['limit'])}"
+        self.style = AT_RISK
+        self.next = f"cut in {describe(left)}: {name}" if left > 0 else f"cut any time: {name}"
+        if not first["beaten"]:
+            self.kept_by = "nothing helps"
+            if first["setting"]:
+                self.cure = words.cure(str(entry["name"]), first["setting"])
+        elif entry["off"]:
+            self.cure = f"keepshell on {entry['pid']}"
+        else:
+            self.kept_by = f"waiting: {entry['hold']}"
+
+
+_SHAPE = (
+    Column(""),
+    Column("HOST", least=12),
+    Column("IDLE", 3, right=True),
+    Column("KEPT BY", 2, least=14),
+    Column("SENT", 1, right=True),
+    Column("NEXT", least=12),
+)
+
+
+def text(found: Sequence[Entry]) -> str:
+    """The table; a command that would help is in its row where there is room, else below."""
+    if not found:
+        return "no session runs (ssh without a terminal is ssh alone, and not listed)"
+    width = tables.columns()
+    groups = _folded(found)
+    styles = [outlook.style if outlook.style != GOOD else "" for _, outlook in groups]
+    rows = [_row(entries, outlook) for entries, outlook in groups]
+    cures = [outlook.cure for _, outlook in groups]
+    with_cures = [
+        [*row[:-1], "; ".join(filter(None, (row[-1], cure)))]
+        for row, cure in zip(rows, cures, strict=True)
+    ]
+    drawn = tables.table(_SHAPE, with_cures, styles=styles)
+    if width is None or tables.widest(drawn) <= width:
+        return drawn
+    below = [tables.styled(f"{tables.mark(AT_RISK)} {cure}", AT_RISK) for cure in cures if cure]
+    drawn = tables.table(_SHAPE, rows, styles=styles, width=width)
+    return "\n".join([drawn, *([""] if below else []), *below])
+
+
+def _folded(found: Sequence[Entry]) -> list[tuple[list[Entry], Outlook]]:
+    """Sessions of one host that fare alike, with the outlook of the one that is worst off."""
+    now = time.time()
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in found:
+        outlook = Outlook(entry, now)
+        alike = (_name(entry), outlook.style, str(outlook.kept_by))
+        groups.setdefault(alike, []).append(entry)
+    folded = []
+    for entries in groups.values():
+        entries.sort(key=lambda entry: -float(entry["user_idle"]))
+        folded.append((entries, Outlook(entries[0], now)))
+    return folded
+
+
+def _row(entries: Sequence[Entry], outlook: Outlook) -> list[str]:
+    several = f" ({len(entries)})" if len(entries) > 1 else ""
+    sent = sum(entry["keepalives"] for entry in entries)
+    return [
+        tables.mark(outlook.style),
+        _name(entries[0]) + several,
+        describe(entries[0]["user_idle"]),
+        str(outlook.kept_by),
+        str(sent or "-"),
+        outlook.next,
+    ]
+
+
+def _name(entry: Entry) -> str:
+    """What the user typed, and where, if that is not here."""
+    name = str(entry["name"] or entry["host"])
+    return f"{name} (on {entry['elsewhere']})" if entry["elsewhere"] else name
+
+
+def line(found: Sequence[Entry]) -> str:
+    """`3 kept, 1 !, 1 ✗` for a status bar; empty where no session runs."""
+    now = time.time()
+    styles = [Outlook(entry, now).style for entry in found]
+    parts = [f"{styles.count(GOOD)} kept"] if found else []
+    for style in (AT_RISK, LOST):
+        if style in styles:
+            parts.append(f"{styles.count(style)} {tables.mark(style)}")
+    return ", ".join(parts)
+
+
+def _watch(environ: Mapping[str, str]) -> None:
+    """Show the table and a clock on the alternate screen, until q or ^C."""
+    import select
+
+    with contextlib.suppress(KeyboardInterrupt), _alternate_screen():
+        while True:
+            lines = text(living.entries(environ)).splitlines()
+            clock = time.strftime("%H:%M:%S")
+            head = f"keepshell status  {clock}  (q ends)"
+            room = max(3, os.get_terminal_size().lines) - 2
+            shown = [tables.cut(head, tables.columns() or 80), "", *lines[:room]]
+            body = "".join(f"{text_line}\x1b[K\n" for text_line in shown).removesuffix("\n")
+            os.write(1, f"\x1b[H{body}\x1b[J".encode(errors="replace"))
+            if select.select([0], [], [], _WATCH_EVERY)[0] and os.read(0, 64)[:1] in (
+                b"q",
+                b"Q",
+                b"",
+            ):
+                return
+
+
+@contextlib.contextmanager
+def _alternate_screen() -> Iterator[None]:
+    """No echo, no line editing, no cursor; all as before at the end."""
+    import termios
+
+    before = termios.tcgetattr(0)
+    quiet = termios.tcgetattr(0)
+    quiet[3] &= ~(termios.ECHO | termios.ICANON)
+    try:
+        termios.tcsetattr(0, termios.TCSADRAIN, quiet)
+        os.write(1, b"\x1b[?1049h\x1b[?25l")
+        yield
+    finally:
+        os.write(1, b"\x1b[?25h\x1b[?1049l")
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
 
 
 def _switch(typed: Typed, signum: signal.Signals, state: str) -> tuple[str, int]:
     (word,) = typed.words
-    chosen = _meant(word, entries(typed.environ), typed.environ)
+    chosen = _meant(word, living.entries(typed.environ), typed.environ)
     if not chosen:
-        raise UsageError(f"no live session of {visible(word)}; see `keepshell status`")
+        raise NotFoundError(
+            f"no session with {visible(word)} runs; those that do: keepshell status"
+        )
     lines = []
     for entry in chosen:
-        send(entry, signum)
-        lines.append(f"{entry['pid']} {_shown_host(entry)}: keepalives {state}")
+        living.send(entry, signum)
+        lines.append(f"{_name(entry)} (pid {entry['pid']}): keepalives {state}")
     return "\n".join(lines), 0
 
 
@@ -64,7 +233,7 @@ def _meant(word: str, found: Sequence[Entry], environ: Mapping[str, str]) -> lis
     if word.isdecimal():
         return [entry for entry in found if entry["pid"] == int(word)]
     named = any(entry["host"] == word for entry in found)
-    reached = word if named or not any(e["host"] for e in found) else launch.reached(word, environ)
+    reached = word if named or not any(e["host"] for e in found) else _reached(word, environ)
     of_host = [entry for entry in found if entry["host"] == reached]
     # As typed: the program of `run`, or a host that only the options of its own command reach.
     typed = [entry for entry in found if entry["name"] == word]
@@ -74,51 +243,7 @@ def _meant(word: str, found: Sequence[Entry], environ: Mapping[str, str]) -> lis
     return of_host or typed
 
 
-def _watch(environ: Mapping[str, str]) -> None:
-    """Show the table until ^C."""
-    console = tables.make_console()
-    from rich.live import Live
+def _reached(word: str, environ: Mapping[str, str]) -> str:
+    from keepshell import launch
 
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        Live(_table(entries(environ)), console=console, auto_refresh=False, screen=True) as live,
-    ):
-        while True:
-            time.sleep(_WATCH_EVERY)
-            live.update(_table(entries(environ)), refresh=True)
-
-
-def _shown_host(entry: Entry) -> str:
-    host = str(entry["host"] or entry["name"])
-    return f"{host} (on {entry['elsewhere']})" if entry["elsewhere"] else host
-
-
-def _ago(moment: float | None) -> str:
-    return "-" if moment is None else f"{describe(max(0.0, time.time() - moment))} ago"
-
-
-def _until(moment: float | None) -> str:
-    return "-" if moment is None else f"in {describe(max(0.0, moment - time.time()))}"
-
-
-def _silence(entry: Entry) -> str:
-    since = entry.get("silent_since")  # not in the file of an older keepshell
-    return "" if since is None else f"no answer for {describe(max(0.0, time.time() - since))}"
-
-
-_COLUMNS: tuple[tuple[str, Callable[[Entry], str]], ...] = (
-    ("pid", lambda entry: str(entry["pid"])),
-    ("host", _shown_host),
-    ("since", lambda entry: tables.when(entry["since"])),
-    ("user idle", lambda entry: describe(entry["user_idle"])),
-    ("rung", lambda entry: f"{entry['rung']}{' (switched off)' if entry['off'] else ''}"),
-    ("keepalives", lambda entry: str(entry["keepalives"])),
-    ("last", lambda entry: _ago(entry["last_keepalive"])),
-    ("next", lambda entry: _until(entry["next"])),
-    ("held because", lambda entry: _silence(entry) or entry["hold"] or "-"),
-)
-
-
-def _table(found: Sequence[Entry]) -> Any:
-    rows = [[shown(entry) for _, shown in _COLUMNS] for entry in found]
-    return tables.build([name for name, _ in _COLUMNS], rows)
+    return launch.reached(word, environ)

@@ -77,7 +77,7 @@ class Attached:
             server_alive=job.pings and not known.plan.window_change_every and not policy.idle_limit,
         )
         session.nudge_answered = known.nudge_answered
-        shown = live.LiveFile(job, known.host, policy)
+        shown = live.LiveFile(job, known.host, policy, known.plan)
 
         def watch(now: float) -> None:
             files.leave(partial(shown.write, session.record(now)))

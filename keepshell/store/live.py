@@ -20,19 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keepshell.core.record import SessionRecord
+    from keepshell.core.rules.plan import Plan, Remedy
     from keepshell.job import Job
 
 
 class LiveFile:
     """The file of one session; failing to write it is no failure of the session."""
 
-    def __init__(self, job: Job, host: str, policy: Policy) -> None:
-        """Nothing is written before the first `write`."""
+    def __init__(self, job: Job, host: str, policy: Policy, plan: Plan) -> None:
+        """Nothing is written before the first `write`. The plan is about the host's idle timers."""
         self._place = place.here()
         self._name = f"{os.getpid()}.{self._place.label}.json"
         self._job = job
         self._host = host
         self._policy = policy
+        self._limits = [_limit(remedy) for remedy in plan.remedies if remedy.threatens]
         self._constant: Mapping[str, object] = {}
         """The fields that stay as they are; empty before the first `write`."""
 
@@ -64,6 +66,7 @@ class LiveFile:
                 "host": self._host or None,
                 "name": self._job.name,
                 "terminal": _terminal(),
+                "limits": self._limits,
                 "since": round(wall - (record.at - record.started_at), 3),
             }
 
@@ -83,6 +86,16 @@ class LiveFile:
             "silent_since": at(record.silent_since),
             "off": not record.on,
         }
+
+
+def _limit(remedy: Remedy) -> Mapping[str, object]:
+    """One idle timer of the host, and whether it is beaten, or what would allow that."""
+    return {
+        "rule": remedy.rule.kind.name,
+        "limit": remedy.rule.limit,
+        "beaten": remedy.acts,
+        "setting": remedy.setting,
+    }
 
 
 def _terminal() -> str | None:

@@ -15,9 +15,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-import psutil
 
 from keepshell.errors import InternalError
 from keepshell.process import Process, started_at
@@ -26,8 +23,12 @@ from keepshell.store import livedir, place
 _SAME_START = 1.5
 """Seconds: where there is no /proc, the time of boot is in whole ones."""
 
-Entry = dict[str, Any]
-"""A live file's fields (docs/state.md), `user_idle` and `elsewhere`."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Entry = dict[str, Any]
+    """A live file's fields (docs/state.md), `user_idle` and `elsewhere`."""
 
 _REQUIRED = {
     *("pid", "start", "host", "name", "terminal", "since", "written", "user_at", "rung"),
@@ -64,7 +65,7 @@ def _read_all(directory: livedir.LiveDirectory) -> Iterator[Entry]:
             continue
         entry = _parsed(directory.read(name)) if rest.endswith("json") else None
         if entry is None:
-            if _is_of(rest, ours) and not psutil.pid_exists(int(pid)):
+            if _is_of(rest, ours) and not _exists(int(pid)):
                 directory.delete(name)  # torn, or a draft
             continue
         entry["elsewhere"] = _elsewhere(entry, ours)
@@ -110,12 +111,19 @@ def _elsewhere(entry: Entry, ours: place.Place) -> str | None:
 
 
 def _is_of_an_earlier_boot(entry: Entry, ours: place.Place) -> bool:
+    import psutil
+
     same_machine = entry["machine"] == ours.machine and entry["boot"] != ours.boot
     return bool(same_machine and entry["written"] < psutil.boot_time())
 
 
 def _is_alive(entry: Entry) -> bool:
     """Whether the process still runs, is ours, and is not another one with the same pid."""
+    start = started_at(entry["pid"])
+    if start is not None and entry["start"] is not None:  # without psutil, for `status --line`
+        return start == entry["start"] and _is_ours_and_runs(entry["pid"])
+    import psutil
+
     try:
         process = psutil.Process(entry["pid"])
         if process.status() == psutil.STATUS_ZOMBIE or process.uids().real != os.getuid():
@@ -123,9 +131,25 @@ def _is_alive(entry: Entry) -> bool:
         created = process.create_time()
     except psutil.Error:
         return False
-    if entry["start"] is None:  # no /proc: the file was written by the process that had this pid
-        return bool(created <= entry["since"] + _SAME_START)
-    return bool(started_at(entry["pid"]) == entry["start"])
+    # No /proc: the file was written by the process that had this pid.
+    return entry["start"] is None and bool(created <= entry["since"] + _SAME_START)
+
+
+def _is_ours_and_runs(pid: int) -> bool:
+    """By proc(5); a zombie has ended."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            lines = file.read().split(b"\n")
+        facts = dict(line.split(b"\t", 2)[:2] for line in lines if b"\t" in line)
+        return not facts[b"State:"].startswith(b"Z") and int(facts[b"Uid:"]) == os.getuid()
+    except (OSError, KeyError, ValueError):
+        return False
+
+
+def _exists(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid)
 
 
 def _user_idle(entry: Entry) -> float:

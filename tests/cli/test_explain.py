@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from keepshell.cli import history
 from keepshell.core.idle import Stretch
 from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.rung import Rung
-from keepshell.errors import UsageError
+from keepshell.errors import NotFoundError
 from keepshell.store.database import PastSession, State
 from tests.support.cli import keepshell
 from tests.support.terminal import Terminal
@@ -115,9 +116,18 @@ def test_learned_rules_and_what_is_done_about_them(state: State, ssh_config: Pat
     assert rules["client-alive"]["known_from"] == "probe"
     assert rules["connection-idle"]["seen_at"] == NOW
     text = told("explain", "-F", str(ssh_config), "web")
-    assert text.startswith(f"{WEB}: an interactive session\n\nsetting")
-    assert "channel-timeout=15m  drop, suspected  sshd's ChannelTimeout" in text
-    assert "if it happens again after the same time, a no-op goes out after 7m 30s" in text
+    said, timers, settings_ = text.split("\n\n")
+    assert said.splitlines() == [
+        "✗ No host called web: its name can't be resolved.",
+        "! TMOUT may end an idle session after 10m.",
+        "  Only Enter resets it. Allow it: keepshell config set web empty_line=true",
+    ]
+    assert "!  ChannelTimeout 15m      drop, suspected  nothing yet: it was seen once" in timers
+    assert "window_change_interval  20s    half of connection-idle=40s" in settings_
+    assert "rung" not in settings_
+    assert "rung                    empty-line" in told(
+        "explain", "--all", "-F", str(ssh_config), "web"
+    )
 
 
 def test_an_idle_limit_shortens_the_interval_too(ssh_config: Path) -> None:
@@ -140,9 +150,8 @@ def test_an_idle_limit_is_a_row_of_the_rules(ssh_config: Path) -> None:
         "says": says,
     }
     text = told(*options, "explain", *words)
-    assert "no idle rule" not in text
-    assert "idle_limit=5m  --idle-limit  whatever ends idle sessions  packets or input" in text
-    assert text.endswith(f"{says}\n")
+    assert "✓ An idle session here stays open: packets every 60s, harmless input" in text
+    assert "✓  idle_limit 5m  --idle-limit  packets every 60s, harmless input every 2m 30s" in text
     assert explained(*words)["idle_limit"] is None
 
 
@@ -196,6 +205,7 @@ def test_sessions_as_json(state: State) -> None:
     state.record(past("me@db:22", 1800, ending="channel-timeout", status=255))
     first, second = (json.loads(line) for line in told("history", "--json").splitlines())
     assert first == {
+        "schema": 1,
         "host": WEB,
         "started": NOW - 3600,
         "ended": NOW - 1800,
@@ -219,10 +229,19 @@ def test_sessions_for_people(state: State) -> None:
     state.record(past(window_changes=1, no_ops=15, stretches=STRETCHES))
     state.record(past("me@db:22", 1800, ending="channel-timeout", status=255))
     lines = told("history").splitlines()
-    assert "own-exit" in lines[1]
-    assert "10m" in lines[1]
-    assert lines[1].endswith("15m         1 window-change, 15 no-ops")
-    assert lines[2].endswith("10m           -           -")
+    assert re.split(r"  +", lines[0]) == [
+        "WHEN",
+        "HOST",
+        "LASTED",
+        "IDLE",
+        "KEPT",
+        "SENT",
+        "ENDED BY",
+    ]
+    cells = [re.split(r"  +", line) for line in lines[1:3]]
+    assert cells[0][1:] == ["web", "30m", "10m", "15m", "16", "a signal here"]
+    assert cells[1][1:] == ["db", "30m", "10m", "-", "-", "ChannelTimeout"]
+    assert lines[4] == "2 sessions on 2 hosts, kept 15m; 1 cut: db ChannelTimeout"
     drawn = lines[lines.index(WEB) + 1]
     assert set(drawn) == {" ", "█", "▒", "░"}
     assert "✗" in lines[lines.index("me@db:22") + 1]
@@ -236,7 +255,9 @@ def test_overlapping_sessions_are_on_lines_of_their_own(state: State) -> None:
     lines = told("history").splitlines()
     at = lines.index(WEB)
     assert all("█" in line for line in lines[at + 1 : at + 4])
-    assert lines[at + 5].strip().startswith("█ in use")
+    assert set(lines[at + 4]) == {" ", "|"}
+    assert re.fullmatch(r"( *(\d\d:\d\d|\d\d \w+))+", lines[at + 5])
+    assert lines[at + 6].strip().startswith("█ in use")
 
 
 def test_a_terminal_that_lacks_the_characters(
@@ -273,8 +294,9 @@ def test_by_host_and_time(state: State, ssh_config: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("web",), "history takes no arguments, found web"),
-        (("--host", "nonesuch"), "nothing is known of nonesuch, which is "),
+        (("a", "b"), "found a b, expected: keepshell history [HOST]"),
+        (("-n", "few"), "-n: expected a number of sessions, such as 20, found few"),
+        (("--since", "15"), "--since: a duration has a unit: 15m or 15s?"),
         (("--host",), "--host: expected HOST, found nothing"),
         (("--since", "soon"), "--since: expected a duration such as 2d or a date such as 2026-10"),
         (("--since", "9999999-01-01"), "--since: expected a duration"),
@@ -283,6 +305,27 @@ def test_by_host_and_time(state: State, ssh_config: Path) -> None:
 )
 def test_what_history_can_t_read(words: tuple[str, ...], complaint: str) -> None:
     assert told("history", *words, status=2).startswith(f"keepshell: {complaint}")
+
+
+def test_a_host_of_which_nothing_is_remembered() -> None:
+    for words in (("history", "nonesuch"), ("history", "--host", "nonesuch")):
+        said = told(*words, status=1)
+        assert said.startswith("keepshell: nothing is remembered of nonesuch, which is ")
+        assert said.endswith("; hosts: none yet\n")
+
+
+def test_the_last_ones_and_the_dropped_ones(state: State) -> None:
+    for ago, ending in ((9000, "tmout"), (6000, "reset"), (3000, "remote-exit")):
+        state.record(past(ago=ago, ending=ending))
+
+    def endings(*options: str) -> list[str]:
+        text = told("history", "--json", *options)
+        return [json.loads(line)["ending"] for line in text.splitlines()]
+
+    assert endings("-n", "2") == endings("-n2") == ["reset", "remote-exit"]
+    assert endings("--dropped") == ["tmout", "reset"]
+    assert endings("--dropped", "-n1", "web") == ["reset"]
+    assert "3 sessions on 1 host; 2 cut: web TMOUT, web network\n" in told("history", "-n", "1")
 
 
 def test_names_from_the_state_can_t_drive_the_terminal(state: State) -> None:
@@ -298,12 +341,12 @@ def test_forgetting_a_host(state: State) -> None:
     for _ in range(2):
         state.record(past(), learned=Rule(KINDS["tmout"], 600, DROP, drops=1))
     state.record(past("me@db:22"))
-    assert told("forget", "web") == f"{WEB}: forgot 1 rule and 2 sessions\n"
+    assert told("forget", "web") == f"{WEB}: forgot 1 idle timer and 2 sessions\n"
     assert state.hosts() == ["me@db:22"]
-    said = told("forget", "web", status=2)
-    assert said == f"keepshell: nothing is known of web, which is {WEB}; known: me@db:22\n"
-    assert told("forget", "me@db:22") == "me@db:22: forgot 0 rules and 1 session\n"
-    assert told("forget", "me@db:22", status=2).endswith("known: no host\n")
+    said = told("forget", "web", status=1)
+    assert said == f"keepshell: nothing is remembered of web, which is {WEB}; hosts: me@db:22\n"
+    assert told("forget", "me@db:22") == "me@db:22: forgot 0 idle timers and 1 session\n"
+    assert told("forget", "me@db:22", status=1).endswith("hosts: none yet\n")
 
 
 def test_a_name_means_the_host_that_it_reaches_and_no_other(
@@ -318,12 +361,12 @@ def test_a_name_means_the_host_that_it_reaches_and_no_other(
         state.record(past(host))
     for word, host in (("two", two), ("one", one), (one, one), (others[1], others[1])):
         assert history.meant(word, state, os.environ) == host
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(NotFoundError) as caught:
         history.meant("three", state, os.environ)
     known = ", ".join(sorted([one, two, others[0]]))
     assert (
         str(caught.value)
-        == f"nothing is known of three, which is {reaches['three']}; known: {known}"
+        == f"nothing is remembered of three, which is {reaches['three']}; hosts: {known}"
     )
 
 
@@ -331,8 +374,8 @@ def test_other_users_of_a_host_are_not_forgotten_with_it(state: State) -> None:
     for host in ("bob@web:22", WEB):
         state.record(past(host))
     told("forget", "web")
-    said = told("forget", "web", status=2)
-    assert said == f"keepshell: nothing is known of web, which is {WEB}; known: bob@web:22\n"
+    said = told("forget", "web", status=1)
+    assert said == f"keepshell: nothing is remembered of web, which is {WEB}; hosts: bob@web:22\n"
     assert state.hosts() == ["bob@web:22"]
 
 
@@ -352,7 +395,7 @@ def test_colours_on_a_terminal_unless_the_user_wants_none(
 ) -> None:
     state.record(past())
     coloured: Terminal = start_terminal([str(keepshell_exe), "history"])
-    assert b"\x1b[1m" in coloured.read_to_end()
+    assert b"\x1b[2m" in coloured.read_to_end()
     monkeypatch.setenv("NO_COLOR", "1")
     plain: Terminal = start_terminal([str(keepshell_exe), "history"])
-    assert b"\x1b[3" not in plain.read_to_end()
+    assert b"\x1b[" not in plain.read_to_end()

@@ -110,19 +110,20 @@ def test_off_and_on(keep: Start, trace: Trace) -> None:
     terminal = keep()
     trace.wait_for("nudge-sent", 1)
     said = keepshell("off", str(terminal.pid)).stdout
-    assert said == f"{terminal.pid} sh: keepalives off, but for ssh's own ServerAlive requests\n"
+    assert (
+        said == f"sh (pid {terminal.pid}): keepalives off; ssh's own ServerAlive requests go on\n"
+    )
     off = eventually(lambda: one()["off"] and one(), "off")
     assert (off["rung"], off["next"]) == ("server-alive", None)
     sent = len(trace.named("nudge-sent"))
     witness = keep()  # another session's keepalives go on, and are waited for
     eventually(lambda: len(nudges_of(trace)) >= sent + 4, "the keepalives of the other")
     assert entry_of(terminal)["keepalives"] == off["keepalives"]
-    assert "(switched off)" in keepshell("status").stdout
+    assert "switched off" in keepshell("status").stdout
     said = keepshell("on", "sh").stdout
-    assert {line.split()[0] for line in said.splitlines()} == {
-        str(terminal.pid),
-        str(witness.pid),
-    }
+    assert sorted(said.splitlines()) == sorted(
+        f"sh (pid {pid}): keepalives on" for pid in (terminal.pid, witness.pid)
+    )
     eventually(lambda: entry_of(terminal)["keepalives"] > off["keepalives"], "a keepalive")
     assert entry_of(terminal)["off"] is False
 
@@ -138,8 +139,8 @@ def entry_of(terminal: Terminal) -> dict[str, Any]:
 @pytest.mark.parametrize("word", ["1", "nonesuch", "me@web:22", "-x", "4294967296"])
 def test_a_session_that_is_none_is_not_switched(keep: Start, word: str) -> None:
     terminal = keep("--rung", "off")
-    done = keepshell("off", "--", word, status=2)
-    assert done.stderr.startswith(f"keepshell: no live session of {word}")
+    done = keepshell("off", "--", word, status=1)
+    assert done.stderr.startswith(f"keepshell: no session with {word} runs")
     assert terminal.running
     assert one()["off"] is False
 
@@ -151,7 +152,7 @@ def test_another_process_with_the_same_pid_gets_no_signal(folder: Path) -> None:
         folder.mkdir()
         path = folder / f"{other.pid}.json"
         path.write_text(json.dumps(entry_with(pid=other.pid, start=1.0)))
-        keepshell("off", str(other.pid), status=2)
+        keepshell("off", str(other.pid), status=1)
         assert not path.exists()
         assert other.poll() is None
     finally:
@@ -222,28 +223,34 @@ def test_the_table(keep: Start) -> None:
     terminal = keep("--rung", "off")
     table = keepshell("status").stdout
     header, row = table.splitlines()
-    columns = ["pid", "host", "since", "user idle", "rung", "keepalives", "last", "next"]
-    assert re.split(r"  +", header) == [*columns, "held because"]
-    cells = re.split(r"  +", row)
-    assert (cells[0], cells[1], cells[4]) == (str(terminal.pid), "sh", "off")
+    assert header.split() == ["HOST", "IDLE", "KEPT", "BY", "SENT", "NEXT"]
+    mark, name, _, kept_by, sent, due = re.split(r"  +", row)
+    assert (mark, name, kept_by, sent, due) == ("✓", "sh", "nothing", "-", "-")
+    assert terminal.running
     assert "\x1b" not in table
 
 
 def test_nothing_runs() -> None:
-    assert keepshell("status").stdout == "no session runs\n"
+    assert keepshell("status").stdout.startswith("no session runs (")
+    assert keepshell("status", "--line").stdout == ""
     assert keepshell("status", "--json").stdout == ""
 
 
-def test_watching(keep: Start, start_terminal: Start, keepshell_exe: Path) -> None:
+@pytest.mark.parametrize("key", ["q", "\x03"])
+def test_watching(key: str, keep: Start, start_terminal: Start, keepshell_exe: Path) -> None:
     terminal = keep("--rung", "off")
     watch = start_terminal([str(keepshell_exe), "status", "--watch"], cols=160)
-    row = f"{terminal.pid}  sh"
-    watch.wait_for_screen(lambda screen: row in "\n".join(screen.lines), "the session")
-    other = keep("--rung", "off")
-    row = f"{other.pid}  sh"
-    watch.wait_for_screen(lambda screen: row in "\n".join(screen.lines), "the other session")
-    watch.send("\x03")
+    watch.wait_for_screen(lambda screen: "✓  sh " in "\n".join(screen.lines), "the session")
+    assert re.match(r"keepshell status  \d\d:\d\d:\d\d  \(q ends\)", watch.screen.lines[0])
+    watch.send("x")
+    keep("--rung", "off")
+    watch.wait_for_screen(lambda screen: "✓  sh (2) " in "\n".join(screen.lines), "both")
+    watch.send(key)
+    left = watch.read_to_end()
+    assert left.endswith(b"\x1b[?25h\x1b[?1049l")
+    assert b"x" not in left
     assert watch.wait() == 0
+    assert terminal.running
 
 
 @pytest.mark.parametrize(
@@ -252,7 +259,10 @@ def test_watching(keep: Start, start_terminal: Start, keepshell_exe: Path) -> No
         (("status", "web"), "status takes no arguments, found web"),
         (("status", "--jsn"), "unknown option --jsn; did you mean --json?"),
         (("status", "--watch"), "--watch needs a terminal"),
-        (("status", "--watch", "--json"), "--watch draws a table; --json prints once"),
+        (
+            ("status", "--watch", "--json"),
+            "--watch and --json are two ways to show it; choose one",
+        ),
         (("status", "--json=yes"), "--json: expected no value, found yes"),
         (("off",), "found nothing, expected: keepshell off PID|HOST"),
         (("on", "a", "b"), "found a b, expected: keepshell on PID|HOST"),

@@ -127,7 +127,7 @@ def test_a_host_that_cannot_be_reached(sshd: Sshd, measure: Measure) -> None:
     told = measure(sshd.access)
     assert told["status"] == 1
     assert all("Connection refused" in row["failure"] for row in told["rungs"])
-    assert told["notes"] == ["nothing of it is remembered"]
+    assert told["notes"] == ["nothing is remembered"]
     assert _remembered(told) == set()
 
 
@@ -137,7 +137,7 @@ def test_a_table_of_failures_has_no_blank_parts(sshd: Sshd, keepshell_exe: Path)
     done = subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert done.returncode == 1
     assert done.stdout.count("Connection refused") == len(RUNGS)
-    assert done.stdout.endswith("\n\nnothing of it is remembered\n")
+    assert done.stdout.endswith("\n\nnothing is remembered\n")
     assert "\n\n\n" not in done.stdout
 
 
@@ -174,7 +174,7 @@ def test_a_table_and_bars_on_a_terminal(
     terminal.expect("opening")
     terminal.expect("idle for")
     terminal.expect(re.compile(rb"0:00:0[1-9]"))  # the clock goes on: no bar is full from the first
-    terminal.expect("no idle rule was found")
+    terminal.expect("no idle timer was found")
     terminal.read_to_end()
     assert terminal.wait() == 0
     shown = "\n".join(terminal.screen.lines)

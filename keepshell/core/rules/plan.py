@@ -71,6 +71,12 @@ class Remedy:
         return self.verdict in (Verdict.BEATEN, Verdict.OUTLASTED)
 
     @property
+    def threatens(self) -> bool:
+        """Whether the rule may end an idle session with a shell, unless something is sent."""
+        has_shell = self.rule.kind.name != "unused-connection"
+        return has_shell and self.verdict is not Verdict.DOUBTED
+
+    @property
     def mark(self) -> str:
         """What `Rule.told` has when the user was told of this: `beaten no-op`."""
         return f"{self.verdict.value} {self.rung.label if self.rung else 'nothing'}"

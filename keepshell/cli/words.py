@@ -1,0 +1,81 @@
+"""What people call the idle timers and the endings that the code has names of its own for."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TIMERS = {
+    "client-alive": "ClientAliveInterval",
+    "dropbear-idle": "dropbear -I",
+    "connection-idle": "firewall or NAT",
+    "channel-timeout": "ChannelTimeout",
+    "logind": "logind",
+    "stop-idle": "idle-session limit",
+    "tty-idle": "idle-terminal reaper",
+    "zsh-tmout": "zsh's TMOUT",
+    "tmux-lock": "tmux's lock",
+    "tmout": "TMOUT",
+    "autologout": "autologout",
+    "unused-connection": "UnusedConnectionTimeout",
+}
+
+ENDINGS = {
+    "own-exit": "a signal here",
+    "escape-quit": "you left with ~.",
+    "remote-exit": "you left",
+    "auth-failed": "login failed",
+    "host-key": "host key not accepted",
+    "unreachable": "not reachable",
+    "not-begun": "never began",
+    "unknown": "unknown",
+    "channel-timeout": "ChannelTimeout",
+    "client-alive": "ClientAliveInterval",
+    "client-gave-up": "network",
+    "disconnected": "server said goodbye",
+    "killed-here": "ssh was killed here",
+    "master-gone": "shared connection gone",
+    "remote-killed": "shell was killed",
+    "reset": "network",
+    "server-alive": "host stopped answering",
+    "server-gone": "server closed it",
+    "tmout": "TMOUT",
+    "stop-idle": "idle-session limit",
+}
+
+LEVELS = {
+    "off": "nothing",
+    "server-alive": "packets",
+    "window-change": "packets",
+    "no-op": "harmless input",
+    "empty-line": "Enter",
+}
+"""What keeps a session at each rung."""
+
+
+def timer(kind: str) -> str:
+    """`ChannelTimeout` for `channel-timeout`."""
+    return TIMERS.get(kind, kind)
+
+
+def ending(kind: str) -> str:
+    """`you left` for `remote-exit`."""
+    return ENDINGS.get(kind, kind)
+
+
+def cure(host: str, setting: str) -> str:
+    """The command that allows what `setting` says, as `rung = "no-op", empty_line = true` does."""
+    import shlex
+
+    return shlex.join(["keepshell", "config", "set", host, *_pairs(setting)])
+
+
+def _pairs(setting: str) -> Sequence[str]:
+    pairs = (pair.partition("=") for pair in setting.split(", "))
+    return [f"{name.strip()}={value.strip().strip(chr(34))}" for name, _, value in pairs]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 session`, `2 sessions`."""
+    return f"{number} {noun}{'s' * (number != 1)}"

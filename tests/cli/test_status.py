@@ -1,0 +1,176 @@
+"""`status` says whether each session will survive, and what would help."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keepshell.process import started_at
+from tests.support.cli import keepshell
+from tests.support.terminal import Terminal
+
+TMOUT = {"rule": "tmout", "limit": 600, "beaten": False, "setting": "empty_line = true"}
+CHANNEL = {"rule": "channel-timeout", "limit": 900, "beaten": True, "setting": ""}
+CURE = "keepshell config set lab-7 empty_line=true"
+
+
+class Live:
+    """Live files of sessions that run, each in a process that sleeps."""
+
+    def __init__(self) -> None:
+        self.folder = Path(os.environ["XDG_RUNTIME_DIR"], "keepshell")
+        self.folder.mkdir(exist_ok=True)
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def add(self, name: str, idle: float, **fields: Any) -> int:
+        """A session whose user has been idle for so many seconds; its pid."""
+        process = subprocess.Popen(["sleep", "1000"])
+        self.processes.append(process)
+        now = time.time()
+        entry: dict[str, Any] = {
+            **dict.fromkeys(("terminal", "last_keepalive", "next", "hold", "silent_since")),
+            "pid": process.pid,
+            "start": started_at(process.pid),
+            "name": name,
+            "off": False,
+            "host": f"me@{name}:22",
+            "since": now - 9000,
+            "written": now,
+            "interval": 60,
+            "user_at": now - idle,
+            "rung": "window-change",
+            "keepalives": 0,
+            "limits": [],
+        }
+        for key, value in fields.items():
+            entry[key] = now + value if key in ("next", "silent_since") else value
+        (self.folder / f"{process.pid}.json").write_text(json.dumps(entry))
+        return process.pid
+
+
+@pytest.fixture
+def live() -> Any:
+    made = Live()
+    yield made
+    for process in made.processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def four(live: Live) -> Live:
+    """The four fates of a session, one of them shared by two."""
+    live.add("web-01", 720, rung="no-op", keepalives=16, next=180.5, limits=[CHANNEL])
+    live.add("db1", 240, keepalives=3, next=20.5)
+    live.add("db1", 200, keepalives=1, next=25.5)
+    live.add("lab-7", 360, limits=[CHANNEL, TMOUT])
+    live.add("gw", 40, silent_since=-40)
+    return live
+
+
+def shown(columns: int | None = None, **environ: str) -> list[str]:
+    env = {**os.environ, **environ, **({"COLUMNS": str(columns)} if columns else {})}
+    done = subprocess.run(
+        ["keepshell", "status"], env=with_path(env), capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def with_path(env: dict[str, str]) -> dict[str, str]:
+    import sys
+
+    return {**env, "PATH": f"{Path(sys.prefix, 'bin')}:{env['PATH']}"}
+
+
+def test_will_it_survive(four: Live) -> None:
+    assert shown() == [
+        "   HOST     IDLE  KEPT BY            SENT  NEXT",
+        "✓  web-01    12m  harmless input       16  in 3m",
+        "✓  db1 (2)    4m  packets               4  in 20s",
+        f"!  lab-7      6m  nothing helps         -  cut in 4m: TMOUT 10m; {CURE}",
+        "✗  gw        40s  no answer for 40s     -  -",
+    ]
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40, 20])
+def test_it_fits(columns: int, four: Live) -> None:
+    lines = shown(columns)
+    table = lines[:5]
+    assert [line[0] for line in table[1:]] == ["✓", "✓", "!", "✗"]
+    assert max(map(len, table)) <= columns
+    assert lines[5:] == ["", f"! {CURE}"]
+
+
+def test_ascii_in_the_c_locale(four: Live) -> None:
+    lines = shown(LC_ALL="C")
+    assert "\n".join(lines).isascii()
+    assert [line[0] for line in lines[1:]] == ["+", "+", "!", "x"]
+
+
+def test_in_one_line(four: Live) -> None:
+    assert keepshell("status", "--line").stdout == "3 kept, 1 !, 1 ✗\n"
+
+
+def test_one_line_is_fast(four: Live, keepshell_exe: Path) -> None:
+    """For a status bar that asks every second: at most 60 ms, of which most is Python's start."""
+
+    def seconds(*argv: str | Path) -> float:
+        before = os.times()
+        subprocess.run(argv, check=True, capture_output=True)
+        after = os.times()
+        spent = after.children_user + after.children_system
+        return spent - before.children_user - before.children_system
+
+    python = keepshell_exe.with_name("python")
+    ours = min(seconds(keepshell_exe, "status", "--line") for _ in range(7))
+    assert ours - min(seconds(python, "-c", "") for _ in range(7)) <= 0.045
+
+
+def test_a_keepalive_that_waits(live: Live) -> None:
+    live.add("web", 600, rung="no-op", hold="a line is half typed", limits=[CHANNEL])
+    live.add("db", 600, hold="the user is typing")
+    rows = shown()
+    assert (
+        "!  web    10m  waiting: a line is half typed     -  cut in 5m: ChannelTimeout 15m" in rows
+    )
+    assert "✓  db     10m  waiting: the user is typing       -  -" in rows
+
+
+def test_switched_off(live: Live) -> None:
+    pid = live.add("web", 600, off=True, rung="server-alive", limits=[CHANNEL])
+    row = shown()[1]
+    assert "switched off" in row
+    assert row.endswith(f"cut in 5m: ChannelTimeout 15m; keepshell on {pid}")
+
+
+def test_a_limit_that_has_passed(live: Live) -> None:
+    live.add("lab-7", 700, limits=[TMOUT])
+    assert f"cut any time: TMOUT 10m; {CURE}" in shown()[1]
+
+
+def test_every_object_names_its_schema(four: Live) -> None:
+    entries = [json.loads(line) for line in keepshell("status", "--json").stdout.splitlines()]
+    assert {entry["schema"] for entry in entries} == {1}
+    assert len(entries) == 5
+
+
+def test_colours_go_by_meaning(
+    four: Live, start_terminal: Callable[..., Terminal], keepshell_exe: Path
+) -> None:
+    def said(**environ: str) -> str:
+        env = {**os.environ, **environ}
+        return start_terminal([str(keepshell_exe), "status"], env=env).read_to_end().decode()
+
+    text = said()
+    assert "\x1b[33m!  lab-7" in text
+    assert "\x1b[31m✗  gw" in text
+    assert "\x1b[" not in text[text.index("✓") : text.index("\x1b[33m")]
+    assert "\x1b" not in said(NO_COLOR="1") + said(TERM="dumb")
