@@ -180,7 +180,7 @@ def test_a_fifo_in_the_live_files_place(start_terminal: Start, keepshell_exe: Pa
     folder.mkdir(mode=0o700)
     script = f'mkfifo {folder}/$$.json {folder}/$$.json.new; exec "$@"'
     inner = "stty raw -echo; echo READY; exec cat"
-    command = [str(keepshell_exe), "--window-change-interval", "0.2", "run", "--"]
+    command = [str(keepshell_exe), "--window-change-interval", "0.2s", "run", "--"]
     terminal = start_terminal(["sh", "-c", script, "sh", *command, "sh", "-c", inner])
     terminal.expect("READY")
     for word in (b"one", b"two"):

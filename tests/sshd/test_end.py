@@ -64,9 +64,11 @@ def test_the_package_moves_away(
     rung: str,
 ) -> None:
     launch, move, missed = moved
-    options = ["--window-change-interval", "0.2"]
-    options += ["--idle-limit", "60"] if rung == "no-op" else []
-    terminal = start_terminal([*launch, *options, "ssh", *sshd.access.ssh_args()])
+    options = ["--window-change-interval", "0.2s"]
+    options += ["--idle-limit", "60s"] if rung == "no-op" else []
+    # Without ServerAlive, window-changes are sent.
+    words = ["ssh", "-o", "ServerAliveInterval=0", *sshd.access.ssh_args()]
+    terminal = start_terminal([*launch, *options, *words])
     terminal.expect(PROMPT)
     trace.wait_for("ready-to-end")
     move()

@@ -640,7 +640,7 @@ def test_an_interactive_session_below_exec(caller: Caller, start_terminal: Start
     """On a terminal the shim leads to the pty, and the session is kept alive by the ladder."""
     terminal = start_terminal(caller.argv("sh", "-c", f"ssh {ALIAS}; echo status $?"))
     terminal.expect(PROMPT)
-    names = {process.name() for process in tree(terminal.pid)}
+    names = {Path(process.exe()).name for process in tree(terminal.pid)}
     assert any(name.startswith("python") for name in names), names
     terminal.send_line("exit 7")
     terminal.expect("status 7")

@@ -186,7 +186,9 @@ def nudging(
         trace = Trace(tmp_path / "trace")
         monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
         options = ["--window-change-interval", "0.2s"]
-        return start_terminal([str(keepshell_exe), *options, "ssh", *arguments]), trace
+        # Without ServerAlive, they are sent.
+        words = ["ssh", "-o", "ServerAliveInterval=0", *arguments]
+        return start_terminal([str(keepshell_exe), *options, *words]), trace
 
     return start
 
