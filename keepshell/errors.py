@@ -1,5 +1,6 @@
 """The errors keepshell reports itself: what happened, where, what to do, and the exit code.
 
+NotStartedError    a fault before ssh or the program runs: it is to be run without us
 KeepshellError
 ├── UsageError       exit 2: the command line or the configuration can't be read
 │   ├── NoProgramError   exit 127: the program to run is not there
@@ -11,6 +12,10 @@ Never 255: that is ssh's own, and scripts retry on it.
 """
 
 from __future__ import annotations
+
+
+class NotStartedError(Exception):
+    """Something of ours is missing or broken, and nothing runs yet; the cause says what."""
 
 
 class KeepshellError(Exception):

@@ -388,18 +388,15 @@ def describe(way: Answer | Exec | Pty) -> str:
 def start(way: Answer | Exec | Pty, environ: Mapping[str, str]) -> Attached:
     """Become ssh, or spawn it in a pty and return it. Raises what stands in the way."""
     if not isinstance(way, Pty):
-        exec_program(way.argv[0], way.argv, client.deeper(environ))
+        become(way, environ)
     from keepshell.relay.attach import Attached
 
     return Attached(way.job)
 
 
-def fall_back(
-    way: Answer | Exec | Pty | None, typed: Sequence[str], environ: Mapping[str, str]
-) -> NoReturn:
-    """Become ssh after a fault of ours; with what was decided by then, else as typed."""
-    argv = [_any_ssh(environ), *typed] if way is None else way.argv
-    exec_program(argv[0], argv, client.deeper(environ))
+def become(way: Answer | Exec | Pty, environ: Mapping[str, str]) -> NoReturn:
+    """Replace this process by ssh, without a pty."""
+    exec_program(way.argv[0], way.argv, client.deeper(environ))
 
 
 def on_terminal() -> bool:

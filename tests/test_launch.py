@@ -514,6 +514,8 @@ def test_what_ssh_says_itself_is_the_same_on_a_terminal(
     assert mine.wait() == bare.wait()
 
 
+MODULE = (sys.executable, "-m", "keepshell")
+
 NO_PTY = """\
 import os
 import pty
@@ -538,7 +540,7 @@ sys.modules["pexpect"] = None
     ids=["no pty", "no pexpect"],
 )
 def fault(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Something of ours that fails before the spawn; its name."""
+    """Something of ours that fails before the spawn; its name. `python -m keepshell` meets it."""
     code, name = request.param
     folder = tmp_path / "site"
     folder.mkdir()
@@ -553,11 +555,10 @@ def test_a_fault_of_ours_leaves_plain_ssh(
     fault: str,
     ssh_config: Path,
     tells: Path,
-    keepshell_exe: Path,
     start_terminal: Start,
 ) -> None:
     ssh_config.write_text(text)
-    terminal = start_terminal([str(keepshell_exe), "ssh", "-F", str(ssh_config), "web"])
+    terminal = start_terminal([*MODULE, "ssh", "-F", str(ssh_config), "web"])
     said, told = terminal.read_to_end().split(b"\r\n", 1)
     assert said.decode() == f"keepshell: {fault}; running ssh without a pty"
     assert Told.read(told).pid == terminal.pid
@@ -566,19 +567,17 @@ def test_a_fault_of_ours_leaves_plain_ssh(
 
 
 def test_a_fault_of_ours_leaves_any_plain_program(
-    fault: str, tells: Path, keepshell_exe: Path, start_terminal: Start
+    fault: str, tells: Path, start_terminal: Start
 ) -> None:
-    terminal = start_terminal([str(keepshell_exe), "run", "--", str(tells), "some", "words"])
+    terminal = start_terminal([*MODULE, "run", "--", str(tells), "some", "words"])
     said, told = terminal.read_to_end().split(b"\r\n", 1)
     assert said.decode() == f"keepshell: {fault}; running {tells} without a pty"
     assert Told.read(told) == Told(terminal.pid, ("some", "words"))
     assert terminal.wait() == 7
 
 
-def test_a_fault_of_ours_where_no_pty_is_wanted_is_not_met(
-    fault: str, tells: Path, keepshell_exe: Path
-) -> None:
-    ended = run(keepshell_exe, "ssh", "-F", "none", "web", "uptime")
+def test_a_fault_of_ours_where_no_pty_is_wanted_is_not_met(fault: str, tells: Path) -> None:
+    ended = run(*MODULE, "ssh", "-F", "none", "web", "uptime")
     assert ended.stderr == b""
     assert Told.read(ended.stdout).added(["-F", "none", "web", "uptime"]) == DEFAULTS
 

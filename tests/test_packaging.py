@@ -110,12 +110,13 @@ def test_the_wheel_holds_all_and_nothing_else(built: Built) -> None:
     shared = {
         f"{NAME}.data/data/share/{name}": text.encode() for name, text in share.files().items()
     }
+    command = (built.source / "bin" / "keepshell").read_bytes()
+    shared[f"{NAME}.data/scripts/keepshell"] = command
     found = contents(built.wheel)
     about = {name for name in found if name.startswith(f"{NAME}.dist-info/")}
     assert {name: found[name] for name in found.keys() - about} == package | shared
     licences = [name for name in about if name.endswith("/LICENSE")]
     assert [found[name] for name in licences] == [(built.source / "LICENSE").read_bytes()]
-    assert b"keepshell = keepshell.cli.main:main" in found[f"{NAME}.dist-info/entry_points.txt"]
 
 
 def test_the_sdist_makes_the_same_wheel(built: Built) -> None:
@@ -125,7 +126,7 @@ def test_the_sdist_makes_the_same_wheel(built: Built) -> None:
 def test_the_sdist_is_the_whole_checkout(built: Built) -> None:
     """Tests included: a distribution runs them on what it has packaged."""
     wanted = {".ci/run", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "setup.cfg"}
-    for folder in ("docs", "keepshell", "scripts", "tests"):
+    for folder in ("bin", "docs", "keepshell", "scripts", "tests"):
         files = (path for path in (built.source / folder).rglob("*") if path.is_file())
         wanted |= {str(path.relative_to(built.source)) for path in files}
     with tarfile.open(built.sdist) as archive:

@@ -6,14 +6,11 @@ whatever the shell has for ssh, and behind `run` and `exec` whatever it has for 
 
 from __future__ import annotations
 
-import os
-import sys
-
 from keepshell.cli import completion_scripts
 from keepshell.cli.commands import AS_COMMAND, AS_SSH, COMMANDS, Command
 from keepshell.config.settings import KEYS, option_rows
 from keepshell.core.rules.rung import RUNGS
-from keepshell.ssh import client
+from keepshell.shim.function import function, quoted_for_fish
 from keepshell.text.template import filled, quoted
 
 TYPE_CHECKING = False
@@ -42,22 +39,7 @@ def completion(shell: str) -> str:
 
 def for_startup(typed: Typed) -> tuple[str, int]:
     """`init SHELL`: what the shell's start-up file evaluates."""
-    name = "keepshell"
-    if client.which(name, typed.environ) is None:
-        name = os.path.abspath(sys.argv[0])
-    return init(typed.verb, name), 0
-
-
-def init(shell: str, keepshell: str) -> str:
-    """The function `ssh` and the completions; `keepshell` is the program, by name or by path.
-
-    A function and not an alias: a user's own `alias ssh='ssh -A'` then goes through it.
-    """
-    script = completion(shell)
-    if shell == "fish":
-        body = f"    command {_quoted_for_fish(keepshell)} ssh $argv\nend\n"
-        return f"function ssh --description 'ssh, kept alive'\n{body}\n{script}"
-    return f'function ssh {{\n    command {quoted(keepshell)} ssh "$@"\n}}\n\n{script}'
+    return f"{function(typed.verb)}\n{completion(typed.verb)}", 0
 
 
 class _Option:
@@ -94,7 +76,7 @@ class _Option:
             value = f" -x -a '{self.choices}'"
         else:
             value = f" {_FISH_PATHS.get(self.kind, '-x')}"
-        return f"-l {self.name[2:]}{value} -d {_quoted_for_fish(self.meaning)}"
+        return f"-l {self.name[2:]}{value} -d {quoted_for_fish(self.meaning)}"
 
 
 def _choices(option: str, kind: str) -> str:
@@ -181,7 +163,7 @@ def _fish_adopting(command: Command) -> Row:
 
 
 def _fish_word(row: Row) -> str:
-    return f"-a {row[0]} -d {_quoted_for_fish(row[1])}"
+    return f"-a {row[0]} -d {quoted_for_fish(row[1])}"
 
 
 def _adopting(between: str) -> dict[str, str]:
@@ -244,8 +226,3 @@ def _described(rows: Iterable[Row]) -> str:
 
 def _escaped(text: str, characters: str) -> str:
     return "".join(f"\\{c}" if c in characters else c for c in text)
-
-
-def _quoted_for_fish(text: str) -> str:
-    """One word of fish, where a backslash counts between single quotes."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

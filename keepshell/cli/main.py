@@ -6,34 +6,41 @@ import os
 import sys
 
 from keepshell.config import settings
-from keepshell.errors import InternalError, KeepshellError
+from keepshell.errors import InternalError, KeepshellError, NotStartedError
 from keepshell.ssh.exec import take_signals
 from keepshell.text.say import say, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
+
+    from keepshell.relay.attach import Attached
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one call; `argv` as in sys.argv. Every error of ours ends here, as one line on stderr."""
+    """Run one call; `argv` as in sys.argv. Every error of ours ends here, as one line on stderr.
+
+    Raises NotStartedError where what was asked for can be run without us.
+    """
     name, *arguments = (sys.argv if argv is None else argv) or ["keepshell"]
     take_signals()
     try:
         return _dispatch(os.path.basename(name), arguments)
     except KeepshellError as error:
         return _failed(error)
+    except NotStartedError:
+        raise
     except KeyboardInterrupt:
         import signal
 
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
         return 130
-    except Exception as error:
+    except Exception as error:  # never once something runs, see `finish`
         if os.environ.get("KEEPSHELL_DEBUG"):
             raise
-        return _failed(InternalError(f"internal error: {type(error).__name__}: {error}"))
+        raise NotStartedError from error
 
 
 def _dispatch(name: str, arguments: Sequence[str]) -> int:
@@ -54,10 +61,10 @@ _ANSWERS = {"help", "short_help", "version"}
 
 def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     """`ssh ...`: becomes ssh, or runs it in a pty and answers with its status."""
-    from keepshell import launch
-
     way = None
     try:
+        from keepshell import launch
+
         resolved = launch.resolve(arguments, options, os.environ)
         warn(resolved.warnings, os.environ)
         if resolved.command is None and not settings.is_off(os.environ):
@@ -71,9 +78,23 @@ def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     except Exception as error:  # if we fail, ssh still runs
         if "dry_run" in options:
             raise
+        if way is None:
+            raise NotStartedError from error
         say(f"{type(error).__name__}: {error}; running ssh without a pty")
-        launch.fall_back(way, arguments, os.environ)
-    return attached.finish()
+        launch.become(way, os.environ)
+    return finish(attached)
+
+
+def finish(attached: Attached) -> NoReturn:
+    """Relay to the end of a child that runs, and end as it did. Raises InternalError."""
+    try:
+        attached.finish()
+    except KeepshellError:
+        raise
+    except Exception as error:
+        if os.environ.get("KEEPSHELL_DEBUG"):
+            raise
+        raise InternalError(f"internal error: {type(error).__name__}: {error}") from error
 
 
 def _refuse_ours(arguments: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ def run(typed: Typed) -> tuple[str, int]:
     except Exception as error:  # if we fail, the program still runs
         say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
         exec_program(program.argv[0], program.argv, environ)
-    return "", attached.finish()
+    return main.finish(attached)
 
 
 def execute(typed: Typed) -> tuple[str, int]:

@@ -10,13 +10,13 @@ would not see a file that was moved into place or taken away.
 from __future__ import annotations
 
 import os
-import sys
 
 from keepshell import launch, paths
 from keepshell._version import VERSION
 from keepshell.config import settings
 from keepshell.config.load import load
 from keepshell.errors import UsageError
+from keepshell.shim.interpreter import interpreter_words
 from keepshell.ssh import client, config_scan
 from keepshell.text.template import filled, quoted
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 # sshargs' letters without those that ask ssh a question.
 PLAIN = "246ACKMNTXYafgknqstvxy"
 VALUED = "BDEFIJLRSWbceilmopw"
-
-_PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 _MARK = "# keepshell-shim"
 _HEAD_BYTES = 256
@@ -44,7 +42,18 @@ _ALWAYS_PYTHON = """\
 #!/bin/sh
 @{mark}
 # Runs ssh through keepshell. keepshell wrote this file, and found nothing that sh could decide.
-exec @{python} ssh "$@"
+if [ -x @{interpreter} ] && [ -r @{main} ]; then
+    exec @{python} ssh "$@"
+fi
+keepshell_rest=$PATH:
+while [ -n "$keepshell_rest" ]; do
+    keepshell_file=${keepshell_rest%%:*}/ssh
+    keepshell_rest=${keepshell_rest#*:}
+    if [ -f "$keepshell_file" ] && [ -x "$keepshell_file" ]; then
+        grep -q keepshell "$keepshell_file" || exec "$keepshell_file" "$@" # keepshell is gone
+    fi
+done
+exit 127
 """
 
 _HEAD = """\
@@ -212,7 +221,7 @@ def is_ours(path: str) -> bool:
 
 def _filled(template: str, path: str, **values: str) -> bytes:
     """The template with these values, and those that every shim has."""
-    interpreter, main = sys.executable, os.path.join(_PACKAGE, "__main__.py")
+    interpreter, _, main = words = interpreter_words()
     values |= {
         "interpreter": quoted(interpreter),
         "judged": " | ".join(f"-o*{_any_case(word)}*" for word in _JUDGED),
@@ -220,21 +229,11 @@ def _filled(template: str, path: str, **values: str) -> bytes:
         "mark": f"{_MARK} {VERSION}",
         "name": os.path.basename(path),
         "plain": PLAIN,
-        "python": _words([interpreter, _isolation(), main]),
+        "python": _words(words),
         "self": quoted(path),
         "valued": VALUED,
     }
     return os.fsencode(filled(template, values))
-
-
-def _isolation() -> str:
-    """The interpreter's flags: a caller's PYTHONHOME, and its directory, are not for keepshell.
-
-    Unless keepshell itself is found by PYTHONPATH.
-    """
-    root = os.path.dirname(_PACKAGE)
-    paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    return "-P" if root in map(os.path.abspath, paths) else "-EP"
 
 
 def _on_path(real: str, skipped: Sequence[str]) -> dict[str, str]:

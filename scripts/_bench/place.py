@@ -123,8 +123,7 @@ def path_of(name: str) -> str:
 def _new_environment(directory: Path) -> Path:
     """A virtual environment with keepshell in it, built from a copy and not editable.
 
-    An editable installation starts slower: it is found through an import hook. The newest pip,
-    since the console script that older ones write imports `re` first.
+    An editable installation starts slower: it is found through an import hook.
     """
     source, environment = directory / "source", directory / "venv"
     shutil.copytree(CHECKOUT, source, ignore=shutil.ignore_patterns(*_NOT_BUILT_FROM))
@@ -134,8 +133,7 @@ def _new_environment(directory: Path) -> Path:
     env = {**os.environ, "PIP_USER": "0"}
     env.pop("PYTHONPATH", None)
     run([sys.executable, "-m", "venv", str(environment)], env)
-    run([*install, "--disable-pip-version-check", "--upgrade", "pip"], env)
-    run([*install, str(source)], env)
+    run([*install, "--disable-pip-version-check", str(source)], env)
     return environment
 
 

@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 NEEDED_TO_BUILD = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
-FOLDERS_TO_BUILD = ("keepshell", "docs/share")
+FOLDERS_TO_BUILD = ("bin", "keepshell", "docs/share")
 
 
 class SetUpError(Exception):

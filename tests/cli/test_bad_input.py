@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -598,23 +599,25 @@ class TestDescriptorLimit:
         self, descriptors: int, tmp_path: Path, keepshell_exe: Path, start_terminal: Start
     ) -> None:
         self.check_calls(
-            tmp_path / "strace", [*limited(descriptors)], keepshell_exe, start_terminal
+            tmp_path / "strace", [*limited(descriptors)], [str(keepshell_exe)], start_terminal
         )
 
     def test_nor_where_the_system_would_not_give_us_that_many(
-        self, tmp_path: Path, keepshell_exe: Path, start_terminal: Start
+        self, tmp_path: Path, start_terminal: Start
     ) -> None:
         (tmp_path / "sitecustomize.py").write_text(
             "import resource\nresource.getrlimit = lambda _: (1_000_000, 1_000_000)\n"
         )
         prefix = ["env", f"PYTHONPATH={tmp_path}"]
-        self.check_calls(tmp_path / "strace", prefix, keepshell_exe, start_terminal)
+        # As a module: what is installed does not listen to PYTHONPATH.
+        module = [sys.executable, "-m", "keepshell"]
+        self.check_calls(tmp_path / "strace", prefix, module, start_terminal)
 
     def check_calls(
-        self, log: Path, prefix: list[str], keepshell_exe: Path, start_terminal: Start
+        self, log: Path, prefix: list[str], keepshell: list[str], start_terminal: Start
     ) -> None:
         strace = [path_of("strace"), "-f", "-o", str(log), "-e", "trace=close,close_range,fcntl"]
-        terminal = start_terminal([*prefix, *strace, str(keepshell_exe), *SSH])
+        terminal = start_terminal([*prefix, *strace, *keepshell, *SSH])
         assert TOLD.encode() in terminal.read_to_end()
         assert terminal.wait() == 7
         assert 0 < len(log.read_text().splitlines()) < 5000

@@ -264,12 +264,10 @@ def test_a_terminal_that_lacks_the_characters(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state.record(past(stretches=STRETCHES))
-    for variable, value in (("PYTHONIOENCODING", "ascii"), ("TERM", "linux")):
-        with monkeypatch.context() as patch:
-            patch.setenv(variable, value)
-            text = told("history")
-            assert "# in use   = idle, kept alive   - idle   x dropped" in text
-            assert text.isascii()
+    monkeypatch.setenv("TERM", "linux")
+    text = told("history")
+    assert "# in use   = idle, kept alive   - idle   x dropped" in text
+    assert text.isascii()
 
 
 def test_by_host_and_time(state: State, ssh_config: Path) -> None:

@@ -72,7 +72,7 @@ def test_after_kill_9_of_the_child(start: Start) -> None:
 
 
 def test_after_a_fault_of_ours(
-    start_terminal: Start, keepshell_exe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start_terminal: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exception in the loop: settings back, one line that says so, exit status 70."""
     (tmp_path / "sitecustomize.py").write_text(
@@ -83,7 +83,8 @@ def test_after_a_fault_of_ours(
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     seen = []
-    argv = [str(keepshell_exe), "run", "--", sys.executable, "-S", "-c", WAIT]
+    # As a module: what is installed does not listen to PYTHONPATH.
+    argv = [sys.executable, "-m", "keepshell", "run", "--", sys.executable, "-S", "-c", WAIT]
     terminal = start_terminal(argv, job=True, prepare=lambda fd: seen.append(termios.tcgetattr(fd)))
     ready(terminal)
     terminal.send("x")

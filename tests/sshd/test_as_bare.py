@@ -146,3 +146,79 @@ def test_scp_and_git_under_a_broken_configuration(
     )
     assert (listed[0], listed[1]) == (0, b"")
     assert listed[2].count(b"keepshell:") == 1
+
+
+ANOTHER_PYTHONS = "raise SystemError('a module of another Python')\n"
+PYTHONS = (
+    {"PYTHONPATH": "{folder}"},
+    {"PYTHONHOME": "/usr"},
+    {"PYTHONSTARTUP": "{folder}/enum.py"},
+    {"PYTHONSAFEPATH": "1"},
+    {"PYTHONDONTWRITEBYTECODE": "1"},
+    {"PYTHONWARNINGS": "error"},
+    {"PYTHONDEBUG": "1"},
+    {"PYTHONINSPECT": "1"},
+    {"PYTHONDEVMODE": "1"},
+    {"PYTHONPYCACHEPREFIX": "/nowhere", "PYTHONUSERBASE": "/nowhere", "PYTHONUTF8": "0"},
+)
+
+
+class TestPythonsEnvironment:
+    """It is for what the user runs, not for keepshell; ssh gets it as it is."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "modules"
+        folder.mkdir()
+        for name in ("enum", "re", "typing", "select", "pexpect"):
+            (folder / f"{name}.py").write_text(ANOTHER_PYTHONS)
+        return folder
+
+    @pytest.mark.parametrize("variables", PYTHONS, ids=" ".join)
+    def test_a_command(
+        self, variables: dict[str, str], ssh: list[str], sshd: Sshd, folder: Path
+    ) -> None:
+        values = {name: value.format(folder=folder) for name, value in variables.items()}
+        assert run([*ssh, *sshd.access.ssh_args(), *HELLO], **values) == SAID
+
+    def test_a_session(
+        self,
+        ssh: list[str],
+        sshd: Sshd,
+        folder: Path,
+        start_terminal: Callable[..., Terminal],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+        monkeypatch.setenv("PYTHONWARNINGS", "error")
+        monkeypatch.setenv("PYTHONHOME", "/usr")
+        terminal = start_terminal([*ssh, *sshd.access.ssh_args()])
+        terminal.expect(PROMPT)
+        terminal.send_line("exit 7")
+        assert terminal.wait() == 7
+        assert terminal.output.partition(PROMPT.encode())[0] in (b"", b"\x1b[?2004h")
+
+    @pytest.mark.parametrize(
+        "locale",
+        [{}, {"LC_CTYPE": "C"}, {"LC_CTYPE": "xx_YY"}, {"LANG": "C"}, {"LC_CTYPE": "C.UTF-8"}],
+        ids=str,
+    )
+    def test_ssh_gets_the_environment_as_it_is(
+        self, locale: dict[str, str], ssh: list[str], tmp_path: Path
+    ) -> None:
+        """Python sets LC_CTYPE where the locale is C, and Debian's ssh sends LC_* to the host."""
+        config = tmp_path / "ssh_config"
+        told = "env | grep -E '^(LC_|LANG|PYTHON)' | sort >&2; exit 1"
+        config.write_text(f"Host *\n  ProxyCommand {told}\n")
+        env = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONHASHSEED": "1"}
+        done = subprocess.run(
+            [*ssh, "-F", str(config), "host"],
+            env={**env, **locale},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        said = [line for line in done.stderr.splitlines() if "=" in line]
+        assert said == sorted(f"{k}={v}" for k, v in {**locale, "PYTHONHASHSEED": "1"}.items())

@@ -1,0 +1,64 @@
+"""The function `ssh` of an interactive shell: ssh through keepshell, or ssh itself without it.
+
+A function and not an alias: a user's own `alias ssh='ssh -A'` then goes through it. It calls Python
+itself: the command `keepshell` would cost one more process.
+"""
+
+from __future__ import annotations
+
+from keepshell.shim.interpreter import interpreter_words
+from keepshell.text.template import filled, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
+
+# 126 and 127 may be the status of the host's command as well: then Python does start.
+_SH = """\
+function ssh {
+    if ! [ -x @{python} ] || ! [ -r @{main} ]; then
+        command ssh "$@" # keepshell is gone
+        return
+    fi
+    local keepshell_status=0
+    command @{python} @{flag} @{main} ssh "$@" || keepshell_status=$?
+    case $keepshell_status in
+    126 | 127)
+        if ! command @{python} @{flag} -c '' 2>/dev/null; then
+            command ssh "$@"
+            return
+        fi
+        ;;
+    esac
+    return $keepshell_status
+}
+"""
+
+_FISH = """\
+function ssh --description 'ssh, kept alive'
+    if not test -x @{python}; or not test -r @{main}
+        command ssh $argv # keepshell is gone
+        return
+    end
+    command @{python} @{flag} @{main} ssh $argv
+    set -l keepshell_status $status
+    if contains $keepshell_status 126 127; and not command @{python} @{flag} -c '' 2>/dev/null
+        command ssh $argv
+        return
+    end
+    return $keepshell_status
+end
+"""
+
+
+def function(shell: str) -> str:
+    """The function's text, for bash, zsh or fish."""
+    quote = quoted_for_fish if shell == "fish" else quoted
+    python, flag, main = map(quote, interpreter_words())
+    text = _FISH if shell == "fish" else _SH
+    return filled(text, {"python": python, "flag": flag, "main": main})
+
+
+def quoted_for_fish(text: str) -> str:
+    """One word of fish, where a backslash counts between single quotes."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

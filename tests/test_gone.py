@@ -1,0 +1,175 @@
+"""Where keepshell, a part of it or its Python is gone, what it was to run is run without it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+import keepshell
+from tests.support.programs import path_of
+from tests.support.waiting import DEADLINE
+
+PACKAGE = Path(keepshell.__file__).parent
+COMMAND = PACKAGE.parent / "bin" / "keepshell"
+REAL = "#!/bin/sh\nprintf '<%s>' real \"$@\"\nexit ${STATUS-7}\n"
+
+
+class Installed:
+    """A copy of keepshell, as pip would install it for a user, and a real ssh on PATH."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.bin = folder / "bin"
+        self.python = self.bin / "python3"
+        self.package = folder / "lib" / NAME / "site-packages" / "keepshell"
+        self.command = self.bin / "keepshell"
+        self.bin.mkdir(parents=True)
+        text = COMMAND.read_text().removeprefix("#!python\n")
+        self.command.write_text(f"#!{self.python}\n{text}")
+        self.command.chmod(0o755)
+        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        self.python.symlink_to(sys.executable)
+        (self.bin / NAME).symlink_to(sys.executable)
+        (folder / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).resolve().parent}\n")
+        real = folder / "real" / "ssh"
+        real.parent.mkdir()
+        real.write_text(REAL)
+        real.chmod(0o755)
+        self.env = {**env, "PATH": f"{self.bin}:{real.parent}:/usr/bin:/bin"}
+
+    def run(self, *argv: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv,
+            env={**self.env, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+
+NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    return Installed(tmp_path / "it's.here", os.environ)
+
+
+def _python_gone(installed: Installed) -> None:
+    for name in ("python3", NAME):
+        (installed.bin / name).unlink()
+        (installed.bin / name).symlink_to("/no/such/python")
+
+
+def _package_gone(installed: Installed) -> None:
+    shutil.rmtree(installed.package)
+
+
+def _package_moved(installed: Installed) -> None:
+    installed.package.rename(installed.package.with_name("moved"))
+
+
+def _part_gone(installed: Installed) -> None:
+    (installed.package / "launch.py").unlink()
+
+
+def _part_broken(installed: Installed) -> None:
+    (installed.package / "ssh" / "client.py").write_text("def of another version(:\n")
+
+
+def _parts_of_two_versions(installed: Installed) -> None:
+    (installed.package / "config" / "settings.py").write_text('"""Another."""\n')
+
+
+FAULTS = [
+    *(_package_gone, _package_moved),
+    *(_part_gone, _part_broken, _parts_of_two_versions),
+]
+Fault = Callable[[Installed], None]
+
+
+@pytest.mark.parametrize("words", [("ssh",), ("--rung", "off", "ssh"), ("--xon=true", "ssh")])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_ssh_runs(words: tuple[str, ...], fault: Fault, installed: Installed) -> None:
+    before = installed.run(installed.command, *words, "-F", "none", "host", "a b")
+    assert before.stdout.endswith("<-F><none><host><a b>")
+    assert (before.returncode, before.stderr) == (7, "")
+    fault(installed)
+    ended = installed.run(installed.command, *words, "-F", "none", "host", "a b")
+    assert (ended.returncode, ended.stdout) == (7, "<real><-F><none><host><a b>")
+    assert ended.stderr.startswith("keepshell: ")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("words", [("run", "--"), ("run",), ("exec", "--")])
+def test_programs_run(words: tuple[str, ...], fault: Fault, installed: Installed) -> None:
+    fault(installed)
+    ended = installed.run(installed.command, *words, "ssh", "a b")
+    assert ended.returncode == 7
+    assert ended.stdout.endswith("<a b>")
+    assert ended.stderr.count("\n") <= 1
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_our_own_commands_say_so(fault: Fault, installed: Installed) -> None:
+    fault(installed)
+    ended = installed.run(installed.command, "explain", "host")
+    assert (ended.returncode, ended.stdout) == (70, "")
+    assert ended.stderr.startswith("keepshell: ")
+
+
+def test_a_way_back_ends(installed: Installed) -> None:
+    _package_gone(installed)
+    wrapper = installed.bin / "ssh"
+    wrapper.write_text('#!/bin/sh\nexec "$LEADS_TO" ssh "$@"\n')
+    wrapper.chmod(0o755)
+    ended = installed.run(installed.command, "ssh", "host", LEADS_TO=str(installed.command))
+    assert ended.returncode == 70
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+class TestShellFunction:
+    """`ssh` of an interactive shell."""
+
+    def call(
+        self, shell: str, installed: Installed, fault: Fault | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        printed = installed.run(installed.command, "init", shell).stdout
+        assert "function ssh" in printed
+        if fault is not None:
+            fault(installed)
+        options = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
+        line = f"{printed}\nssh -F none host 'a b'"
+        return installed.run(path_of(shell), *options, "-c", line, **variables)
+
+    @pytest.mark.parametrize("status", ["7", "126", "127", "255"])
+    def test_the_status_is_ssh_s(self, status: str, shell: str, installed: Installed) -> None:
+        ended = self.call(shell, installed, STATUS=status)
+        assert ended.returncode == int(status)
+        assert ended.stdout.startswith("<real><-o>")
+        assert ended.stdout.endswith("<-F><none><host><a b>")
+        assert ended.stderr == ""
+
+    @pytest.mark.parametrize("fault", [_python_gone, *FAULTS], ids=lambda fault: fault.__name__)
+    def test_ssh_runs(self, fault: Fault, shell: str, installed: Installed) -> None:
+        ended = self.call(shell, installed, fault)
+        assert (ended.returncode, ended.stdout) == (7, "<real><-F><none><host><a b>")
+
+    def test_a_python_that_does_not_start(self, shell: str, installed: Installed) -> None:
+        def breaks(installed: Installed) -> None:
+            for name in ("python3", "python", NAME):
+                python = installed.bin / name
+                python.unlink(missing_ok=True)
+                python.write_text("#!/bin/sh\nexit 127\n")
+                python.chmod(0o755)
+
+        ended = self.call(shell, installed, breaks)
+        assert (ended.returncode, ended.stdout) == (7, "<real><-F><none><host><a b>")
