@@ -126,7 +126,7 @@ class Prompts:
         self._back = False  # the user's own Enter has brought the login prompt back
         self._proven: dict[Prompt, tuple[bytes, ...]] = {}
         self._watch: _Watch | None = None
-        self._echoes = False
+        self._dark = False  # the last first key at a proven prompt was not shown
         self._mismatched = False
 
     def burst(self, burst: Burst) -> None:
@@ -210,7 +210,7 @@ class Prompts:
         text = self._row.text_of(watch.row) if watch else None
         if watch is None or text is None or not text.startswith(watch.text + watch.character):
             return
-        self._echoes, self._watch = True, None
+        self._dark, self._watch = False, None
         drawn = watch.drawn or self._proven.pop(watch.prompt, ())
         self._proven.pop(watch.prompt, None)
         self._proven[watch.prompt] = drawn
@@ -220,7 +220,7 @@ class Prompts:
     def _give_up(self) -> None:
         """The key that was waited for was not shown."""
         if self._watch is not None and self._is_proven(self._watch.prompt):
-            self._echoes = False
+            self._dark = True
         self._watch = None
 
     def _is_proven(self, prompt: Prompt) -> bool:
@@ -251,7 +251,7 @@ class Prompts:
         return Sight(
             empty=drawn is not None,
             begun=drawn is None and prompt is not None and self._is_begun(prompt),
-            echoes=self._key_at is None or (self._echoes and self._watch is None),
+            echoes=not self._dark and self._watch is None,
             known=self._login is not None or self._is_marked(),
             login=drawn is not None and prompt is not None and self._is_login(prompt),
             mismatched=self._mismatched,
@@ -264,7 +264,7 @@ class Prompts:
         anew = starts(normal(self._shown), self._cut)
         if self._key_at is None:
             return anew if prompt == self._login else None
-        if not self._echoes or self._watch is not None:
+        if self._dark or self._watch is not None:
             return None
         before = self._proven.get(prompt)
         if self._fresh(modes):
@@ -275,8 +275,7 @@ class Prompts:
     def _is_begun(self, prompt: Prompt) -> bool:
         """Whether a line is typed at a prompt seen before."""
         return any(
-            prompt.before.startswith(known.before)
-            and (len(prompt.before) > len(known.before) or bool(prompt.after and not known.after))
+            prompt.before.startswith(known.before) and prompt.before != known.before
             for known in self._proven
         )
 

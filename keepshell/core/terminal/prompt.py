@@ -39,6 +39,7 @@ _DRAWN_TWICE = re.compile(
     rb"\r+(?:\x1b\[[JK]\r)?(?P=line)\Z"
 )
 _COLOUR = re.compile(rb"\x1b\[[0-9:;]*m|\x1b\([0-~]|\x0f")
+_MOVES = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _COLUMN_0 = re.compile(rb"\r\n*")
 
 
@@ -95,4 +96,9 @@ def starts(tail: bytes, cut: bool) -> tuple[bytes, ...]:
     places = [] if cut else [0]
     places += [match.end() for match in _COLUMN_0.finditer(tail)]
     ends = [tail[place:] for place in places[-_MOST_STARTS:]]
-    return tuple(end for end in ends if _line(end) and end.count(b"\n") <= _MOST_NEWLINES)
+    return tuple(end for end in ends if _shows(end) and end.count(b"\n") <= _MOST_NEWLINES)
+
+
+def _shows(drawn: bytes) -> bool:
+    """Whether its last line is drawn from column 0, and not by going back over what is there."""
+    return bool(_MOVES.sub(b"", _COLOUR.sub(b"", _line(drawn))).strip())
