@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from tests.harmless.case import APPLE, CTRL_X, END, ESC, Case, Program
 
-_FOCUS = "focus-in"
+_FOCUS = "focus"
 _NOTHING = "hold: nothing is known to be harmless here"
-_AWAY = "focus-out"
 _EMACS_LIKE = "hold: the program takes focus reports for keys, as emacs does"
 _TYPED = "hold: a line is half typed"
-_DRAWN = "hold: the program draws the whole screen, as joe does without ?1049"
+_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
 _STOPPED = "hold: output is stopped by ^S"
 _CONTROL = "hold: the last key may make the next one a literal"
 _TEXT = "one two\nthree four\nfive six\n"
@@ -125,7 +124,7 @@ def _vi_states(vim: Program, expect: str) -> tuple[Case, ...]:
             ("x41", "A▮one"),
             (ESC, "▮Aone"),
         ),
-        after_control(
+        at(
             "insert, ^K pending",
             ("i", "INSERT"),
             ("\x0b", "?"),
@@ -133,7 +132,7 @@ def _vi_states(vim: Program, expect: str) -> tuple[Case, ...]:
             ("a:", "ä▮one"),
             (ESC, "▮äone"),
         ),
-        after_control(
+        at(
             "command line, ^V pending",
             (":s/x", ":s/x▮"),
             ("\x16", ""),
@@ -141,7 +140,7 @@ def _vi_states(vim: Program, expect: str) -> tuple[Case, ...]:
             ("\x01", "^A"),
             ("\x03", "▮one"),
         ),
-        after_control(
+        at(
             "insert, ^R pending",
             ("yw", "▮one"),
             ("i", "INSERT"),
@@ -150,7 +149,7 @@ def _vi_states(vim: Program, expect: str) -> tuple[Case, ...]:
             ("0", "one ▮one"),
             (ESC, "one▮ one"),
         ),
-        after_control(
+        at(
             "insert, completion menu",
             ("o", "INSERT"),
             ("t", "t▮"),
@@ -178,7 +177,7 @@ def _vi_states(vim: Program, expect: str) -> tuple[Case, ...]:
             ("q", "▮one"),
         ),
         at("read-only file", (":set ro\r", "▮one"), ("x", "W10"), None, (":set noro\r", "▮ne")),
-        after_control(
+        at(
             "two windows, ^W pending",
             (":split\r", "text  "),
             ("\x17", "^W"),
@@ -236,7 +235,7 @@ def _changed_on_disk(vim: Program) -> tuple[Case, ...]:
         ),
         vim.at(
             "changed file, window without focus",
-            _AWAY,
+            _FOCUS,
             _CHANGE,
             ("\x1b[O", ""),
             None,
@@ -340,8 +339,8 @@ CASES: tuple[Case, ...] = (
     _MICRO.at(
         "command bar", _NOTHING, ("\x05", "> ▮"), None, ("goto 3\r", "five"), ("x", "x▮five")
     ),
-    _JOE.at("text", _DRAWN, None, ("new ", "new ▮one")),
-    _JOE.at("^K pending", _TYPED, ("\x0b", ""), None, ("v", "one two\nthree four\nfive six")),
+    _JOE.at("text", _UNKNOWN, None, ("new ", "new ▮one")),
+    _JOE.at("^K pending", _UNKNOWN, ("\x0b", ""), None, ("v", "one two\nthree four\nfive six")),
     _KAKOUNE.at("normal", _FOCUS, None, ("x", "one two"), ("d", "three four")),
     _KAKOUNE.at("insert", _FOCUS, ("i", "insert"), None, ("new ", "new ▮one"), (ESC, "1:5")),
     _KAKOUNE.at("prompt", _FOCUS, (":ed", ":ed"), None, ("\x7f" * 4, "1 sel")),

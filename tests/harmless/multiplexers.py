@@ -6,6 +6,9 @@ from tests.harmless.case import END, ESC, Case, Program
 
 _SWALLOWED = "tmux"
 _PREFIX = "hold: the last key may have been tmux's prefix"
+_OVERLAY = "hold: tmux may show a list or a question that takes any key"
+_BROKEN = "hold: the program that turned reports on may have ended"
+_LITERAL = "hold: the last key may make the next one a literal"
 _NOTHING = "hold: nothing is known to be harmless here"
 _START = "tmux -f ~/tmux.conf -L harmless"
 _INSIDE = "inside$ ▮"
@@ -13,6 +16,7 @@ _CONF = """\
 set -g status-right ''
 set -g status-interval 0
 set -g escape-time 10
+set -g display-panes-time 60000
 set -g automatic-rename off
 set -g default-command 'PS1="inside$ " exec bash --noprofile --norc -i'
 """
@@ -73,18 +77,19 @@ def _states(tmux: Program) -> tuple[Case, ...]:
         ),
         tmux.at(
             "panes numbered",
-            _SWALLOWED,
+            _OVERLAY,
             ("\x02%", "│inside$ ▮"),
             ("\x02q", ""),
             None,
+            (ESC, ""),
             ("exit\r", "inside$ ▮\n\n"),
             ("", "[0] 0:"),
         ),
-        tmux.at("choose-tree", _SWALLOWED, ("\x02w", "(0)"), None, ("q", "inside$ ▮")),
-        tmux.at("confirmation", _SWALLOWED, ("\x02x", "kill-pane"), None, ("n", "inside$ ▮")),
+        tmux.at("choose-tree", _OVERLAY, ("\x02w", "(0)"), None, ("q", "inside$ ▮")),
+        tmux.at("confirmation", _OVERLAY, ("\x02x", "kill-pane"), None, ("n", "inside$ ▮")),
         tmux.at(
             "cat, half typed",
-            _SWALLOWED,
+            _BROKEN,
             ("cat > got\r", "got\n▮"),
             ("ab", "ab▮"),
             None,
@@ -100,7 +105,7 @@ def _states(tmux: Program) -> tuple[Case, ...]:
         ),
         tmux.at(
             "read -n1",
-            _SWALLOWED,
+            _BROKEN,
             ("read -n1 x; echo got-$x\r", "got-$x\n▮"),
             None,
             ("y", "got-y\n"),
@@ -117,8 +122,113 @@ def _states(tmux: Program) -> tuple[Case, ...]:
     )
 
 
+# What nobody had tried: each entered by other keys, and left by the key that it waits for.
+_MORE: tuple[Case, ...] = (
+    _TMUX.at(
+        "panes numbered, as soon as shown",
+        _OVERLAY,
+        ("\x02%", "│inside$ ▮"),
+        ("clear\r", "│inside$ ▮"),
+        ("\x02q", ""),
+        None,
+        ("0", ""),
+        ("echo left\r", "left\n"),
+        ("\x02o", ""),
+        ("exit\r", "inside$ ▮\n\n"),
+        ("", "[0] 0:"),
+    ),
+    _TMUX.at("sessions", _OVERLAY, ("\x02s", "(0)"), None, ("q", "inside$ ▮")),
+    _TMUX.at("clients", _OVERLAY, ("\x02D", "(0)"), None, ("q", "inside$ ▮")),
+    _TMUX.at("clock", _OVERLAY, ("\x02t", ""), None, ("q", "inside$ ▮")),
+    _TMUX.at(
+        "menu",
+        _OVERLAY,
+        (
+            "\x02:display-menu -x 5 -y 10 one 1 'rename-window won' two 2 'rename-window lost'\r",
+            "two",
+        ),
+        None,
+        ("1", "0:won*"),
+    ),
+    _TMUX.at(
+        "popup",
+        _SWALLOWED,
+        ("\x02:display-popup -E 'cat > got'\r", "┌"),
+        None,
+        ("abc\r\x04", "inside$ ▮"),
+    ),
+    _TMUX.at(
+        "question",
+        _OVERLAY,
+        ("\x02:confirm-before 'rename-window yes'\r", "(y/n)"),
+        None,
+        ("y", "0:yes*"),
+    ),
+    _TMUX.at(
+        "window index asked",
+        _OVERLAY,
+        ("\x02'", "index"),
+        None,
+        ("0\r", "inside$ ▮"),
+    ),
+    _TMUX.at(
+        "rename, half typed",
+        _OVERLAY,
+        ("\x02,", "(rename-window)"),
+        ("\x15ne", "ne▮"),
+        None,
+        ("w\r", "0:new*"),
+    ),
+    _TMUX.at(
+        "search in copy mode",
+        _OVERLAY,
+        ("\x02[", "[0/"),
+        ("\x12ins", "ins"),
+        None,
+        (ESC, ""),
+        ("q", "inside$ ▮"),
+    ),
+    _TMUX.at("help", _SWALLOWED, ("\x02?", "C-b C-b"), None, ("q", "inside$ ▮")),
+    _TMUX.at(
+        "vim, insert, ^V pending",
+        _LITERAL,
+        ("vim -N -u NONE -i NONE -n text\r", "[New]"),
+        ("ione", "one▮"),
+        ("\x16", "one▮^"),
+        None,
+        ("\x01", "^A▮"),
+        (ESC, "one▮"),
+        (":wq\r", "inside$ ▮"),
+    ),
+    _TMUX.at(
+        "vim, a register awaited",
+        _PREFIX,
+        ("vim -N -u NONE -i NONE -n text\r", "[New]"),
+        ("ione", "one▮"),
+        (ESC, "on▮e"),
+        ('"', ""),
+        None,
+        ("ayy", ""),
+        ('"ap', "one\n▮one"),
+        (":wq\r", "inside$ ▮"),
+    ),
+    _TMUX.at(
+        "top",
+        _OVERLAY,
+        ("\x02%", "│inside$ ▮"),
+        ("top -d 60\r", "load average"),
+        None,
+        ("q", "inside$ ▮"),
+        ("exit\r", "inside$ ▮\n\n"),
+        ("", "[0] 0:"),
+        masks=(r"(?s)top - .*",),
+        why_masked="what top shows",
+    ),
+)
+
 CASES: tuple[Case, ...] = (
     *_states(_TMUX),
+    *_MORE,
     _TMUX_CLOCK.at(
         "the login shell's prompt inside",
         _SWALLOWED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.harmless.case import CTRL_D, EDITS, END, Case, Program
 
-_FRESH = "empty-paste"
+_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
 _TYPED = "hold: a line is half typed"
 
 _ASKS = "while True:\n  try: print(eval(input('? ')))\n  except EOFError: break\n"
@@ -76,24 +76,30 @@ CASES: tuple[Case, ...] = (
         ("\r", "\n42\n"),
     ),
     _PYTHON_PLAIN.at("prompt of input()", "xon"),
-    _IPYTHON.at("prompt", _FRESH),
+    _IPYTHON.at("prompt", _UNKNOWN),
     _IPYTHON.at("half-typed line", _TYPED, ("6*", "6*▮"), None, ("7\r", ": 42\n")),
-    _SQLITE.at("prompt", _FRESH),
+    _SQLITE.at("prompt", _UNKNOWN),
     _SQLITE.at("half-typed line", _TYPED, ("select 6*", "6*▮"), None, ("7;\r", "\n42\n")),
-    _SQLITE.at("statement not ended", _FRESH, ("select 6*\r", "...> ▮"), None, ("7;\r", "\n42\n")),
-    _GDB.at("prompt", _FRESH),
+    _SQLITE.at(
+        "statement not ended", _UNKNOWN, ("select 6*\r", "...> ▮"), None, ("7;\r", "\n42\n")
+    ),
+    _GDB.at("prompt", _UNKNOWN),
     _GDB.at(
         "prompt after a command that Enter repeats",
-        _FRESH,
+        _UNKNOWN,
         ("set $x=0\r", "(gdb) ▮"),
         ("print $x++\r", "$1 = "),
     ),
     _GDB.at("half-typed line", _TYPED, ("print 6*", "6*▮"), None, ("7\r", " = 42\n")),
     _GDB.at(
-        "a pager's question", _FRESH, ("help all\r", "--Type <RET>"), None, ("q\r", "Quit\n(gdb) ▮")
+        "a pager's question",
+        _UNKNOWN,
+        ("help all\r", "--Type <RET>"),
+        None,
+        ("q\r", "Quit\n(gdb) ▮"),
     ),
-    _BC.at("after a result", _FRESH),
-    _BC.at("half-typed line", _TYPED, ("6*", "6*▮"), None, ("7\r", "\n42\n")),
-    _RLWRAP.at("cat, nothing typed", _FRESH),
-    _RLWRAP.at("cat, half typed", _TYPED, ("thr", "thr▮"), None, ("ee\r", "three\nthree\n")),
+    _BC.at("after a result", _UNKNOWN),
+    _BC.at("half-typed line", _UNKNOWN, ("6*", "6*▮"), None, ("7\r", "\n42\n")),
+    _RLWRAP.at("cat, nothing typed", _UNKNOWN),
+    _RLWRAP.at("cat, half typed", _UNKNOWN, ("thr", "thr▮"), None, ("ee\r", "three\nthree\n")),
 )

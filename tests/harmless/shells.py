@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.harmless.case import CTRL_D, CTRL_V, CTRL_X, END, ESC, Case, Program
+from tests.harmless.case import CTRL_D, CTRL_V, CTRL_X, END, ESC, Case, Program, Step
 
 _PROMPT = "READY$ ▮"
 _FRESH = "empty-paste"
 _TYPED = "hold: a line is half typed"
-_NO_PROMPT = "hold: no prompt has been shown since the last Enter"
+_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
+_DRAWS = "hold: the program draws on the screen, and may take ^Q for a key"
 _NOTHING = "hold: nothing is known to be harmless here"
-_ENDED = "hold: the prompt is back, and the program that turned modes on has ended"
+_ENDED = "hold: the program that turned reports on may have ended"
 _LEAVE_2004 = r"printf '\033[?2004h'; echo left" "\r"
 _LEAVE_1004 = r"printf '\033[?1049h\033[>4;2m\033[?1004h'; echo left" "\r"
 _LEAVE_7727 = r"printf '\033[?1049h\033[?7727h'; echo left" "\r"
@@ -101,7 +102,7 @@ _BASH_CASES = (
     ),
     _BASH.at(
         "incremental search",
-        _TYPED,
+        _UNKNOWN,
         ("echo one\r", f"\none\n{_PROMPT}"),
         ("\x12", "(reverse-i-search)"),
         ("ec", "`ec': "),
@@ -134,17 +135,17 @@ _BASH_CASES = (
         ("b", "one ▮tw"),
         ("\r", "one tw\n"),
     ),
-    _BASH.at("numeric argument", _TYPED, (f"{ESC}3", "(arg: 3)"), None, ("x\r", "xxx")),
+    _BASH.at("numeric argument", _UNKNOWN, (f"{ESC}3", "(arg: 3)"), None, ("x\r", "xxx")),
     _BASH.at(
         "completion question",
-        _TYPED,
+        _UNKNOWN,
         ("for i in $(seq 150); do : > f$i; done\r", f"done\n{_PROMPT}"),
         ("ls f\t\t", "(y or n)"),
         None,
         ("n", "READY$ ls f▮"),
         ("77\r", "\nf77\n"),
     ),
-    _BASH.at("PS2", _FRESH, ("echo 'one\r", "more> ▮"), None, ("two'\r", "\none\ntwo\n")),
+    _BASH.at("PS2", _UNKNOWN, ("echo 'one\r", "more> ▮"), None, ("two'\r", "\none\ntwo\n")),
     _BASH.at(
         "PS2, half typed",
         _TYPED,
@@ -155,7 +156,7 @@ _BASH_CASES = (
     ),
     _BASH.at(
         "here document",
-        _FRESH,
+        _UNKNOWN,
         ("cat <<E\r", "more> ▮"),
         ("one\r", "one\nmore> ▮"),
         None,
@@ -171,7 +172,7 @@ _BASH_CASES = (
     ),
     _BASH.at(
         "paste of two lines not entered",
-        _TYPED,
+        _UNKNOWN,
         (f"{ESC}[200~echo a\necho b{ESC}[201~", "echo b▮"),
         None,
         ("\r", "\na\nb\n"),
@@ -203,7 +204,7 @@ _BASH_CASES = (
     ),
     _BASH.at("read -n1", "xon", ("read -n1 x; echo got-$x\r", "got-$x\n▮"), None, ("y", "got-y\n")),
     _BASH.at(
-        "read -e", _FRESH, ("read -e x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")
+        "read -e", _UNKNOWN, ("read -e x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")
     ),
     _BASH.at(
         "select",
@@ -240,13 +241,42 @@ _BASH_CASES = (
     _BASH.at("prompt, ?1049 and ?7727 left on", _ENDED, (_LEAVE_7727, "\nREADY$ ▮")),
     _BASH.at(
         "other prompt, ?1049 and ?1004 left on",
-        "hold: the program that asked for focus reports has probably ended",
+        _ENDED,
         ("PS1='NOW$ '\r", "NOW$ ▮"),
         (r"printf '\033[?1049h\033[>4;2m\033[?1004h'; sleep 1.5; echo over" "\r", "over\nNOW$ ▮"),
         None,
         ("PS1='READY$ '\r", _PROMPT),
     ),
 )
+_BACK: tuple[tuple[str, tuple[Step, ...]], ...] = (
+    ("^U", (("echo x", "x▮"), ("\x15", _PROMPT))),
+    ("^C", (("echo x", "x▮"), ("\x03", f"^C\n{_PROMPT}"))),
+    ("erased", (("ec", "ec▮"), ("\x7f\x7f", _PROMPT))),
+    ("less, q", (("seq 99 | less\r", ":▮"), ("q", _PROMPT))),
+    ("less -X, q", (("seq 99 | less -X\r", ":▮"), ("q", f"\n{_PROMPT}"))),
+    ("sleep, ^C", (("sleep 99\r", "99\n▮"), ("\x03", f"^C\n{_PROMPT}"))),
+    ("cat, ^D", (("cat\r", "cat\n▮"), ("\x04", f"cat\n{_PROMPT}"))),
+    ("Up, ^U", ((f"{ESC}[A", "one▮"), ("\x15", _PROMPT))),
+    (
+        "another directory",
+        (("mkdir d; cd d; PS1='READY$ '\r", _PROMPT), ("echo x", "x▮"), ("\x15", _PROMPT)),
+    ),
+    ("long output", (("seq 9999\r", f"\n9999\n{_PROMPT}"),)),
+    ("vim, :q", (("vim -N -u NONE -i NONE -n\r", "~"), (":q\r", _PROMPT))),
+)
+
+
+def _back(
+    program: Program, row: str, *, enters: bool = True, but: tuple[str, ...] = ()
+) -> tuple[Case, ...]:
+    """Empty prompts that are reached by other keys than Enter."""
+    return tuple(
+        program.at(state, row, ("echo one\r", f"one\n{_PROMPT}"), *steps, enters=enters)
+        for state, steps in _BACK
+        if state not in but
+    )
+
+
 _BASH_VI_CASES = (
     _BASH_VI.at("prompt", _FRESH, enters=True),
     _BASH_VI.at("insert, half typed", _TYPED, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
@@ -273,15 +303,15 @@ _BASH_VI_CASES = (
     ),
 )
 _OTHER_CASES = (
-    _NO_EDITING.at("prompt", "xon", enters=True),
+    _NO_EDITING.at("prompt", "xon"),
     _NO_EDITING.at("half-typed line", "xon", ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
-    _DASH.at("prompt", "xon", enters=True),
+    _DASH.at("prompt", "xon"),
     _DASH.at("half-typed line", "xon", ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
     _DASH.at("PS2", "xon", ("echo 'one\r", "more> ▮"), None, ("two'\r", "\none\ntwo\n")),
-    _DASH.at("prompt, ?2004 left on", _ENDED, (_LEAVE_2004, _PROMPT)),
+    _DASH.at("prompt, ?2004 left on", _UNKNOWN, (_LEAVE_2004, _PROMPT)),
     _DASH.at(
         "cat, ?2004 left on",
-        _NO_PROMPT,
+        _UNKNOWN,
         (_LEAVE_2004, _PROMPT),
         ("cat > got\r", "got\n▮"),
         None,
@@ -290,13 +320,13 @@ _OTHER_CASES = (
     ),
     _DASH.at("prompt, ?1049 and ?7727 left on", _ENDED, (_LEAVE_7727, "\nREADY$ ▮")),
     _DASH.at("prompt, ?1049 and ?1004 left on", _ENDED, (_LEAVE_1004, "\nREADY$ ▮")),
-    _TCSH.at("prompt, ?2004 left on", _ENDED, (_LEAVE_2004, _PROMPT)),
+    _TCSH.at("prompt, ?2004 left on", _UNKNOWN, (_LEAVE_2004, _PROMPT)),
     _TCSH.at("prompt, ?1049 and ?1004 left on", _ENDED, (_LEAVE_1004, "\nREADY$ ▮")),
-    _MKSH.at("prompt", "xon", enters=True),
+    _MKSH.at("prompt", "xon"),
     _MKSH.at("half-typed line", "xon", ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
-    _KSH.at("prompt", "xon", enters=True),
-    _KSH.at("half-typed line", "xon", ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
-    _TCSH.at("prompt", "xon", enters=True),
+    _KSH.at("prompt", _DRAWS),
+    _KSH.at("half-typed line", _DRAWS, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
+    _TCSH.at("prompt", "xon"),
     _TCSH.at("half-typed line", "xon", ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
     _TCSH.at(
         "completion listed",
@@ -310,8 +340,8 @@ _OTHER_CASES = (
 _ZSH_CASES = (
     _ZSH.at("prompt", _FRESH, enters=True),
     _ZSH.at("half-typed line", _TYPED, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
-    _ZSH.at("PS2", _FRESH, ("echo 'one\r", "more> ▮"), None, ("two'\r", "\none\ntwo\n")),
-    _ZSH.at("here document", _FRESH, ("cat <<E\r", "more> ▮"), None, ("E\r", "READY$ ▮")),
+    _ZSH.at("PS2", _UNKNOWN, ("echo 'one\r", "more> ▮"), None, ("two'\r", "\none\ntwo\n")),
+    _ZSH.at("here document", _UNKNOWN, ("cat <<E\r", "more> ▮"), None, ("E\r", "READY$ ▮")),
     _ZSH.at(
         "incremental search",
         _TYPED,
@@ -340,11 +370,11 @@ _ZSH_CASES = (
         ("\r", "\nalpine\n"),
     ),
     _ZSH.at("prompt, ?1049 and ?7727 left on", _ENDED, (_LEAVE_7727, "\nREADY$ ▮")),
-    _ZSH.at("right prompt", _FRESH, ("RPROMPT=right\r", "right\n")),
+    _ZSH.at("right prompt", _UNKNOWN, ("RPROMPT=right\r", "right\n")),
     _ZSH.at("read", "xon", ("read x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")),
     _ZSH.at("read -q", "xon", ("read -q x; echo got-$x\r", "got-$x\n▮"), None, ("y", "got-y\n")),
     _ZSH.at(
-        "vared", _FRESH, ("x=; vared x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")
+        "vared", _UNKNOWN, ("x=; vared x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")
     ),
     _ZSH_VI.at("prompt", _FRESH, enters=True),
     _ZSH_VI.at(
@@ -377,17 +407,20 @@ _FISH_CASES = (
     _FISH.at("half-typed line", _TYPED, ("echo hel", "hel"), None, ("lo\r", "\nhello\n")),
     _FISH.at(
         "open block",
-        _NO_PROMPT,
+        _UNKNOWN,
         ("begin\r", "begin\n"),
         ("echo on", "echo on"),
         None,
         ("e\rend\r", "\none\n"),
     ),
-    _FISH.at("read", _FRESH, ("read x; echo got-$x\r", "read> ▮"), None, ("abc\r", "got-abc\n")),
+    _FISH.at("read", _UNKNOWN, ("read x; echo got-$x\r", "read> ▮"), None, ("abc\r", "got-abc\n")),
 )
 
 CASES: tuple[Case, ...] = (
     *_BASH_CASES,
+    *_back(_BASH, _FRESH),
+    *_back(_ZSH, _FRESH, but=("less -X, q", "sleep, ^C", "^C")),
+    *_back(_DASH, "xon", but=("Up, ^U", "erased")),
     *_BASH_VI_CASES,
     *_OTHER_CASES,
     *_ZSH_CASES,

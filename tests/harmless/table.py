@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.harmless import editors, multiplexers, questions, repls, shells, viewers
+from tests.harmless import (
+    cutoff,
+    editors,
+    inline,
+    multiplexers,
+    questions,
+    repls,
+    shells,
+    viewers,
+)
 from tests.harmless.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -12,4 +21,6 @@ CASES: tuple[Case, ...] = (
     *viewers.CASES,
     *questions.CASES,
     *multiplexers.CASES,
+    *cutoff.CASES,
+    *inline.CASES,
 )

@@ -15,18 +15,19 @@ _NAMED = {case.name: case for case in CASES}
 
 # Row, the name of a state or requirement of it, and a case in which something is sent without it.
 _MUTATIONS = (
-    ("tmux", "no control key", "tmux: prefix pending"),
-    ("tmux", "login prompt not back", "bash: prompt, ?1049 and ?7727 left on"),
-    ("focus-in", "not emacs-like", "emacs: query-replace, in a terminal without modifyOtherKeys"),
-    ("focus-in", "focus reports wanted", "bash: other prompt, ?1049 and ?1004 left on"),
-    ("empty-paste", "nothing typed", "bash: quoted insert pending (^V)"),
-    ("empty-paste", "nothing typed", "zsh: region active"),
-    ("empty-paste", "fresh prompt", "dash: cat, ?2004 left on"),
-    ("empty-paste", "pastes wanted", "dash: prompt, ?2004 left on"),
-    ("empty-paste", "a line, not a screen", "joe: text"),
-    ("focus-in", "no control key", "vim: insert, ^V pending"),
-    ("focus-in", "login prompt not back", "dash: prompt, ?1049 and ?1004 left on"),
+    ("tmux", "alive", "dash (tmux cut off, no words): cat, half typed"),
+    ("tmux", "declared together", "bash (tmux cut off): another vim, which asks for nothing"),
+    ("tmux", "no prefix pending", "tmux: prefix pending"),
+    ("tmux", "no overlay", "tmux: panes numbered, as soon as shown"),
+    ("focus", "alive", "dash (vim cut off, no words): cat, half typed"),
+    ("focus", "not emacs-like", "emacs: query-replace, in a terminal without modifyOtherKeys"),
+    ("focus", "no literal pending", "vim: insert, ^V pending"),
+    ("empty-paste", "at a prompt", "dash (bash cut off, no words): cat"),
+    ("empty-paste", "at a prompt", "prompt_toolkit (any key): nothing pressed"),
+    ("empty-paste", "at a prompt", "joe: text"),
+    ("empty-paste", "no ?1000–1004", "textual (inline): nothing pressed"),
     ("xon", "no mode on", "micro: text"),
+    ("xon", "a line, not a screen", "node (keypress, no mode): nothing pressed"),
     ("empty-line", "at the prompt", "dash: PS2"),
 )
 
