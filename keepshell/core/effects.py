@@ -47,6 +47,12 @@ class Disconnect(NamedTuple):
     """End the child: the user typed `~.` where ssh, because of us, could not see it."""
 
 
+class Notify(NamedTuple):
+    """Tell the user, who may be looking elsewhere."""
+
+    text: str
+
+
 class Note(NamedTuple):
     """Something worth a line in the trace."""
 
@@ -54,4 +60,4 @@ class Note(NamedTuple):
     detail: str = ""
 
 
-Effect = ToHost | ToUser | Nudge | Look | LinkChanged | Suspend | Disconnect | Note
+Effect = ToHost | ToUser | Nudge | Notify | Look | LinkChanged | Suspend | Disconnect | Note

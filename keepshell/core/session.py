@@ -23,6 +23,7 @@ from keepshell.core.effects import (
     LinkChanged,
     Look,
     Note,
+    Notify,
     Nudge,
     Phase,
     Suspend,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from keepshell.core.link.silence import Sample, Silence
     from keepshell.core.noops.ladder import Held
     from keepshell.core.terminal.keys import Key
+    from keepshell.core.warner import Warner
 
 TAIL_SIZE = 1024
 """Bytes of the last output kept to tell what ended the session."""
@@ -59,6 +61,9 @@ SUSPEND_UNSEEN_AFTER = 0.05
 NUDGE_ANSWERED_WITHIN = 1.0
 """Seconds after a window-change in which output is taken for its answer, if the host had been
 silent for half the interval before."""
+
+TELL_AGAIN_AFTER = 1.0
+"""Seconds until a warning is tried again that would have come within a sequence."""
 
 TypistOf = Callable[..., Silent]
 """Makes the typist of a session from its `modes`, `keystrokes` and `idle`."""
@@ -79,6 +84,7 @@ class Session:
         typist: TypistOf | None = None,
         link: Silence | None = None,
         server_alive: bool = False,
+        warner: Warner | None = None,
     ) -> None:
         """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
 
@@ -87,7 +93,7 @@ class Session:
         LogLevel. `program` is the child's name. `typist` is there when a rule is known that only
         input resets, and the user allows to type. `link` is there when the kernel can be asked
         about the connection. `server_alive` says that ssh itself speaks to a silent host, and that
-        its known rules need no more.
+        its known rules need no more. `warner` is there when the user wants to be warned.
         """
         self.idle = IdleClock(now)
         self.modes = ModeTracker()
@@ -109,6 +115,9 @@ class Session:
         """Whether output has answered a window-change, now or in an earlier session: a program sees
         them, and none follows."""
         self._server_alive = server_alive
+        self._warner = warner
+        self._untold: list[str] = []
+        self._tell_at = now
         make = typist or _silent
         self._typist = make(modes=self.modes, keystrokes=self.keystrokes, idle=self.idle)
         limits = dict(self._typist.limits)
@@ -351,6 +360,29 @@ class Session:
             due_at = self._ladder.next_deadline(self.idle, self.keystrokes.entered_at)
             if due_at < math.inf:
                 yield due_at, self._keep_alive
+            yield from self._warnings()
+
+    def _warnings(self) -> Iterator[tuple[float, Callable[[float, Phase], list[Effect]]]]:
+        if self._warner is None:
+            return
+        due_at = self._warner.next_deadline(self.idle, self.keystrokes.entered_at)
+        if due_at < math.inf:
+            yield due_at, self._warn
+        if self._untold:
+            yield self._tell_at, self._tell
+
+    def _warn(self, now: float, _phase: Phase) -> list[Effect]:
+        assert self._warner is not None
+        self._untold += self._warner.due(now)
+        return self._tell(now, _phase)
+
+    def _tell(self, now: float, _phase: Phase) -> list[Effect]:
+        """Tell what has not been told, as one; never within a sequence that the host prints."""
+        if self.modes.snapshot().half_sequence:
+            self._tell_at = now + TELL_AGAIN_AFTER
+            return []
+        told, self._untold = self._untold, []
+        return [Notify("; ".join(dict.fromkeys(told)))] if told else []
 
     def _keep_alive(self, now: float, phase: Phase) -> list[Effect]:
         chosen = self._ladder.act(now, lambda timers: self._choose(timers, now, phase))
@@ -407,17 +439,15 @@ class Session:
         return [*_to_user(data), *([Note(f"redraw-{outcome}")] if outcome else [])]
 
     def _say_near_limits(self, now: float) -> list[Effect]:
-        """In the trace, and as one notification of the terminal's (OSC 9) where the user wishes."""
+        """In the trace, and to the user who wishes it."""
         nears = self._ladder.near_limits(now)
         effects: list[Effect] = [
             Note("near-limit", f"{near.timer.value}: {near.reason.text}") for near in nears
         ]
-        if nears and self._policy.warn and not self.modes.snapshot().half_sequence:
-            timers = " or ".join(near.timer.value for near in nears)
-            reasons = "; ".join(sorted({near.reason.text for near in nears}))
-            text = f"keepshell: {timers} may end this session: {reasons}"
-            effects.append(ToUser(b"\x1b]9;" + text.encode("ascii", "replace") + b"\x07"))
-        return effects
+        if self._warner is None:
+            return effects
+        self._untold += [self._warner.held(near.timer, near.left) for near in nears]
+        return [*effects, *self._tell(now, Phase.IN_SESSION)]
 
     def _suspend(self, _now: float, _phase: Phase) -> list[Effect]:
         self._suspend_by = None

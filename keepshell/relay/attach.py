@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keepshell.core.rules.plan import Plan
     from keepshell.core.rules.policy import Policy
     from keepshell.core.session import Session, TypistOf
+    from keepshell.core.warner import Warner
     from keepshell.job import Job
     from keepshell.relay.trace import Trace
     from keepshell.store.memory import Memory
@@ -75,6 +76,7 @@ class Attached:
             typist=_typist(policy, known.plan.to_type_for),
             link=Silence() if job.is_ssh else None,
             server_alive=job.pings and not known.plan.window_change_every and not policy.idle_limit,
+            warner=_warner(job, policy, known.plan, now),
         )
         session.nudge_answered = known.nudge_answered
         shown = live.LiveFile(job, known.host, policy, known.plan)
@@ -163,6 +165,15 @@ def _ending(session: Session, now: float, status: int, plan: Plan) -> Ending:
         ),
         plan.rules,
     )
+
+
+def _warner(job: Job, policy: Policy, plan: Plan, now: float) -> Warner | None:
+    """Only where the user wants to be warned."""
+    if not policy.warn:
+        return None
+    from keepshell.core.warner import Warner
+
+    return Warner(job.name, plan.remedies, now, server_alive=job.pings)
 
 
 def _typist(policy: Policy, rules: Sequence[Rule]) -> TypistOf | None:

@@ -22,6 +22,7 @@ from keepshell.core.effects import (
     LinkChanged,
     Look,
     Note,
+    Notify,
     Nudge,
     Phase,
     Suspend,
@@ -29,7 +30,7 @@ from keepshell.core.effects import (
     ToUser,
 )
 from keepshell.core.session import Session
-from keepshell.relay import tty, wakeups
+from keepshell.relay import notify, tty, wakeups
 from keepshell.relay.asking import Asking
 from keepshell.relay.linger import Linger
 from keepshell.relay.outbox import Outbox, is_gone
@@ -133,6 +134,7 @@ class Relay:
             ToHost: self._send_host,
             ToUser: self._send_user,
             Nudge: self._nudge,
+            Notify: self._notify,
             Look: self._look_at_link,
             LinkChanged: self._link_changed,
             Suspend: self._want_suspend,
@@ -375,6 +377,11 @@ class Relay:
 
     def _nudge(self, _effect: Nudge, _now: float) -> None:
         self._child.nudge()
+
+    def _notify(self, effect: Notify, now: float) -> None:
+        self._trace.note(now, "notified", detail=effect.text)
+        self._send_user(ToUser(notify.for_terminal(effect.text, os.environ)), now)
+        notify.on_desktop(effect.text, os.environ)
 
     def _look_at_link(self, _effect: Look, now: float) -> None:
         sample = None if self._look is None else self._look()

@@ -46,6 +46,7 @@ FLOORS = (
     "keepshell.paths keepshell.process",
     "keepshell.text keepshell.errors keepshell._version",
     "keepshell.core.session",
+    "keepshell.core.warner",
     "keepshell.core.noops keepshell.core.ending keepshell.core.probing",
     "keepshell.core.timeline keepshell.core.record",
     "keepshell.core.link",

@@ -255,7 +255,8 @@ def test_timing_speaks_where_ssh_says_nothing(
     options = {"-q": ["-q"], "LogLevel": ["-o", "LogLevel=ERROR"], "redirected": []}[way]
     argv = [str(keepshell_exe), "ssh", *options, *access.ssh_args()]
     if way == "redirected":
-        argv = ["sh", "-c", 'exec "$0" "$@" 2>messages', *argv]
+        messages = str(access.directory / "messages")
+        argv = ["sh", "-c", 'exec "$@" 2>"$0"', messages, *argv]
     for drops in (1, 2):
         terminal = start_terminal(argv)
         assert terminal.wait() == 255

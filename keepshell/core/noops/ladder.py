@@ -61,7 +61,7 @@ class Ladder:
     def follow(self, idle: IdleClock, entered_at: float | None) -> None:
         """Take note of what reset the timers since: keys, output, the user's Enter."""
         for timer in self._limits:
-            for time in _resets(timer, idle, entered_at):
+            for time in resets(timer, idle, entered_at):
                 self._reset(timer, time)
 
     def _reset(self, timer: Timer, time: float | None) -> None:
@@ -130,7 +130,7 @@ class Ladder:
         return due
 
 
-def _resets(timer: Timer, idle: IdleClock, entered_at: float | None) -> tuple[float | None, ...]:
+def resets(timer: Timer, idle: IdleClock, entered_at: float | None) -> tuple[float | None, ...]:
     """When the timer was last reset without our doing (docs/idle-rules.md)."""
     if timer is Timer.CONNECTION:
         return (idle.quiet_since(),)

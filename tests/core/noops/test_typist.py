@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import pytest
 
-from keepshell.core.effects import Disconnect, Effect, Note, Phase, Suspend, ToHost, ToUser
+from keepshell.core.effects import (
+    Disconnect,
+    Effect,
+    Note,
+    Notify,
+    Phase,
+    Suspend,
+    ToHost,
+    ToUser,
+)
 from keepshell.core.idle import IdleClock
 from keepshell.core.noops import typist
 from keepshell.core.noops.choice import Timer
@@ -16,11 +26,13 @@ from keepshell.core.noops.table import EMPTY_PASTE, ENTER, FOCUS_IN, XON
 from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.reasons import Reason
 from keepshell.core.rules import kinds as rules
+from keepshell.core.rules.plan import plan_for
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session
 from keepshell.core.terminal.keystrokes import Keystrokes
 from keepshell.core.terminal.modes import ModeTracker
+from keepshell.core.warner import Warner
 
 START = 1000.0
 LIMIT = 100.0
@@ -30,11 +42,13 @@ VIM = b"\x1b[?1049h\x1b[>4;2m\x1b[?1004h\x1b[?2004h" + DRAWN
 REPLY = b"\r\n\x1b[?2004l\r" + PROMPT
 
 
-def make(*timers: Timer, policy: Policy | None = None, **allowed: bool) -> Session:
+def make(
+    *timers: Timer, policy: Policy | None = None, warner: Warner | None = None, **allowed: bool
+) -> Session:
     limits = dict.fromkeys(timers or (Timer.CHANNEL_TIMEOUT,), LIMIT)
     hands = partial(Typist, limits, Allowed(**allowed))
     policy = policy or Policy(window_change_interval=1e6)
-    return Session(policy, START, typist=hands)
+    return Session(policy, START, typist=hands, warner=warner)
 
 
 def tick(session: Session, now: float, phase: Phase = Phase.IN_SESSION) -> list[Effect]:
@@ -81,32 +95,52 @@ def test_a_hold_says_its_reason_and_near_the_limit_it_is_said_once() -> None:
     )
 
 
-SAID = b"\x1b]9;keepshell: %s may end this session: a line is half typed\x07"
+SAID = "web: %s ends this session in 5s; press a key"
+KNOWN = rules.Rule(rules.KINDS["channel-timeout"], LIMIT, rules.PROBE)
 
 
-@pytest.mark.parametrize(
-    ("half", "note"), [(b"", SAID % b"channel-timeout"), (b"\x1b[?25", b"")], ids=["", "half"]
-)
-def test_the_terminal_notifies_if_the_user_wishes_and_never_in_a_sequence(
-    half: bytes, note: bytes
-) -> None:
-    session = make(policy=Policy(warn=True, window_change_interval=1e6))
+def warning(*timers: Timer, known: Sequence[rules.Rule] = (KNOWN,)) -> Session:
+    """A session of a user who wants to be warned."""
+    policy = Policy(window_change_interval=1e6)
+    plan = plan_for(known, policy)
+    return make(*timers, policy=policy, warner=Warner("web", plan.remedies, START))
+
+
+def told(effects: list[Effect]) -> list[str]:
+    return [effect.text for effect in effects if isinstance(effect, Notify)]
+
+
+def test_the_user_is_warned_of_what_is_held() -> None:
+    session = warning()
     session.host_output(PROMPT, START)
     session.user_input(b"x", START)
-    session.host_output(b"x" + half, START)
+    session.host_output(b"x", START)
     tick(session, START + 50)
-    assert shown(tick(session, START + 95)) == note
+    assert told(tick(session, START + 95)) == [SAID % "ChannelTimeout"]
+    assert told(tick(session, START + 99)) == []
 
 
-def test_two_rules_near_their_limits_are_one_notification() -> None:
-    policy = Policy(warn=True, window_change_interval=1e6)
-    session = make(Timer.CHANNEL_TIMEOUT, Timer.TTY_IDLE, policy=policy)
+def test_a_warning_never_comes_within_a_sequence() -> None:
+    session = warning()
+    session.host_output(PROMPT, START)
+    session.user_input(b"x", START)
+    session.host_output(b"x\x1b[?25", START)
+    tick(session, START + 50)
+    assert told(tick(session, START + 95)) == []
+    assert session.next_deadline() == START + 96
+    assert told(tick(session, START + 96)) == []
+    session.host_output(b"h", START + 96.5)
+    assert told(tick(session, START + 97)) == [SAID % "ChannelTimeout"]
+
+
+def test_a_limit_of_unknown_kind_is_one_warning() -> None:
+    session = warning(Timer.CHANNEL_TIMEOUT, Timer.TTY_IDLE, known=())
     session.host_output(PROMPT, START)
     session.user_input(b"x", START)
     session.host_output(b"x", START)
     tick(session, START + 50)
     effects = tick(session, START + 95)
-    assert shown(effects) == SAID % b"channel-timeout or tty-idle"
+    assert told(effects) == [SAID % "a timer on the session"]
     assert [e.event for e in effects if isinstance(e, Note)] == ["hold", "near-limit", "near-limit"]
 
 
