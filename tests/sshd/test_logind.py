@@ -86,13 +86,13 @@ def test_what_is_typed_keeps_a_session(logins: Logins) -> None:
     vim.terminal.wait_for_screen(lambda screen: not screen.alternate, "the prompt")
     answers(vim.terminal)
     assert set(prompt.typed()) == {"empty-paste"}
-    assert set(vim.typed()) == {"focus-in"}
+    assert set(vim.typed()) == {"focus"}
 
 
 def test_what_sends_no_input_does_not(logins: Logins) -> None:
     """Neither ServerAlive nor window-changes are read by a program."""
     alive = logins.bare("-o", "ServerAliveInterval=5")
-    resized = logins.kept("--window-change-interval=5s", "--rung=window-change")
+    resized = logins.kept("--rules=connection-idle=10s", "--rung=window-change")
     for terminal in (alive, resized.terminal):
         terminal.read_to_end(deadline=ENDS_WITHIN)
         assert terminal.wait() == 255
