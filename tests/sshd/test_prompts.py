@@ -185,7 +185,7 @@ def nudging(
     def start(arguments: list[str]) -> tuple[Terminal, Trace]:
         trace = Trace(tmp_path / "trace")
         monkeypatch.setenv("KEEPSHELL_TRACE", str(trace.path))
-        options = ["--window-change-interval", "0.2s"]
+        options = ["--window-change-interval", "0.5s"]
         # Without ServerAlive, they are sent.
         words = ["ssh", "-o", "ServerAliveInterval=0", *arguments]
         return start_terminal([str(keepshell_exe), *options, *words]), trace
