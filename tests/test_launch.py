@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import keepshell
 from tests.core.test_layout import BEFORE_THE_EXEC
 from tests.support.programs import path_of
 from tests.support.terminal import Terminal
@@ -514,6 +515,7 @@ def test_what_ssh_says_itself_is_the_same_on_a_terminal(
     assert mine.wait() == bare.wait()
 
 
+ROOT = Path(keepshell.__file__).parents[1]
 MODULE = (sys.executable, "-m", "keepshell")
 
 NO_PTY = """\
@@ -540,12 +542,15 @@ sys.modules["pexpect"] = None
     ids=["no pty", "no pexpect"],
 )
 def fault(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Something of ours that fails before the spawn; its name. `python -m keepshell` meets it."""
+    """Something of ours that fails before the spawn; its name.
+
+    keepshell listens to PYTHONPATH where that is how it is found, as `MODULE` then is.
+    """
     code, name = request.param
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(code)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{ROOT}")
     return str(name)
 
 

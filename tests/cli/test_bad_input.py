@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import keepshell
 from keepshell import launch
 from keepshell.cli.main import main
 from keepshell.core.rules.rung import Rung
@@ -608,16 +609,16 @@ class TestDescriptorLimit:
         (tmp_path / "sitecustomize.py").write_text(
             "import resource\nresource.getrlimit = lambda _: (1_000_000, 1_000_000)\n"
         )
-        prefix = ["env", f"PYTHONPATH={tmp_path}"]
-        # As a module: what is installed does not listen to PYTHONPATH.
+        # What is found by PYTHONPATH listens to it, nothing else of ours does.
+        prefix = ["env", f"PYTHONPATH={tmp_path}:{Path(keepshell.__file__).parents[1]}"]
         module = [sys.executable, "-m", "keepshell"]
         self.check_calls(tmp_path / "strace", prefix, module, start_terminal)
 
     def check_calls(
-        self, log: Path, prefix: list[str], keepshell: list[str], start_terminal: Start
+        self, log: Path, prefix: list[str], program: list[str], start_terminal: Start
     ) -> None:
         strace = [path_of("strace"), "-f", "-o", str(log), "-e", "trace=close,close_range,fcntl"]
-        terminal = start_terminal([*prefix, *strace, *keepshell, *SSH])
+        terminal = start_terminal([*prefix, *strace, *program, *SSH])
         assert TOLD.encode() in terminal.read_to_end()
         assert terminal.wait() == 7
         assert 0 < len(log.read_text().splitlines()) < 5000

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import keepshell
 from tests.support.processes import is_gone
 from tests.support.terminal import Terminal
 from tests.support.waiting import eventually
@@ -81,9 +82,10 @@ def test_after_a_fault_of_ours(
         "    raise RuntimeError('a fault')\n"
         "session.Session.user_sent = fail\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    # What is found by PYTHONPATH listens to it, nothing else of ours does.
+    root = Path(keepshell.__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{root}")
     seen = []
-    # As a module: what is installed does not listen to PYTHONPATH.
     argv = [sys.executable, "-m", "keepshell", "run", "--", sys.executable, "-S", "-c", WAIT]
     terminal = start_terminal(argv, job=True, prepare=lambda fd: seen.append(termios.tcgetattr(fd)))
     ready(terminal)
