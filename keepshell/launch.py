@@ -16,7 +16,7 @@ from keepshell.core.ssh import arguments
 from keepshell.errors import NoProgramError, NotRunnableError, UsageError
 from keepshell.ssh import client, config_scan
 from keepshell.ssh.exec import exec_program
-from keepshell.text.wording import printable
+from keepshell.text.wording import printable, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _SSH_DEFAULTS = {"serveraliveinterval": "0", "serveralivecountmax": "3"}
 _QUIET_LEVELS = frozenset(("quiet", "silent", "fatal"))
 _BELOW_INFO = _QUIET_LEVELS | {"error"}
 _NOT_KNOWN = "?"
+_REFUSED = "ssh is to answer for itself"
 _UNATTENDED = {
     "forkafterauthentication": "yes",
     "remotecommand": "?",
@@ -89,6 +90,11 @@ class Resolved:
         self.why: Final = why
         """Why ssh is to run as typed."""
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether ssh is to run as typed since it can't read the arguments either."""
+        return self.why.startswith(_REFUSED)
+
 
 def resolve(
     typed: Sequence[str],
@@ -102,6 +108,9 @@ def resolve(
     `typed` are ssh's arguments, `options` our own as `take_options` reads them. A `policy` takes
     the place of all that configuration and options say.
     """
+    tried = client.led_back("ssh", typed, environ)
+    if tried:
+        return Resolved(_next_ssh(tried, environ), typed, environ, why=f"{tried[-1]} led back here")
     if is_off(environ):
         why = f"KEEPSHELL={environ['KEEPSHELL']}"
         return Resolved(_any_ssh(environ), typed, environ, why=why)
@@ -118,7 +127,7 @@ def resolve(
     try:
         command = arguments.parse(typed)
     except arguments.Unparsed as reason:
-        why = f"ssh is to answer for itself: {reason}"
+        why = f"{_REFUSED}: {reason}"
         return Resolved(ssh, typed, environ, warnings=warnings, why=why)
     return Resolved(
         ssh,
@@ -144,6 +153,17 @@ def examine(
     for warning in resolved.warnings:
         raise UsageError(warning)
     return resolved
+
+
+def _next_ssh(tried: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The real ssh, after those that led back to us. Raises UsageError."""
+    path = client.which("ssh", environ, skip_shims=True, skipped=tried)
+    if path is None and tried.count(tried[-1]) > 1:
+        raise UsageError(
+            f"{visible(tried[-1])} leads back to keepshell, and there is no other ssh on PATH; "
+            "name the real one in KEEPSHELL_SSH"
+        )
+    return path or tried[-1]  # which may have had a reason of its own to call us
 
 
 def _any_ssh(environ: Mapping[str, str]) -> str:
@@ -350,7 +370,7 @@ def _import_early() -> None:
 def _job(argv: Sequence[str], settings: HostSettings, environ: Mapping[str, str]) -> Job:
     from keepshell.job import Job
 
-    job = Job(argv, client.deeper(environ), settings.policy, is_ssh=True)
+    job = Job(argv, client.started("ssh", argv, environ), settings.policy, is_ssh=True)
     job.escape_char = _escape_char(settings.option("EscapeChar", "~") or "none")
     level = (settings.option("LogLevel", "info") or "quiet").lower()
     job.explains = level not in _QUIET_LEVELS
@@ -396,7 +416,7 @@ def start(way: Answer | Exec | Pty, environ: Mapping[str, str]) -> Attached:
 
 def become(way: Answer | Exec | Pty, environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by ssh, without a pty."""
-    exec_program(way.argv[0], way.argv, client.deeper(environ))
+    exec_program(way.argv[0], way.argv, client.started("ssh", way.argv, environ))
 
 
 def on_terminal() -> bool:
@@ -416,17 +436,19 @@ def on_terminal() -> bool:
 class Program:
     """Any program: its command line, and how it is kept alive."""
 
-    __slots__ = ("argv", "policy", "warnings")
+    __slots__ = ("argv", "name", "policy", "warnings")
 
     def __init__(
         self, words: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
     ) -> None:
         """Raises UsageError where there is no such program."""
-        path = client.which(words[0], environ)
+        skipped = client.led_back(words[0], words[1:], environ)
+        path = client.which(words[0], environ, skipped=skipped) or client.which(words[0], environ)
         if path is None and "/" in words[0] and os.path.exists(words[0]):
             raise NotRunnableError(f"{printable(words[0])}: not an executable file")
         if path is None:
             raise NoProgramError(f"{printable(words[0])}: no such program on PATH")
+        self.name: Final = words[0]
         self.argv: Final = [path, *words[1:]]
         config, warnings = (Config(), []) if is_off(environ) else load_anyway(environ)
         self.policy: Final = config.policy([], options).policy
@@ -438,7 +460,7 @@ def start_program(program: Program, environ: Mapping[str, str]) -> Attached:
 
     Raises what stands in the way.
     """
-    env = client.deeper(environ)
+    env = client.started(program.name, program.argv, environ)
     if is_off(environ) or not on_terminal():
         exec_program(program.argv[0], program.argv, env)
     from keepshell.job import Job

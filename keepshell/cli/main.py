@@ -67,7 +67,7 @@ def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
 
         resolved = launch.resolve(arguments, options, os.environ)
         warn(resolved.warnings, os.environ)
-        if resolved.command is None and not settings.is_off(os.environ):
+        if resolved.is_refused:
             _refuse_ours(arguments)
         way = launch.route(resolved, launch.on_terminal())
         if "dry_run" in options:

@@ -32,10 +32,12 @@ class Execution:
         self.words = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
         if not self.words:
             raise UsageError("exec needs a command: keepshell exec -- COMMAND [ARG...]")
-        self.env = client.deeper({**environ, **_variables(options)})
+        self.env = {**environ, **_variables(options)}
         if not is_off(environ):
             self._put_first()
-        self.path = _found(self.words[0], self.env)
+        skipped = client.led_back(self.words[0], self.words[1:], environ)
+        self.path = _found(self.words[0], self.env, skipped)
+        self.env = client.started(self.words[0], [self.path, *self.words[1:]], self.env)
 
     def _put_first(self) -> None:
         """Have `ssh` and the copiers be ours in the environment."""
@@ -75,10 +77,12 @@ def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     path, *rest = arguments
     name = os.path.basename(path)
     if name in files.COPIERS:
-        real = client.which(name, environ, skip_shims=True)
+        skipped = client.led_back(name, rest, environ)
+        real = client.which(name, environ, skip_shims=True, skipped=skipped)
         if real is None:
             raise UsageError(f"no {name} found on PATH besides keepshell's own")
-        exec_program(real, [real, *rest], client.deeper(environ), as_a_shell=True)
+        argv = [real, *rest]
+        exec_program(real, argv, client.started(name, argv, environ), as_a_shell=True)
     if name == "ssh" and script.is_ours(path):
         with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
             files.write(path, script.ssh_shim(path, environ))
@@ -100,9 +104,9 @@ def _variables(options: Mapping[str, Any]) -> dict[str, str]:
     return variables
 
 
-def _found(word: str, environ: Mapping[str, str]) -> str:
+def _found(word: str, environ: Mapping[str, str], skipped: Sequence[str]) -> str:
     """The path of a command, as a shell finds it. Raises UsageError."""
-    path = client.which(word, environ)
+    path = client.which(word, environ, skipped=skipped) or client.which(word, environ)
     if path is not None:
         return path
     here = os.path.join(os.curdir, word)

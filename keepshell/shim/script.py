@@ -92,7 +92,7 @@ _SSH = """
 keepshell_environment() {
     # Whether the caller's environment is like the one in which this file was made.
     [ -O @{self} ] && [ -z "${KEEPSHELL-}" ] || return 1
-    case ${KEEPSHELL_DEPTH:-0} in [0-9] | 1[0-4]) ;; *) return 1 ;; esac
+    case ${KEEPSHELL_DEPTH:-0} in [0-3]) ;; *) return 1 ;; esac # a way back to us?
     @{environment}
 }
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DEPTH = "KEEPSHELL_DEPTH"
+TRIED = "KEEPSHELL_TRIED"
+_PRIME = (1 << 61) - 1
 _DEEPEST = 16
 # POSIX fixes the numbers; the signal module would cost an import of enum.
 _SIGKILL, _SIGPIPE, _SIGTERM = 9, 13, 15
@@ -51,12 +53,21 @@ def _checked(path: str, source: str) -> str:
     return path
 
 
-def which(name: str, environ: Mapping[str, str], *, skip_shims: bool = False) -> str | None:
-    """The first program of that name on PATH; a path is itself."""
+def which(
+    name: str,
+    environ: Mapping[str, str],
+    *,
+    skip_shims: bool = False,
+    skipped: Sequence[str] = (),
+) -> str | None:
+    """The first program of that name on PATH that is none of those `skipped`; a path is itself."""
     if "/" in name:
         return name if _is_program(name) else None
+    files = {os.path.realpath(path) for path in skipped}
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
         path = os.path.join(folder or os.curdir, name)
+        if files and os.path.realpath(path) in files:
+            continue
         if _is_program(path) and not (skip_shims and is_shim(path)):
             return path
     return None
@@ -94,6 +105,32 @@ def deeper(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, DEPTH: str(level)}
 
 
+def started(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for this command line, which it notes: see `led_back`."""
+    note = f"{len(argv) - 1}:{_digest(argv[1:])}:{name}:{argv[0]}"
+    return {**deeper(environ), TRIED: "\n".join(filter(None, (environ.get(TRIED), note)))}
+
+
+def led_back(name: str, words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The programs that we have started as `name` with these words, and are called by again.
+
+    A wrapper may add words in front. One that can't be looked into (compiled, or two scripts) is
+    found out so after one turn.
+    """
+    paths = []
+    for note in filter(None, environ.get(TRIED, "").split("\n")):
+        count, digest, called, path = note.split(":", 3)
+        given = words[len(words) - int(count) :] if 0 < int(count) <= len(words) else ()
+        if called == name and digest == _digest(given):
+            paths.append(path)
+    return paths
+
+
+def _digest(words: Sequence[str]) -> str:
+    data = os.fsencode("\0".join(words))
+    return format(int.from_bytes(data, "big") % _PRIME, "x")
+
+
 class ConfigQuery:
     """`ssh -G` at work in the background, while this process imports what it needs.
 
@@ -109,7 +146,7 @@ class ConfigQuery:
             self._pid: int | None = os.posix_spawn(
                 ssh,
                 [ssh, *arguments],
-                deeper(os.environ),
+                started("ssh", [ssh, *arguments], os.environ),
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, null, 0),
                     (os.POSIX_SPAWN_DUP2, writer, 1),

@@ -291,35 +291,102 @@ def path_in(folders: Folders) -> str:
     return path
 
 
-LOOP = (
-    "keepshell: 16 keepshells inside each other: the ssh on PATH leads back to keepshell; "
-    "name the real one in KEEPSHELL_SSH\n"
-)
+def led_back(path: Path) -> str:
+    return (
+        f"keepshell: {path} leads back to keepshell, and there is no other ssh on PATH; "
+        "name the real one in KEEPSHELL_SSH\n"
+    )
 
 
-@pytest.mark.parametrize("arguments", [["-F", "none", "host"], ["-V"], []])
-def test_a_loop_that_nobody_can_see_ends(
-    arguments: list[str], folders: Folders, keepshell_exe: Path
-) -> None:
-    folders.add_script(BY_VARIABLE)
-    ended = folders.run([keepshell_exe, "ssh", *arguments], {"LEADS_TO": str(keepshell_exe)})
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", LOOP)
+class TestAWayBackThatNobodyCanSee:
+    """After one turn it is known which program leads back, and the next one on PATH is ssh."""
 
+    @pytest.fixture
+    def hidden(
+        self, folders: Folders, keepshell_exe: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Path:
+        monkeypatch.setenv("LEADS_TO", str(keepshell_exe))
+        return folders.add_script(BY_VARIABLE)
 
-def test_a_loop_through_ptys_ends(
-    folders: Folders, keepshell_exe: Path, start_terminal: Callable[..., Terminal]
-) -> None:
-    folders.add_script(BY_VARIABLE)
-    settings = [f"PATH={folders.env['PATH']}", f"LEADS_TO={keepshell_exe}"]
-    terminal = start_terminal(["env", *settings, str(keepshell_exe), "ssh", "-F", "none", "host"])
-    assert terminal.wait() == 2, terminal.describe()
-    assert terminal.read_to_end().decode().replace("\r", "") == LOOP
+    @pytest.mark.parametrize("arguments", [["-F", "none", "host"], ["-V"], ["host", "a", "--help"]])
+    @pytest.mark.parametrize("off", [{}, {"KEEPSHELL": "0"}], ids=["on", "off"])
+    def test_the_next_ssh_is_taken(
+        self, off: dict[str, str], arguments: list[str], hidden: Path, folders: Folders
+    ) -> None:
+        real = folders.add_script(REAL)
+        calls: list[list[str]] = [[path_in(folders), "ssh", *arguments], [str(hidden), *arguments]]
+        for argv in calls:
+            ended = folders.run(argv, off)
+            assert (ended.returncode, ended.stderr) == (7, "")
+            assert ended.stdout.startswith(f"real {real} ")
+            assert ended.stdout.endswith(f"{' '.join(arguments)}\n")
+            assert ended.stdout.count("ServerAliveInterval") == (not off and arguments != ["-V"])
 
+    def test_two_scripts(self, folders: Folders, keepshell_exe: Path) -> None:
+        second = folders.add_script('#!/bin/sh\nexec keepshell ssh -C "$@"\n', "s")
+        folders.add_script(f'#!/bin/sh\n{second} -4 "$@"\n')
+        real = folders.add_script(REAL)
+        ended = folders.run()
+        assert (ended.returncode, ended.stderr) == (7, "")
+        assert ended.stdout.startswith(f"real {real} -C -4 -o ServerAliveInterval=60 ")
 
-def test_a_loop_with_everything_turned_off_ends(folders: Folders, keepshell_exe: Path) -> None:
-    folders.add_script(BY_VARIABLE)
-    ended = folders.run(env={"LEADS_TO": str(keepshell_exe), "KEEPSHELL": "0"})
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", LOOP)
+    def test_two_that_lead_back(self, hidden: Path, folders: Folders) -> None:
+        folders.add_script(BY_VARIABLE)
+        real = folders.add_script(REAL)
+        ended = folders.run()
+        assert (ended.returncode, ended.stderr) == (7, "")
+        assert ended.stdout.startswith(f"real {real} -o ServerAliveInterval=60 ")
+
+    def test_one_that_was_named(self, hidden: Path, folders: Folders) -> None:
+        named = folders.add_script(BY_VARIABLE, "mine")
+        real = folders.add_script(REAL)
+        ended = folders.run(env={"KEEPSHELL_SSH": str(named)})
+        assert (ended.returncode, ended.stderr) == (7, "")
+        assert ended.stdout.startswith(f"real {real} -o ServerAliveInterval=60 ")
+
+    @pytest.mark.parametrize("program", ["scp", "git", "top"])
+    @pytest.mark.parametrize("command", ["exec", "run"])
+    def test_other_programs(
+        self, command: str, program: str, folders: Folders, keepshell_exe: Path
+    ) -> None:
+        folders.add_script(f'#!/bin/sh\nexec "$LEADS_TO" {command} -- {program} "$@"\n', program)
+        folders.add_script(REAL)
+        real = folders.add_script(REAL, program)
+        env = {"LEADS_TO": str(keepshell_exe), "PATH": f"{folders.env['PATH']}:/usr/bin:/bin"}
+        ended = folders.run([keepshell_exe, command, "--", program, "a b"], env)
+        assert (ended.returncode, ended.stderr) == (7, "")
+        assert ended.stdout.startswith(f"real {real} ")
+        assert ended.stdout.endswith("a b\n")
+
+    @pytest.mark.parametrize("arguments", [["-F", "none", "host"], ["-V"]])
+    @pytest.mark.parametrize("off", [{}, {"KEEPSHELL": "0"}], ids=["on", "off"])
+    def test_without_another_it_ends(
+        self, off: dict[str, str], arguments: list[str], hidden: Path, folders: Folders
+    ) -> None:
+        ended = folders.run([path_in(folders), "ssh", *arguments], off)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", led_back(hidden))
+
+    def test_it_ends_without_arguments(self, hidden: Path, folders: Folders) -> None:
+        ended = folders.run([path_in(folders), "ssh"])
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "leads back to keepshell" in ended.stderr
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_on_a_terminal(
+        self,
+        is_there: bool,
+        hidden: Path,
+        folders: Folders,
+        keepshell_exe: Path,
+        start_terminal: Callable[..., Terminal],
+    ) -> None:
+        if is_there:
+            folders.add_script(REAL)
+        prefix = ["env", f"PATH={folders.env['PATH']}"]
+        terminal = start_terminal([*prefix, str(keepshell_exe), "ssh", "-F", "none", "host"])
+        assert terminal.wait() == (7 if is_there else 2), terminal.describe()
+        said = terminal.read_to_end().decode().replace("\r", "")
+        assert said.startswith("real ") if is_there else said == led_back(hidden)
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("3", "4"), ("nonsense", "1")])

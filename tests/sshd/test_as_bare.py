@@ -222,3 +222,33 @@ class TestPythonsEnvironment:
         )
         said = [line for line in done.stderr.splitlines() if "=" in line]
         assert said == sorted(f"{k}={v}" for k, v in {**locale, "PYTHONHASHSEED": "1"}.items())
+
+
+class TestWrapper:
+    """A script of the user's that is ssh on PATH, and leads back to keepshell by another one."""
+
+    @pytest.fixture(autouse=True)
+    def wrapper(self, tmp_path: Path, keepshell_exe: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        folder = tmp_path / "wrappers"
+        folder.mkdir()
+        for name, line in (("ssh", f"{folder}/s"), ("s", '"$LEADS_TO" ssh')):
+            (folder / name).write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+            (folder / name).chmod(0o755)
+        monkeypatch.setenv("LEADS_TO", str(keepshell_exe))
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        return folder / "ssh"
+
+    def test_a_command(self, ssh: list[str], sshd: Sshd) -> None:
+        assert run([*ssh, *sshd.access.ssh_args(), *HELLO]) == SAID
+
+    def test_itself(self, wrapper: Path, sshd: Sshd) -> None:
+        assert run([str(wrapper), *sshd.access.ssh_args(), *HELLO]) == SAID
+
+    def test_a_session(
+        self, ssh: list[str], sshd: Sshd, start_terminal: Callable[..., Terminal]
+    ) -> None:
+        terminal = start_terminal([*ssh, *sshd.access.ssh_args()])
+        terminal.expect(PROMPT)
+        terminal.send_line("exit 7")
+        assert terminal.wait() == 7
+        assert b"keepshell" not in terminal.output
