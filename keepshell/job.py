@@ -24,6 +24,7 @@ class Job:
         "env",
         "escape_char",
         "explains",
+        "gives_up_after",
         "is_ssh",
         "lookup",
         "name",
@@ -52,5 +53,7 @@ class Job:
         """What the user calls it: the host as typed, or the program."""
         self.pings = False
         """Whether the child itself speaks to a silent host, as ssh's ServerAlive does."""
+        self.gives_up_after: float | None = None
+        """Seconds without an answer after which ssh ends the session because of options of ours."""
         self.lookup: Callable[[], NameLookup] | None = None
         """Begins to find out under which name the host is remembered; None for no host."""

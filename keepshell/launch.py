@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from keepshell import paths
 from keepshell.config.load import Config, load_anyway
 from keepshell.config.settings import is_off
 from keepshell.core.rules.policy import Policy, count_max
@@ -177,7 +178,7 @@ def _any_ssh(environ: Mapping[str, str]) -> str:
 class HostSettings:
     """What a call gets for its host, by our configuration and ssh's own."""
 
-    __slots__ = ("added", "answer", "command", "found", "policy", "sources", "ssh")
+    __slots__ = ("added", "answer", "command", "found", "policy", "sources", "ssh", "unanswered")
 
     def __init__(
         self,
@@ -200,6 +201,8 @@ class HostSettings:
             # After a no-op the escape character is ours to act on (ARCHITECTURE.md).
             policy, self.sources["rung"] = policy.up_to(_TYPES_NOTHING), self._unknown("EscapeChar")
         self.policy: Final = policy
+        self.unanswered: Final = self._is_unanswered(resolved.environ)
+        """Whether the host is known to answer no keepalive request."""
         self.added: Final = tuple(self._added())
         """Options to put in front of the user's: name, value, where the value comes from."""
 
@@ -232,6 +235,22 @@ class HostSettings:
         answer = {} if self.answer is None and self.found.ask else self.answer
         return NameLookup(self.ssh, self.command, answer)
 
+    def _is_unanswered(self, environ: Mapping[str, str]) -> bool:
+        path = paths.unanswered(environ)
+        if path is None or not os.path.exists(path):  # as nearly everywhere
+            return False
+        from keepshell.store import unanswered
+
+        return unanswered.is_known(environ, lambda: self.lookup().name())
+
+    @property
+    def gives_up_after(self) -> float | None:
+        """Seconds after which ssh ends a session whose host answers no request of ours."""
+        if not self.added or self._has_master():
+            return None
+        interval, count = (value for _, value, _ in self.server_alive())
+        return float(interval) * float(count)
+
     def server_alive(self) -> list[tuple[str, str, str]]:
         """What ssh will use of the ServerAlive options: name, value, where the value comes from."""
         added = {row[0]: row for row in self.added}
@@ -254,12 +273,15 @@ class HostSettings:
         if (configured := self._users(name)) is not None:
             is_known = self.configured(name, "") is not None
             return name, configured, "ssh_config" if is_known else self._unknown(name)
-        return name, _SSH_DEFAULTS[name.lower()], "ssh's default"
+        source = "the host answers none" if self.unanswered else "ssh's default"
+        return name, _SSH_DEFAULTS[name.lower()], source
 
     def _added(self) -> list[tuple[str, str, str]]:
         """The ServerAlive options to add: none where the interval is the user's own choice."""
         policy, sources = self.policy, self.sources
         if policy.rung < Rung.SERVER_ALIVE or self._users(_INTERVAL) is not None:
+            return []
+        if self.unanswered:
             return []
         tolerance, interval = policy.outage_tolerance, policy.server_alive_interval
         source = sources["server_alive_interval"]
@@ -378,6 +400,7 @@ def _job(argv: Sequence[str], settings: HostSettings, environ: Mapping[str, str]
     job.name = settings.command.host or job.name
     job.lookup = settings.lookup
     job.pings = settings.pings
+    job.gives_up_after = settings.gives_up_after
     return job
 
 

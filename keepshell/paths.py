@@ -25,6 +25,12 @@ def state_dir(environ: Mapping[str, str]) -> str | None:
     return _below(environ, "XDG_STATE_HOME", ".local/state")
 
 
+def unanswered(environ: Mapping[str, str]) -> str | None:
+    """The list of hosts that answer no keepalive request."""
+    state = state_dir(environ)
+    return None if state is None else f"{state}/unanswered"
+
+
 def live_dirs(environ: Mapping[str, str]) -> Iterator[str]:
     """Where it may stand what runs now, best first: `$XDG_RUNTIME_DIR/keepshell`, `STATE/live`."""
     base = _absolute(environ, "XDG_RUNTIME_DIR")

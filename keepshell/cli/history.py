@@ -19,6 +19,7 @@ from keepshell.core.rules.durations import describe
 from keepshell.core.rules.rung import Rung
 from keepshell.errors import NotFoundError, UsageError
 from keepshell.ssh import host_name
+from keepshell.store import unanswered
 from keepshell.store.database import PastSession, State
 from keepshell.text.wording import visible
 
@@ -64,6 +65,7 @@ def forget(typed: Typed) -> tuple[str, int]:
     state = State.of(typed.environ)
     name = meant(word, state, typed.environ)
     rules, sessions = state.forget(name) or (0, 0)
+    unanswered.forget(typed.environ, name)
     forgot = f"{words.count(rules, 'idle timer')} and {words.count(sessions, 'session')}"
     return f"{name}: forgot {forgot}", 0
 

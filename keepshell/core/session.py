@@ -62,6 +62,10 @@ NUDGE_ANSWERED_WITHIN = 1.0
 """Seconds after a window-change in which output is taken for its answer, if the host had been
 silent for half the interval before."""
 
+PROBE_AT = 0.6
+"""The part of the time until ssh gives up after which the kernel is asked whether the host is still
+there: one request of ssh's, at least, has gone out by then."""
+
 TELL_AGAIN_AFTER = 1.0
 """Seconds until a warning is tried again that would have come within a sequence."""
 
@@ -85,6 +89,7 @@ class Session:
         link: Silence | None = None,
         server_alive: bool = False,
         warner: Warner | None = None,
+        gives_up_after: float | None = None,
     ) -> None:
         """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
 
@@ -94,6 +99,8 @@ class Session:
         input resets, and the user allows to type. `link` is there when the kernel can be asked
         about the connection. `server_alive` says that ssh itself speaks to a silent host, and that
         its known rules need no more. `warner` is there when the user wants to be warned.
+        `gives_up_after` says after how many seconds without an answer ssh ends the session because
+        of ServerAlive options that are ours.
         """
         self.idle = IdleClock(now)
         self.modes = ModeTracker()
@@ -116,6 +123,9 @@ class Session:
         them, and none follows."""
         self._server_alive = server_alive
         self._warner = warner
+        self._gives_up_after = gives_up_after
+        self._probed_at: float | None = None
+        self._acked_at: float | None = None
         self._untold: list[str] = []
         self._tell_at = now
         make = typist or _silent
@@ -220,6 +230,9 @@ class Session:
     def looked(self, sample: Sample | None, now: float) -> list[Effect]:
         """The kernel's answer to a `Look`; None where it has none."""
         assert self.link is not None
+        self._probed_at = now
+        if sample is not None and sample.direct and not sample.unacked:
+            self._acked_at = now
         before = self.link.state
         self.link.sampled(sample, now)
         if self.idle.sent_at == now:  # a keepalive goes out right after the look
@@ -320,6 +333,8 @@ class Session:
             reads=idle.reads(now),
             forwarded=self._forwarded,
             hidden=self._hidden,
+            acked_idle=idle.since(self._acked_at, now),
+            gives_up_after=self._gives_up_after,
             program=self._program,
         )
 
@@ -354,6 +369,10 @@ class Session:
             yield self._suspend_by, self._suspend
         if self.link is not None and self.link.look_at is not None:
             yield self.link.look_at, self._look
+        if self.link is not None and self._gives_up_after is not None and self.begun:
+            silent_at = max(self.idle.begun_at, self.idle.output_at or 0.0)
+            if self._probed_at is None or self._probed_at < silent_at:
+                yield silent_at + self._gives_up_after * PROBE_AT, self._look
         if self.withheld_until is not None:
             yield self.withheld_until, self._reveal
         if self.keepalives:

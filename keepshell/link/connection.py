@@ -26,7 +26,12 @@ class Watched:
         """What the kernel says of it; None where it can't be found, or is closed."""
         if not self._looked:
             self._connection, self._looked = of_process(self._pid), True
-        return None if self._connection is None else self._connection.sample()
+        sample = None if self._connection is None else self._connection.sample()
+        return None if sample is None else sample._replace(direct=self._is_direct())
+
+    def _is_direct(self) -> bool:
+        assert self._connection is not None
+        return self._connection.inode in _inodes(self._pid)
 
 
 def of_process(pid: int) -> Connection | None:

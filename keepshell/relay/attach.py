@@ -76,6 +76,7 @@ class Attached:
             typist=_typist(policy, known.plan.to_type_for),
             link=Silence() if job.is_ssh else None,
             server_alive=job.pings and not known.plan.window_change_every and not policy.idle_limit,
+            gives_up_after=job.gives_up_after,
             warner=_warner(job, policy, known.plan, now),
         )
         session.nudge_answered = known.nudge_answered

@@ -112,11 +112,17 @@ class Memory:
         """
         if not record.begun:
             return ""
+        from keepshell.core.ending.endings import Kind
+        from keepshell.store import unanswered
+
         efforts = self._efforts(record)
         learned: Rule | None = None
         with self._unhurt():
             if self.host and not self._hangs:
                 learned = self._record(record, ending, efforts, status=status)
+            if ending.kind is Kind.UNANSWERED and self.host:
+                unanswered.add(self._job.env, self.host)
+                return "Next time: no ServerAlive request is added for this host."
         held_back = learning.held_back(ending, self.plan, efforts)
         struck = learned or ending.known
         if held_back or struck is None:

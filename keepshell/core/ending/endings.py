@@ -57,6 +57,7 @@ class Kind(Enum):
     TMOUT = "tmout"
     STOP_IDLE = "stop-idle"
     TTY_IDLE = "tty-idle"
+    UNANSWERED = "unanswered"
 
     @property
     def is_drop(self) -> bool:
@@ -191,6 +192,21 @@ _ROWS = (
         alternatives=(Kind.REMOTE_EXIT,),
     ),
     # The connection was lost.
+    _Row(
+        Kind.UNANSWERED,
+        "ssh gave up after {idle} without output, since the host answers no ServerAlive request,"
+        " though its network takes them",
+        (*_LOST, Case.unanswered),
+        said=rb"Timeout, server ",
+        idle=Case.host_idle,
+    ),
+    _Row(
+        Kind.UNANSWERED,
+        "ssh ended without a word after {idle} without output, as it does where the host, which was"
+        " there, answers no ServerAlive request",
+        (*_LOST, Case.of_ssh, Case.hidden, Case.unanswered),
+        idle=Case.host_idle,
+    ),
     _Row(
         Kind.SERVER_ALIVE,
         "the host no longer answered ServerAlive requests, after {idle} without input (the network"

@@ -50,7 +50,9 @@ class Evidence:
     before the last thing that did. `reads` are the last reads of output as (seconds before the end,
     bytes), oldest first; without them it stays open how long the host was silent before ssh spoke.
     `forwarded` is a signal that keepshell got and passed on. `hidden`: ssh's own words can't be
-    seen, by -q, LogLevel or a redirection.
+    seen, by -q, LogLevel or a redirection. `acked_idle` counts from when the kernel last said that
+    the host had acknowledged all that was sent, and `gives_up_after` is after how many seconds
+    without an answer ssh ends a session because of options that are keepshell's.
     None: it never was, or nobody knows.
     """
 
@@ -70,6 +72,8 @@ class Evidence:
     reads: tuple[tuple[float, int], ...] = ()
     forwarded: int | None = None
     hidden: bool = False
+    acked_idle: float | None = None
+    gives_up_after: float | None = None
     program: str = "ssh"
 
 
@@ -119,6 +123,18 @@ class Case:
 
     def hidden(self) -> bool:
         return self.evidence.hidden
+
+    def unanswered(self) -> bool:
+        """ssh gave up a host that was there all the time: it answers no request at all.
+
+        It had acknowledged one of them; and had it answered that, ssh would have begun to count
+        anew.
+        """
+        acked, limit = self.evidence.acked_idle, self.evidence.gives_up_after
+        idle = _least(self.host_idle(), self.evidence.lasted)
+        if acked is None or limit is None or idle is None:
+            return False
+        return acked < idle and limit - JUST <= idle < 1.5 * limit
 
     def typing(self) -> bool:
         return self.evidence.user_idle is not None and self.evidence.user_idle < JUST

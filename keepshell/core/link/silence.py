@@ -52,6 +52,8 @@ class Sample(NamedTuple):
     """Smoothed, in seconds."""
     heard_ago: float
     """Seconds since the last acknowledgement or data."""
+    direct: bool = True
+    """Whether the connection ends at the host, and not at one on the way to it."""
 
 
 class Silence:

@@ -775,3 +775,30 @@ def test_timing_speaks_without_words() -> None:
     assert ending(PROMPT, user_idle=90.0, output_idle=8.0).kind is Kind.KILLED_HERE
     assert ending(PROMPT, user_idle=1.0, output_idle=8.0, hidden=True).rule is None
     assert ending(PROMPT, user_idle=90.0, output_idle=0.5, hidden=True).rule is None
+
+
+ACKED = {"gives_up_after": 1200.0, "acked_idle": 480.0, "user_idle": 3000.0, "lasted": 4000.0}
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({"output_idle": 1205.0}, Kind.UNANSWERED),
+        # Nothing was ever shown.
+        ({"lasted": 1201.0, "output_idle": None}, Kind.UNANSWERED),
+        # The network was gone: nothing has been acknowledged since the last output.
+        ({"output_idle": 1205.0, "acked_idle": 1300.0}, Kind.SERVER_ALIVE),
+        ({"output_idle": 1205.0, "acked_idle": None}, Kind.SERVER_ALIVE),
+        # It had answered requests: ssh had begun to count anew.
+        ({"output_idle": 2405.0}, Kind.SERVER_ALIVE),
+        # The user's own options, which say how fast a dead host is to be noticed.
+        ({"output_idle": 1205.0, "gives_up_after": None}, Kind.SERVER_ALIVE),
+    ],
+)
+def test_a_host_that_answers_no_request(facts: dict[str, Any], kind: Kind) -> None:
+    known = {**ACKED, **facts}
+    reads = () if known["output_idle"] is None else ((known["output_idle"], 5), (0.0, len(TIMEOUT)))
+    end = ending(TIMEOUT, reads=reads, **known)
+    assert (end.kind, end.is_drop) == (kind, True)
+    hidden = ending(b"", hidden=True, **known)
+    assert (hidden.kind is Kind.UNANSWERED) == (kind is Kind.UNANSWERED)
