@@ -248,8 +248,8 @@ class HostSettings:
         """Seconds after which ssh ends a session whose host answers no request of ours."""
         if not self.added or self._has_master():
             return None
-        interval, count = (value for _, value, _ in self.server_alive())
-        return float(interval) * float(count)
+        interval, count = (float(value) for _, value, _ in self.server_alive())
+        return interval * count if count >= 2 else None  # nothing is known of a single request
 
     def server_alive(self) -> list[tuple[str, str, str]]:
         """What ssh will use of the ServerAlive options: name, value, where the value comes from."""

@@ -371,8 +371,9 @@ class Session:
             yield self.link.look_at, self._look
         if self.link is not None and self._gives_up_after is not None and self.begun:
             silent_at = max(self.idle.begun_at, self.idle.output_at or 0.0)
-            if self._probed_at is None or self._probed_at < silent_at:
-                yield silent_at + self._gives_up_after * PROBE_AT, self._look
+            probe_at = silent_at + self._gives_up_after * PROBE_AT
+            if self._probed_at is None or self._probed_at < probe_at:
+                yield probe_at, self._look
         if self.withheld_until is not None:
             yield self.withheld_until, self._reveal
         if self.keepalives:

@@ -327,6 +327,25 @@ class TestTheLink:
         assert session.looked(self.UNANSWERED, START + 4 * EVERY) == [LinkChanged("silent")]
         assert session.silent_since == START + 3 * EVERY
 
+    def test_it_looks_once_in_a_silence_that_would_have_ssh_give_up(self) -> None:
+        policy = Policy(rung=Rung.OFF)
+        session = Session(policy, START, link=Silence(), gives_up_after=1200)
+        session.begin(START + 10)
+        assert session.next_deadline() == START + 10 + 720
+        session.host_shown(b"x", START + 100)
+        assert session.next_deadline() == START + 820
+        assert session.looked(self.ANSWERED, START + 102) == []  # for a key: it came too early
+        assert tick(session, START + 820) == [Look()]
+        session.looked(self.ANSWERED, START + 820)
+        assert session.next_deadline() is None
+        known = session.evidence(START + 1310, exit_status=255, signal=None)
+        assert (known.acked_idle, known.gives_up_after) == (490, 1200)
+
+    def test_what_a_host_on_the_way_acknowledges_says_nothing(self) -> None:
+        session = Session(Policy(rung=Rung.OFF), START, link=Silence(), gives_up_after=1200)
+        session.looked(self.ANSWERED._replace(direct=False), START + 720)
+        assert session.evidence(START + 1300, exit_status=255, signal=None).acked_idle is None
+
     def test_what_is_typed_at_ssh_itself_is_not_sent(self) -> None:
         session = Session(Policy(rung=Rung.OFF), START, link=Silence())
         session.user_sent(b"password", START)

@@ -134,7 +134,8 @@ class Case:
         idle = _least(self.host_idle(), self.evidence.lasted)
         if acked is None or limit is None or idle is None:
             return False
-        return acked < idle and limit - JUST <= idle < 1.5 * limit
+        # Half of the time is over when at least one request of two or more has gone out.
+        return idle - acked >= limit / 2 and limit - JUST <= idle < 1.5 * limit
 
     def typing(self) -> bool:
         return self.evidence.user_idle is not None and self.evidence.user_idle < JUST

@@ -74,7 +74,7 @@ class Remedy:
     def threatens(self) -> bool:
         """Whether the rule may end an idle session with a shell, unless something is sent."""
         has_shell = self.rule.kind.name != "unused-connection"
-        return has_shell and self.verdict is not Verdict.DOUBTED
+        return has_shell and self.rule.believed
 
     @property
     def mark(self) -> str:

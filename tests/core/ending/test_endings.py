@@ -789,6 +789,8 @@ ACKED = {"gives_up_after": 1200.0, "acked_idle": 480.0, "user_idle": 3000.0, "la
         # The network was gone: nothing has been acknowledged since the last output.
         ({"output_idle": 1205.0, "acked_idle": 1300.0}, Kind.SERVER_ALIVE),
         ({"output_idle": 1205.0, "acked_idle": None}, Kind.SERVER_ALIVE),
+        # The last key was acknowledged, and the network was gone before ssh's first request.
+        ({"output_idle": 1205.0, "acked_idle": 1200.0}, Kind.SERVER_ALIVE),
         # It had answered requests: ssh had begun to count anew.
         ({"output_idle": 2405.0}, Kind.SERVER_ALIVE),
         # The user's own options, which say how fast a dead host is to be noticed.

@@ -335,6 +335,13 @@ def test_what_is_to_be_typed_for() -> None:
     assert [(found.kind.timer, found.limit) for found in moved_up.to_type_for] == [("tmout", 80)]
 
 
+def test_what_may_end_the_session() -> None:
+    rules = [rule(), rule("tmout", 600, plain=False), rule("unused-connection", 60, source=PROBE)]
+    plan = plan_for(rules, Policy())
+    assert set(plan.rules) == set(rules)
+    assert [found.rule for found in plan.remedies if found.threatens] == [rules[0]]
+
+
 WORDS = [
     (rule(limit=4, confirmed=True), Policy(), "a no-op goes out after 2s of silence"),
     (rule(limit=5, source=PROBE), Policy(), "a no-op goes out after 2.5s of silence"),

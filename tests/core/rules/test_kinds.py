@@ -84,6 +84,7 @@ def test_blanks_and_case_do_not_count() -> None:
     [
         ("channel-timeout", "expected KIND=LIMIT, such as channel-timeout=15m, found 'channel-"),
         ("", "expected KIND=LIMIT"),
+        ("tmout=600", "tmout: a duration has a unit: 600m or 600s?"),
         ("channel=15m", "unknown kind of rule 'channel'; did you mean channel-timeout?"),
         ("channel_timeout=15m", "did you mean channel-timeout?"),
         ("tmouts=15m", "did you mean tmout?"),

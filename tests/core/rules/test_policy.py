@@ -59,3 +59,10 @@ def test_count_max_is_the_least_that_covers_the_outage(interval: int, tolerance:
     count = count_max(interval, tolerance)
     assert count * interval >= tolerance
     assert count == 1 or (count - 1) * interval < tolerance
+
+
+def test_the_same_with_no_rung_above_one() -> None:
+    policy = Policy(outage_tolerance=7, xon=True)
+    lower = policy.up_to(Rung.WINDOW_CHANGE)
+    assert (lower.rung, lower.outage_tolerance, lower.xon) == (Rung.WINDOW_CHANGE, 7, True)
+    assert Policy(rung=Rung.OFF).up_to(Rung.NO_OP).rung is Rung.OFF
