@@ -328,6 +328,22 @@ COMMANDS = (
         ),
     ),
     Command(
+        "doctor",
+        "",
+        "what keepshell rests on, and the cure where something is wrong",
+        group=SET_UP,
+        runs="doctor:command",
+        details="Looks at the versions, the ssh that is run, whether `ssh` in your shell and your "
+        "scripts is keepshell, config.toml, the directories for what is remembered, the terminal, "
+        "and the hosts whose idle timers nothing you allow beats. Status 1 where something is "
+        "wrong. Nothing is changed.",
+        options=(_JSON,),
+        examples=(
+            ("keepshell doctor", "look at everything"),
+            ("keepshell doctor --json", "for programs"),
+        ),
+    ),
+    Command(
         "off",
         "PID|HOST",
         "no keepalives in a session that runs",
