@@ -28,6 +28,7 @@ _XDG = {
     "XDG_RUNTIME_DIR": "runtime",
 }
 _FIXED = {"LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "PS1": "LOCAL$ "}
+_FIXED["KEEPSHELL_HINTS"] = "false"  # the line after the first session with a host
 # What a user's environment may hold and a program under test would listen to.
 _REMOVED = (
     *("SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "SSH_CONNECTION", "SSH_TTY"),

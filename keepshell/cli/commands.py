@@ -401,6 +401,7 @@ FILES = (
 ENVIRONMENT = (
     ("KEEPSHELL=0", "turns everything off; so do false, no and off"),
     ("KEEPSHELL_SSH=/path", "the ssh to run"),
+    ("KEEPSHELL_HINTS=false", "no line after the first session with a host"),
 )
 
 EXIT_STATUS = (

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from keepshell import launch
-from keepshell.cli import tables, words
+from keepshell.cli import tables, timeline, words
 from keepshell.cli.arguments import Typed
 from keepshell.cli.tables import AT_RISK, FAINT, LOST, Column
-from keepshell.core import timeline
 from keepshell.core.ending.endings import Kind
 from keepshell.core.rules import durations
 from keepshell.core.rules.durations import describe

@@ -236,6 +236,13 @@ _ROWS = (
     Key("idle_limit", _Duration(LEAST_LIMIT), "the time after which the host ends idle sessions"),
     Key("rules", _Rules(), "the idle rules the host is known to have"),
     Key("warn", _Switch(), "the terminal notifies before a rule fires that can't be beaten"),
+    Key("title", _Switch(), "the window's title says whether an idle session will survive"),
+    Key(
+        "hints",
+        _Switch(),
+        "one line after the first session with a host, on how to read its idle timers",
+        variable="KEEPSHELL_HINTS",
+    ),
     Key(
         "ssh",
         _Program(),

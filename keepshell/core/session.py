@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from keepshell.core.link.silence import Sample, Silence
     from keepshell.core.noops.ladder import Held
     from keepshell.core.terminal.keys import Key
+    from keepshell.core.titles import Titles
     from keepshell.core.warner import Warner
 
 TAIL_SIZE = 1024
@@ -110,6 +111,8 @@ class Session:
         self.begun = False
         self.disconnected = False
         """Whether `~.` was acted on here, so that ssh says nothing of a closed connection."""
+        self.titles: Titles | None = None
+        """Where the user wants the window's title to say how the session fares."""
         self.keepalives = True
         """The user's switch; off, nothing is sent that ssh would not have sent by itself."""
         self._policy = policy
@@ -260,7 +263,11 @@ class Session:
     def tick(self, now: float, phase: Phase) -> list[Effect]:
         """Let every timer act that is due at `now`."""
         due = [action for deadline, action in self._timers() if deadline <= now]
-        return [effect for action in due for effect in action(now, phase)]
+        effects = [effect for action in due for effect in action(now, phase)]
+        if self.titles is not None and self.begun:
+            half = self.modes.snapshot().half_sequence
+            effects += self.titles.show(self.record(now), half_sequence=half)
+        return effects
 
     def forwarded(self, signum: int) -> None:
         """keepshell got a signal and passed it on to the child."""

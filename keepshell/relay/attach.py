@@ -80,6 +80,10 @@ class Attached:
             warner=_warner(job, policy, known.plan, now),
         )
         session.nudge_answered = known.nudge_answered
+        if policy.title:
+            from keepshell.core.titles import Titles
+
+            session.titles = Titles(job.name, known.plan.remedies)
         shown = live.LiveFile(job, known.host, policy, known.plan)
 
         def watch(now: float) -> None:
@@ -112,15 +116,22 @@ class Attached:
     def _conclude(self, session: Session, known: Memory, status: int) -> Ending:
         """Put the screen in order, remember the session, and say what ended it."""
         session.conclude()
+        if session.titles is not None and session.titles.begun:
+            from keepshell.core.titles import RESTORE
+
+            self._terminal.write(RESTORE)
         now = wakeups.clock()
         ending = _ending(session, now, status, known.plan)
         if ending.is_drop or session.cut_off:
             self._terminal.write(session.modes.undo(self._terminal.rows()))
         if session.disconnected and self._job.says_closed:
             _say_closed(known.host, self._job.name)
-        advice = known.remember(session.record(now), ending, status=status)
+        record = session.record(now)
+        advice = known.remember(record, ending, status=status)
         if ending.is_drop and self._job.explains:
             explain(ending, advice)
+        elif self._job.explains and os.isatty(2) and (hint := known.hint(record)):
+            say.say(hint)
         return ending
 
 

@@ -53,6 +53,8 @@ class Memory:
         self.plan = plan.Plan()
         self.nudge_answered = False
         """Whether the host has answered a window-change by output before."""
+        self.is_new = True
+        """Whether nothing is remembered of the host."""
         self._job = job
         self._policy = job.policy
         self._known: list[Rule] = []
@@ -93,8 +95,21 @@ class Memory:
         from keepshell.store.database import State
 
         state = State.of(self._job.env)
+        self.is_new = self.host not in state.hosts()
         self.nudge_answered = state.shows_window_changes(self.host)
         return state.rules(self.host)
+
+    def hint(self, record: SessionRecord) -> str:
+        """How to read the host's idle timers, after the first session with it; else empty.
+
+        So that the first lost session need not be the teacher.
+        """
+        policy, job = self._policy, self._job
+        is_stated = bool(policy.rules or policy.idle_limit)
+        if not (self.is_new and self.host and record.begun and policy.hints) or is_stated:
+            return ""
+        name = job.name
+        return f"{name}'s idle timers are unknown; to read them: keepshell probe {name}"
 
     def note_holds(self, held: Mapping[Timer, Held], now: float) -> None:
         """What is held at `now`; ssh's own last words will have it forget.

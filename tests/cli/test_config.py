@@ -196,7 +196,10 @@ def test_show_is_toml_with_the_place_of_each_setting(file: Path) -> None:
 
 
 class TestInit:
-    def test_the_sample_explains_every_setting(self, config_toml: Path) -> None:
+    def test_the_sample_explains_every_setting(
+        self, config_toml: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("KEEPSHELL_HINTS")
         said("init")
         text = config_toml.read_text()
         for key in KEYS.values():

@@ -29,7 +29,7 @@ WINDOW = f'expected a duration from 0.1s to 24d, {EXAMPLES} (for none, set rung 
 SECTION = 'expected a section, as in [default] or [host."*.example.com"]'
 KNOWN = (
     "known: rung, server_alive_interval, outage_tolerance, window_change_interval, no_op, "
-    "no_op_interval, xon, empty_line, idle_limit, rules, warn, ssh"
+    "no_op_interval, xon, empty_line, idle_limit, rules, warn, title, hints, ssh"
 )
 
 
@@ -180,7 +180,7 @@ class TestSources:
             "outage_tolerance": "--outage-tolerance",
             "window_change_interval": "default",
             **dict.fromkeys(("no_op", "no_op_interval", "xon", "empty_line"), "default"),
-            **dict.fromkeys(("idle_limit", "rules", "warn"), "default"),
+            **dict.fromkeys(("idle_limit", "rules", "warn", "title", "hints"), "default"),
             "ssh": "KEEPSHELL_SSH",
         }
 
@@ -427,8 +427,8 @@ class TestOptions:
                 ["--zzz"],
                 "unknown option --zzz; known: --rung, --server-alive-interval, "
                 "--outage-tolerance, --window-change-interval, --no-op, --no-op-interval, --xon, "
-                "--empty-line, --idle-limit, --rules, --warn, --ssh, --dry-run, --help, --version, "
-                "-h",
+                "--empty-line, --idle-limit, --rules, --warn, --title, --hints, --ssh, --dry-run, "
+                "--help, --version, -h",
             ),
             (["--\x1b[2J=1"], "unknown option --\\x1b[2J; known: "),
             (["--=x"], "unknown option --; known: "),
@@ -476,6 +476,8 @@ class TestOptions:
             "--idle-limit DURATION",
             "--rules RULE=LIMIT,...",
             "--warn true|false",
+            "--title true|false",
+            "--hints true|false",
             "--ssh PATH",
             "--dry-run",
             "--help",

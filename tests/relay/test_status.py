@@ -335,3 +335,22 @@ def test_a_switch_that_comes_too_late_is_ignored() -> None:
     """It would end the process: SIGUSR1's default."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(TOO_LATE)], check=False)
     assert done.returncode == 0
+
+
+def test_the_title_of_the_window(keep: Start, trace: Trace) -> None:
+    """xterm keeps the former one on a stack: pushed once, popped at the end."""
+    terminal = keep("--title", "true")
+    trace.wait_for("nudge-sent", 2)
+    terminal.expect("\x1b[22;2t\x1b]2;✓ sh\x07")
+    (child,) = psutil.Process(terminal.pid).children()
+    child.kill()
+    shown = terminal.read_to_end()
+    assert shown.count(b"\x1b[22;2t") == shown.count(b"\x1b[23;2t") == 1
+    assert shown.index(b"\x1b[22;2t") < shown.index(b"\x1b[23;2t")
+
+
+def test_without_being_asked_the_title_stays(keep: Start, trace: Trace) -> None:
+    terminal = keep()
+    trace.wait_for("nudge-sent", 2)
+    terminal.signal(signal.SIGHUP)
+    assert b"\x1b]2;" not in terminal.read_to_end()

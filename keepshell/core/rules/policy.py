@@ -21,6 +21,7 @@ class Policy:
 
     __slots__ = (
         "empty_line",
+        "hints",
         "idle_limit",
         "no_op",
         "no_op_interval",
@@ -29,6 +30,7 @@ class Policy:
         "rung",
         "server_alive_interval",
         "ssh",
+        "title",
         "warn",
         "window_change_interval",
         "xon",
@@ -48,6 +50,8 @@ class Policy:
         idle_limit: float | None = None,
         rules: tuple[Rule, ...] = (),  # stated by the user
         warn: bool = False,
+        title: bool = False,
+        hints: bool = True,  # one line after the first session with a host
         ssh: str | None = None,  # None: the first ssh on PATH that is not keepshell
     ) -> None:
         self.rung = rung
@@ -61,6 +65,8 @@ class Policy:
         self.idle_limit = idle_limit
         self.rules = rules
         self.warn = warn
+        self.title = title
+        self.hints = hints
         self.ssh = ssh
 
     def up_to(self, rung: Rung) -> Policy:

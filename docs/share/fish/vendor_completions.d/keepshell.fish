@@ -6,7 +6,7 @@ function __keepshell_at
     set -l at 2
     while set -q words[$at]
         switch $words[$at]
-            case --rung --server-alive-interval --outage-tolerance --window-change-interval --no-op --no-op-interval --xon --empty-line --idle-limit --rules --warn --ssh
+            case --rung --server-alive-interval --outage-tolerance --window-change-interval --no-op --no-op-interval --xon --empty-line --idle-limit --rules --warn --title --hints --ssh
                 set at (math $at + 2)
             case '-*'
                 set at (math $at + 1)
@@ -56,6 +56,8 @@ complete -c keepshell -n 'not __keepshell_at >/dev/null' -l empty-line -x -a 'tr
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l idle-limit -x -d 'the time after which the host ends idle sessions'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l rules -x -d 'the idle rules the host is known to have'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l warn -x -a 'true false' -d 'the terminal notifies before a rule fires that can\'t be beaten (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l title -x -a 'true false' -d 'the window\'s title says whether an idle session will survive (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l hints -x -a 'true false' -d 'one line after the first session with a host, on how to read its idle timers (default true)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l ssh -r -F -d 'the ssh to run, not the first on PATH'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l dry-run -d 'print the command and the source of each added option; run nothing'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l help -d 'print this help'

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepshell.cli.timeline import ASCII, GLYPHS, LEGEND, Cell, Scale, Span, cells, lanes
 from keepshell.core.idle import Stretch
-from keepshell.core.timeline import ASCII, GLYPHS, LEGEND, Cell, Scale, Span, cells, lanes
 
 TEN = Scale(0, 100, 10)
 
