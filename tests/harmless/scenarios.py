@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -105,27 +106,30 @@ _TMUX_WAITS = (
 )
 
 
-def tmux(home: Path, conf: str, shell: str, *, tick: bool = False, extra: str = "") -> Recorder:
+def tmux(
+    home: Path, conf: str, shell: str, *, tick: bool = False, prefix: str = "\x02"
+) -> Recorder:
     recorder = _start(home, *BASH)
     (home / "tmux.conf").write_text(
         f"set -g display-panes-time 9000\nset -g escape-time 10\n{conf}"
     )
-    start = f'TERM=xterm-256color tmux -f ~/tmux.conf -L t{extra} new "{shell}"\r'
+    start = f'TERM=xterm-256color tmux -f ~/tmux.conf -L t new "{shell}"\r'
     recorder.to(start, "start", ALIVE, 2.0)
-    for keys, name in _TMUX_STATES:
+    for typed, name in _TMUX_STATES:
+        keys = typed.replace("\x02", prefix)
         recorder.to(keys, name, ALIVE, 1.2 if tick or name == "top" else 0.45)
         if tick:
             recorder.wait(1.3, 0.0)
             recorder.state(f"{name}, tick", ALIVE)
     for keys, name, ends in _TMUX_WAITS:
-        for key in (keys[:1], keys[1:]):
+        for key in (prefix, keys[1:]):
             if key:
                 recorder.type(key)
         recorder.state(name, WAITS)
         if name == "prefix":
             recorder.type(ends, 1.2)
         recorder.to(ends, f"after {name}", ALIVE)
-    recorder.type("\x02")
+    recorder.type(prefix)
     recorder.to("q", "panes numbered", WAITS)
     return recorder
 
@@ -506,6 +510,96 @@ SCENARIOS["bash_right"] = partial(
     ps1="",
     setup="PS1='\\[\\e7\\e[60Cright\\e8\\]me@here:~$ '\n",
 )
+
+
+# What the rules were not tuned on: recorded after they were written, and left as they are.
+
+_NESTED = (
+    "ssh -F /dev/null -i ~/key -tt -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no"
+    " -o LogLevel=ERROR -o ProxyCommand='/usr/sbin/sshd -i -f ~/sshd_config' root@nested"
+)
+
+
+def cut_off(
+    home: Path, shell: tuple[str, ...], inner: str, *ends: str, words: bool = True
+) -> Recorder:
+    """A program below an ssh whose connection ends."""
+    recorder = _start(home, *shell)
+    (home / "tmux.conf").write_text("")
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "key")], check=True
+    )
+    (home / "sshd_config").write_text(
+        f"HostKey {home}/key\nAuthorizedKeysFile {home}/key.pub\nStrictModes no\nUsePAM no\n"
+        f"PermitRootLogin prohibit-password\nPidFile none\nSetEnv HOME={home}\n"
+    )
+    inner = f"cd {home}; TMUX_TMPDIR={home} {inner}"
+    quiet = "" if words else " 2>/dev/null"
+    nested = _NESTED.replace("~", str(home))
+    (home / "nested").write_text(f'exec {nested} "{inner}"{quiet}\n')
+    recorder.type("sh nested\r")
+    recorder.wait(3.0, 0.5)
+    recorder.state("start", ALIVE)
+    recorder.type("j" if "vi" in inner or "kak" in inner else "echo hi\r")
+    for end in ends:
+        if end == "~.":
+            recorder.type("\r")
+            recorder.type("~.", 1.5)
+        else:
+            recorder.kill(end, first=2.0)
+    after(recorder, shell[0])
+    return recorder
+
+
+_OTHER_INNER = {
+    "tmux": "tmux -f ~/tmux.conf -L t new bash --noprofile --norc",
+    "vim": "vim -i NONE -n text",
+    "nvim": "nvim -u NONE -i NONE -n short",
+    "kak": "kak -n text",
+}
+_OTHER_ENDS = {"sshd": ("sshd",), "ssh": ("ssh",), "escape": ("~.",)}
+for _number, (_outer, _argv) in enumerate(_SHELLS.items()):
+    for _offset, (_name, _command) in enumerate(_OTHER_INNER.items()):
+        _how = list(_OTHER_ENDS)[(_number + _offset) % 3]
+        SCENARIOS[f"other_cut_{_name}_{_outer}"] = partial(
+            lambda home, a, c, e, w: cut_off(home, a, c, *e, words=w),
+            a=_argv,
+            c=_command,
+            e=_OTHER_ENDS[_how],
+            w=bool((_number + _offset) % 2),
+        )
+_OTHER_TMUX = {
+    "fish": ("", "fish --private"),
+    "mksh": ("set -g status-interval 0\n", "mksh -i"),
+    "ksh93": ("set -g status off\n", "ksh93 -i"),
+    "tcsh": ("", "tcsh"),
+    "top": ("set -g status-position top\nset -g mouse on\n", _IN_DEBIAN),
+    "keys": ("set -g prefix C-a\nbind a send-prefix\nset -g focus-events on\n", _IN_BASH),
+}
+for _name, (_conf, _shell) in _OTHER_TMUX.items():
+    _keys = "\x01" if _name == "keys" else "\x02"
+    SCENARIOS[f"other_tmux_{_name}"] = partial(tmux, conf=_conf, shell=_shell, prefix=_keys)
+_OTHER_EDITORS = {
+    "vim_wrap": "vim -N -u NONE -i NONE -n -c 'set list wrap showmode showcmd' text",
+    "vim_lines": "vim -i NONE -n -c 'set relativenumber cursorline colorcolumn=20' short",
+    "vim_dark": "vim -N -u NONE -i NONE -n -c 'syntax on' -c 'set ruler background=dark' menu",
+    "nvim_bare": "nvim -u NONE -i NONE -n -c 'set noshowmode noruler' text",
+    "nvim_split": "nvim -u NONE -i NONE -n -o text short",
+    "view": "view -i NONE -n text",
+}
+for _name, _command in _OTHER_EDITORS.items():
+    SCENARIOS[f"other_{_name}"] = partial(editor, command=_command, states=_VIM_STATES)
+_OTHER_PROMPTS = {
+    "root": r"[\u@\h \W]# ",
+    "arrow": "\\w\n❯ ",
+    "title_colour": r"\[\e]2;\w\a\e[1;34m\]\w \[\e[31m\]»\[\e[0m\] ",
+    "wide": "x" * 60 + "$ ",
+    "jobs": r"\j \s-\v\$ ",
+    "date": r"\D{%H:%M:%S} \u \$ ",
+    "leading": r"\n\w\n\u\$ ",
+}
+for _name, _ps1 in _OTHER_PROMPTS.items():
+    SCENARIOS[f"other_bash_{_name}"] = partial(prompts, argv=BASH, ps1=_ps1, more=_ONLY_BASH)
 
 
 def main(names: list[str]) -> None:
