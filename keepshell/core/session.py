@@ -138,6 +138,7 @@ class Session:
             limits[Timer.CONNECTION] = 2 * policy.window_change_interval
         self._ladder = Ladder(limits, now)
         self._nudged_at: float | None = None
+        self._looks = False
         self._kept_back = b""
         self._forwarded: int | None = None
         self._stopped = False
@@ -412,8 +413,12 @@ class Session:
         return [Notify("; ".join(dict.fromkeys(told)))] if told else []
 
     def _keep_alive(self, now: float, phase: Phase) -> list[Effect]:
+        self._looks = False
         chosen = self._ladder.act(now, lambda timers: self._choose(timers, now, phase))
         effects: list[Effect] = self._say_near_limits(now)
+        if (self._looks or isinstance(chosen, WindowChange)) and self.begun and self.link:
+            # Before more goes out is the time to see whether the last was acknowledged.
+            effects.append(Look())
         if chosen is None:
             return [*(Note("hold", reason.text) for reason in self._ladder.reasons), *effects]
         if isinstance(chosen, WindowChange):
@@ -422,9 +427,7 @@ class Session:
                 self._nudged_at = now
             self.idle.sent(now)
             self.nudges += 1
-            # Before more goes out is the time to see whether the last was acknowledged.
-            looks = self.link is not None and self.begun
-            return [*effects, *([Look()] if looks else []), Nudge(), Note("nudge-sent")]
+            return [*effects, Nudge(), Note("nudge-sent")]
         self._typist.typed(chosen, now)
         self.idle.sent(now, chosen.rung)
         self.keystrokes.injected(chosen.data)
@@ -440,7 +443,10 @@ class Session:
             return Hold(Reason.STOPPED)
         if prompting:
             return Hold(Reason.SSH_PROMPTS)
-        return WindowChange() if self._needs_nudge() else None
+        if self._needs_nudge():
+            return WindowChange()
+        self._looks = True
+        return None
 
     def _needs_nudge(self) -> bool:
         """Whether only a window-change will do.

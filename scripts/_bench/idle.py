@@ -29,7 +29,9 @@ _LOOK_EVERY = 0.01
 
 def measure(place: Place, plan: Plan) -> list[Row]:
     log = place.directory / "strace.log"
-    kept = place.kept(ALIAS, options=("--window-change-interval", f"{_INTERVAL:g}s"))
+    # ssh itself would do, where it speaks to a silent host.
+    alone = ("-o", "ServerAliveInterval=0")
+    kept = place.kept(*alone, ALIAS, options=("--window-change-interval", f"{_INTERVAL:g}s"))
     traced = [path_of("strace"), "-o", str(log), "-e", f"trace={','.join(_TRACED)}", *kept]
     count = plan.idle_intervals
     with (

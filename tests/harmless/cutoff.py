@@ -46,12 +46,13 @@ read -p 'Done. ' x; echo got-$x
 _FILES = {
     "~/nested": _NESTED,
     "~/menu": _MENU,
+    "~/vimrc": "set nocompatible belloff=all\n",
     "~/spinner": _SPINNER,
     "~/tmux.conf": "set -g status-interval 0\nset -g automatic-rename off\n",
     "text": "one two\nthree four\nfive six\n",
 }
 _TMUX = "exec tmux -f ~/tmux.conf -L n new env PS1=inside\\$\\  bash --noprofile --norc -i"
-_VIM = "exec vim -N -u NONE -i NONE -n text"
+_VIM = "exec vim -u ~/vimrc -i NONE -n text"
 _SHELL = "exec env PS1=inside\\$\\  bash --noprofile --norc -i"
 
 
@@ -128,7 +129,7 @@ _VIM_KILLED = replace(
     _cut("bash (vim killed)", _VIM),
     starts=(
         ("", PROMPT),
-        ("sh -c '(sleep 2; kill -9 $$) & exec vim -N -u NONE -i NONE -n text'\r", "Killed"),
+        ("sh -c '(sleep 2; kill -9 $$) & exec vim -u ~/vimrc -i NONE -n text'\r", "Killed"),
         ("", PROMPT),
         ("stty sane\r", "stty sane\nREADY$ ▮"),
     ),

@@ -122,7 +122,8 @@ def test_an_escape_after_window_changes(
     trace: Trace,
 ) -> None:
     """A nudge is no input: ssh still stands at the start of the line."""
-    argv = ["ssh", *start_sshd(shell=NO_MODES).access.ssh_args()]
+    access = start_sshd(shell=NO_MODES).access
+    argv = ["ssh", "-o", "ServerAliveInterval=0", *access.ssh_args()]
     options = ["--window-change-interval", "0.1s"]
     terminal = start_terminal([str(keepshell_exe), *options, *argv])
     terminal.expect(PROMPT)

@@ -314,7 +314,7 @@ def test_dropbear_is_never_dropped(
     start_dropbear: Callable[..., Dropbear], keep: Start, state: State
 ) -> None:
     access = start_dropbear("-I", str(LIMIT)).access
-    kept = keep(access, "--window-change-interval", "1s")
+    kept = keep(access, "--window-change-interval", "1s", ssh=("-o", "ServerAliveInterval=0"))
     for _ in range(3):
         assert bare_session(access).returncode == 255
     answers(kept)

@@ -224,7 +224,8 @@ def test_with_stderr_elsewhere_nothing_is_explained(
     log = tmp_path / "stderr"
     host = start_sshd("LogLevel DEBUG1", shell=PLAIN_SHELL)
     interval = f"--window-change-interval={JUST + 1}s"
-    argv = [str(keepshell_exe), interval, "ssh", *host.access.ssh_args()]
+    alone = ["-o", "ServerAliveInterval=0"]
+    argv = [str(keepshell_exe), interval, "ssh", *alone, *host.access.ssh_args()]
     terminal = start_terminal(["sh", "-c", f"exec {shlex.join(argv)} 2>{log}"], job=True)
     terminal.expect(PROMPT)
     on, off = SWITCHES["bracketed paste"]

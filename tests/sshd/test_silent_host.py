@@ -26,11 +26,11 @@ def keep(
 ) -> Callable[..., Terminal]:
     """Starts `keepshell OPTIONS ssh HOST` in the client's namespace."""
 
-    def start(*options: str) -> Terminal:
+    def start(*options: str, ssh: tuple[str, ...] = ()) -> Terminal:
         sshd = start_sshd(f"ListenAddress {network.host}")
         *arguments, _ = sshd.access.ssh_args()
         target = f"{sshd.access.user}@{network.host}"
-        argv = [*network.prefix, str(keepshell_exe), *options, "ssh", *arguments, target]
+        argv = [*network.prefix, str(keepshell_exe), *options, "ssh", *ssh, *arguments, target]
         terminal = start_terminal(argv)
         terminal.expect("READY$ ")
         return terminal
@@ -81,7 +81,7 @@ def test_a_program_without_echo_is_alive(keep: Start, trace: Trace) -> None:
 def test_an_idle_session_learns_it_at_its_next_keepalive_and_not_by_more_wakeups(
     keep: Start, network: Network, trace: Trace
 ) -> None:
-    keep("--window-change-interval", "4s")
+    keep("--window-change-interval", "4s", ssh=("-o", "ServerAliveInterval=0"))
     trace.wait_for("nudge-sent")
     network.cut()
     cut_at = time.time()

@@ -63,7 +63,7 @@ def check(survival: Survival, case: Case, command: tuple[str, ...], expected: Ou
 
 
 def test_window_change(case: Case, survival: Survival, keepshell_exe: Path) -> None:
-    command = (str(keepshell_exe), *WINDOW_CHANGE, "ssh")
+    command = (str(keepshell_exe), *WINDOW_CHANGE, "ssh", "-o", "ServerAliveInterval=0")
     check(survival, case, command, case.window_change)
 
 

@@ -159,7 +159,8 @@ def test_the_rungs_below_do_not_beat_channel_timeout(
     open_logins: Open,
 ) -> None:
     logins = open_logins(CHANNEL_TIMEOUT)
-    kept = logins.kept(CHANNEL_RULE, "--rung=window-change", "--window-change-interval=1s")
+    rungs = ("--rung=window-change", "--window-change-interval=1s", "--idle-limit=1d")
+    kept = logins.kept(CHANNEL_RULE, *rungs)
     assert b"ChannelTimeout" in cut(kept.terminal)
     assert kept.trace.named("nudge-sent")
     assert not kept.typed()

@@ -6,7 +6,6 @@ import asyncio
 import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ Start = Callable[..., Terminal]
 
 PLAIN_SHELL = ("bash", "--norc", "--noprofile", "--noediting", "-i")
 INTERVAL = 0.5
+SWITCH = "switch# "
+ALONE = ("-o", "ServerAliveInterval=0")
 WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "nanosleep")
 CLOCK_BOOTTIME = 7  # <linux/time.h>
 
@@ -37,7 +38,8 @@ def start(start_terminal: Start, keepshell_exe: Path, trace: Trace) -> Start:
 
     def run(arguments: list[str], *options: str, before: tuple[str, ...] = ()) -> Terminal:
         ours = options or ("--window-change-interval", f"{INTERVAL}s")
-        return start_terminal([*before, str(keepshell_exe), *ours, "ssh", *arguments])
+        # ssh itself would do, where it speaks to a silent host.
+        return start_terminal([*before, str(keepshell_exe), *ours, "ssh", *ALONE, *arguments])
 
     return run
 
@@ -137,9 +139,13 @@ def test_a_program_on_the_host_gets_no_signal(host: Sshd, start: Start, trace: T
 
 
 class _Sizes(asyncssh.SSHServerSession[str]):
-    """A shell that prints each size it is told, the first one too."""
+    """A shell that takes note of each size it is told, and ends at `x`.
 
-    def __init__(self) -> None:
+    As a device it prints a new prompt for each, as those do that have no terminal of the kernel's.
+    """
+
+    def __init__(self, told: list[tuple[int, ...]], device: bool) -> None:
+        self._told, self._device = told, device
         self._channel: asyncssh.SSHServerChannel[str] | None = None
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[str]) -> None:
@@ -150,67 +156,154 @@ class _Sizes(asyncssh.SSHServerSession[str]):
 
     def session_started(self) -> None:
         assert self._channel is not None
-        self._show(*self._channel.get_terminal_size())
+        self._told.append(self._channel.get_terminal_size())
+        self._channel.write(SWITCH)
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
-        self._show(width, height, pixwidth, pixheight)
-
-    def _show(self, *size: int) -> None:
         assert self._channel is not None
-        self._channel.write(f"<{size}>")
+        self._told.append((width, height, pixwidth, pixheight))
+        if self._device:
+            self._channel.write(f"\r\n{SWITCH}")
+
+    def data_received(self, data: str, datatype: int | None) -> None:
+        assert self._channel is not None
+        if "x" in data:
+            self._channel.exit(0)
 
 
-class _Server(asyncssh.SSHServer):
-    def session_requested(self) -> _Sizes:
-        return _Sizes()
+class Switch:
+    """A server in a thread of this process, and the sizes it was told."""
 
+    def __init__(self, directory: Path, keys: Keys) -> None:
+        self.told: list[tuple[int, ...]] = []
+        self.device = False
+        self._directory, self._keys = directory, keys
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
-@pytest.fixture
-def sizes_shown(keys: Keys, tmp_path: Path) -> Iterator[Access]:
-    """A server in a thread of this process that shows the sizes."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+    def __enter__(self) -> Switch:
+        self._thread.start()
+        self._acceptor = self._call(self._listen())
+        port = self._acceptor.get_port()
+        self.access = Access(
+            port, self._keys, self._directory, public_half(self._keys.host).strip()
+        )
+        return self
 
-    def call(step: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(step, loop).result(DEADLINE)
+    def __exit__(self, *_: object) -> None:
+        self._call(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(DEADLINE)
+        self._loop.close()
 
-    async def listen() -> asyncssh.SSHAcceptor:
+    def _call(self, step: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(step, self._loop).result(DEADLINE)
+
+    async def _listen(self) -> asyncssh.SSHAcceptor:
+        def session() -> _Sizes:
+            return _Sizes(self.told, self.device)
+
+        class Server(asyncssh.SSHServer):
+            def session_requested(self) -> _Sizes:
+                return session()
+
         return await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_host_keys=[str(keys.host)],
-            authorized_client_keys=str(keys.user) + ".pub",
-            server_factory=_Server,
+            server_host_keys=[str(self._keys.host)],
+            authorized_client_keys=str(self._keys.user) + ".pub",
+            server_factory=Server,
         )
 
-    async def close(acceptor: asyncssh.SSHAcceptor) -> None:
-        acceptor.close()
-        await acceptor.wait_closed()
+    async def _close(self) -> None:
+        self._acceptor.close()
+        await self._acceptor.wait_closed()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    with closing(loop):
-        acceptor = call(listen())
-        yield Access(acceptor.get_port(), keys, tmp_path, public_half(keys.host).strip())
-        call(close(acceptor))
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(DEADLINE)
+
+@pytest.fixture
+def switch(keys: Keys, tmp_path: Path) -> Iterator[Switch]:
+    with Switch(tmp_path, keys) as found:
+        yield found
 
 
-def test_the_size_is_the_one_it_was(sizes_shown: Access, start: Start) -> None:
-    terminal = start(sizes_shown.ssh_args())
-    for _ in range(4):
-        terminal.expect("<(80, 24, 0, 0)>")
+def test_the_size_is_the_one_it_was(switch: Switch, start: Start) -> None:
+    terminal = start(switch.access.ssh_args())
+    terminal.expect(SWITCH)
+    eventually(lambda: len(switch.told) >= 4, lambda: str(switch.told))
     terminal.resize(33, 111)
-    terminal.expect("<(111, 33, 0, 0)>")
-    terminal.expect("<(111, 33, 0, 0)>")
-    assert set(re.findall(rb"<\(.*?\)>", terminal.output)) == {
-        b"<(80, 24, 0, 0)>",
-        b"<(111, 33, 0, 0)>",
-    }
+    eventually(lambda: switch.told[-2:] == [(111, 33, 0, 0)] * 2, lambda: str(switch.told))
+    assert set(switch.told) == {(80, 24, 0, 0), (111, 33, 0, 0)}
+
+
+def nudges_of(terminal: Terminal, trace: Trace) -> int:
+    """How many window-changes this session had sent, which ends."""
+    before = len(trace.named("ended"))
+    terminal.send("x")
+    assert terminal.wait() == 0
+    return int(trace.wait_for("ended", before + 1)[-1]["nudges"])
+
+
+def test_none_follows_one_that_is_answered_and_the_host_is_remembered(
+    switch: Switch, host: Sshd, start: Start, trace: Trace
+) -> None:
+    switch.device = True
+    device = start(switch.access.ssh_args())
+    device.expect(SWITCH)
+    device.expect(SWITCH)
+    start(host.access.ssh_args()).expect(PROMPT)
+    eventually(lambda: window_changes(host) >= 4, lambda: host.log)  # in another session
+    assert nudges_of(device, trace) == 1
+    assert switch.told == [(80, 24, 0, 0)] * 2
+    again = start(switch.access.ssh_args())
+    again.expect(SWITCH)
+    before = window_changes(host)
+    eventually(lambda: window_changes(host) >= before + 4, lambda: host.log)
+    assert nudges_of(again, trace) == 0
+
+
+def test_none_where_ssh_itself_speaks_to_a_silent_host(
+    host: Sshd,
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Start,
+    keepshell_exe: Path,
+    start: Start,
+    trace: Trace,
+) -> None:
+    """A size that was set by hand on the host stays, as long as the host is silent."""
+    quiet = start_sshd("LogLevel DEBUG1", shell=PLAIN_SHELL)
+    options = ("--window-change-interval", f"{INTERVAL}s")
+    terminal = start_terminal([str(keepshell_exe), *options, "ssh", *quiet.access.ssh_args()])
+    terminal.expect(PROMPT)
+    start(host.access.ssh_args()).expect(PROMPT)
+    eventually(lambda: window_changes(host) >= 3, lambda: host.log)  # in another session
+    terminal.send_line("stty cols 300; echo S''ET")
+    terminal.expect("SET")
+    before = window_changes(host)
+    eventually(lambda: window_changes(host) >= before + 4, lambda: host.log)
+    terminal.send_line("stty size")
+    terminal.expect("24 300")
+    assert window_changes(quiet) == 0
+
+
+def test_a_terminal_without_a_size_is_not_told_of_it(
+    host: Sshd,
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Start,
+    keepshell_exe: Path,
+    start: Start,
+) -> None:
+    """As below expect(1)."""
+    sizeless = start_sshd("LogLevel DEBUG1", shell=PLAIN_SHELL)
+    argv = [str(keepshell_exe), "--window-change-interval", f"{INTERVAL}s", "ssh", *ALONE]
+    terminal = start_terminal([*argv, *sizeless.access.ssh_args()], rows=0, cols=0)
+    terminal.expect(PROMPT)
+    start(host.access.ssh_args()).expect(PROMPT)
+    eventually(lambda: window_changes(host) >= 4, lambda: host.log)  # in another session
+    assert window_changes(sizeless) == 0
 
 
 def test_an_idle_session_wakes_once_an_interval(
