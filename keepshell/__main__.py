@@ -77,7 +77,7 @@ def _without(error: BaseException) -> "NoReturn":
 
     argv = _asked_for()
     fault = f"{type(error).__name__}: {error}"
-    said = f"{fault}; running {argv[0]} without keepshell" if argv else f"internal error: {fault}"
+    said = f"{fault}; running {argv[0]} without keepshell" if argv else _failure(error, fault)
     with contextlib.suppress(OSError):
         os.write(2, f"keepshell: {said}\n".encode(errors="backslashreplace"))
     depth = os.environ.get("KEEPSHELL_DEPTH", "")
@@ -92,6 +92,14 @@ def _without(error: BaseException) -> "NoReturn":
             if os.path.isfile(path) and os.access(path, os.X_OK) and not _is_ours(path):
                 os.execv(path, argv)
     sys.exit(70)
+
+
+def _failure(error: BaseException, fault: str) -> str:
+    """Why a command of our own has failed."""
+    missing = isinstance(error, ModuleNotFoundError) and error.name
+    if missing and not missing.startswith("keepshell"):
+        return f"this needs the Python package {missing}, which {sys.executable} does not have"
+    return f"internal error: {fault}"
 
 
 def _candidates(name: str) -> "Iterator[str]":

@@ -20,9 +20,9 @@ SOURCES = sorted(
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")]
 )
-# A page of ours, or a source file by its path.
+# A page of ours, or a source file by its path; NAME.json is a word for any.
 CITED = re.compile(
-    r"[\w./-]*\w\.md\b|\b(?:keepshell|tests|scripts|docs)/[\w./-]*\w\.(?:py|json|svg)\b"
+    r"[\w./-]*\w\.md\b|\b(?:keepshell|tests|scripts|docs)/[\w./-]*[a-z0-9_]\.(?:py|json|svg)\b"
 )
 LINKED = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 

@@ -105,7 +105,7 @@ def test_the_wheel_holds_all_and_nothing_else(built: Built) -> None:
     package = {
         str(path.relative_to(built.source)): path.read_bytes()
         for path in (built.source / "keepshell").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.is_file()
     }
     shared = {
         f"{NAME}.data/data/share/{name}": text.encode() for name, text in share.files().items()

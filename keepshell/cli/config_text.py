@@ -104,7 +104,7 @@ def _first_that_fits(text: str, lines: Sequence[str], pattern: str) -> int:
 def sample() -> str:
     """A file in which every setting is explained and commented out, with its default."""
     lines = [
-        f"#:schema {SCHEMA}",
+        *([f"#:schema {SCHEMA}"] if os.path.isfile(SCHEMA) else []),  # not in a single file
         "# What keepshell does for your hosts. Every line that is commented out shows a default.",
         "# The first section that fits a host and sets a key wins; [default] is asked last.",
         "",

@@ -16,7 +16,7 @@ from keepshell._version import VERSION
 from keepshell.config import settings
 from keepshell.config.load import load
 from keepshell.errors import UsageError
-from keepshell.shim.interpreter import interpreter_words
+from keepshell.shim.interpreter import WATCHED, interpreter_words
 from keepshell.ssh import client, config_scan
 from keepshell.text.template import filled, quoted
 
@@ -156,7 +156,7 @@ def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
     """
     environ = {name: value for name, value in environ.items() if name != "KEEPSHELL"}
     own = paths.config_path(environ)
-    files = [__file__, *([own] if own else []), *config_scan.look("", None).paths]
+    files = [WATCHED, *([own] if own else []), *config_scan.look("", None).paths]
     stat = _Stat()
     then = stat.of(files)  # before they are read: a change in between is seen as one
     load(environ)

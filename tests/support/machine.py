@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -46,6 +46,8 @@ PrintLastLog no
 UseDNS no
 MaxStartups 100
 """
+# --read-only locks the root for others that run from it, too; the overlay is written to.
+_NSPAWN = ("--quiet", "--register=no", "--keep-unit", "--volatile=overlay", "--read-only")
 _numbers = count(1)
 
 
@@ -67,7 +69,7 @@ class Machine:
         (directory / "host").chmod(0o600)
         (directory / "sshd.conf").write_text("\n".join([*sshd, _SSHD]))
         (directory / "logind.conf").write_text("\n".join(["[Login]", *logind, ""]))
-        name = f"keepshell-{os.getpid()}-{next(_numbers)}"
+        name = _new_name()
         self._group = _ControlGroup(name)
         with self._console.open("wb") as console:
             self._popen = subprocess.Popen(
@@ -105,14 +107,7 @@ class Machine:
             with suppress(subprocess.TimeoutExpired):
                 self._popen.wait(DEADLINE)
         end_tree(self._popen)
-        eventually(self._is_removed, "an empty control group")
-
-    def _is_removed(self) -> bool:
-        try:
-            self._group.remove()
-        except OSError:  # EBUSY until the kernel has done with the last process
-            return False
-        return True
+        self._group.remove()
 
     def _wait_for_init(self) -> psutil.Process:
         """Its process 1, once that is systemd."""
@@ -139,16 +134,34 @@ class Machine:
         return done.returncode == 0
 
 
+@contextmanager
+def debian(*options: str) -> Iterator[list[str]]:
+    """The words that run a command in a Debian that has not booted, as root, with our network.
+
+    `options` are nspawn's. What the command writes is gone afterwards.
+    """
+    root, name = _root(), _new_name()
+    group = _ControlGroup(name)
+    environ = [f"{variable}={value}" for variable, value in group.environ.items()]
+    nspawn = [*_NSPAWN, "--pipe", f"--machine={name}", f"--directory={root}", *options]
+    try:
+        yield group.run("env", *environ, path_of("systemd-nspawn"), *nspawn)
+    finally:
+        group.remove()
+
+
+def _new_name() -> str:
+    return f"keepshell-{os.getpid()}-{next(_numbers)}"
+
+
 def _pid_namespace(process: psutil.Process) -> str:
     return os.readlink(f"/proc/{process.pid}/ns/pid")
 
 
 def _nspawn(root: Path, directory: Path, name: str) -> list[str]:
-    # --read-only locks the root for others that boot from it, too; the overlay is written to.
-    command = [path_of("systemd-nspawn"), "--quiet", "--register=no", "--keep-unit", "--boot"]
-    command += ["--private-network", "--volatile=overlay", "--read-only", "--link-journal=no"]
-    command += ["--resolv-conf=off", "--timezone=off", "--console=read-only"]
-    command += [f"--machine={name}"]
+    command = [path_of("systemd-nspawn"), *_NSPAWN, "--boot", f"--machine={name}"]
+    command += ["--private-network", "--link-journal=no", "--resolv-conf=off", "--timezone=off"]
+    command += ["--console=read-only"]
     bound = {
         directory: "/etc/keepshell-test",
         directory / "sshd.conf": "/etc/ssh/sshd_config.d/keepshell-test.conf",
@@ -195,11 +208,17 @@ class _ControlGroup:
         return {} if self._is_unified else {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "0"}
 
     def remove(self) -> None:
-        """Remove the groups; nothing may run in them any more."""
-        for folder in self._folders:
-            for below in (*sorted(folder.glob("**/"), reverse=True), folder):
-                with suppress(FileNotFoundError):
-                    below.rmdir()
+        """Remove the groups, once the kernel has done with the last process in them."""
+        eventually(self._is_removed, "an empty control group")
+
+    def _is_removed(self) -> bool:
+        with suppress(OSError):
+            for folder in self._folders:
+                for below in (*sorted(folder.glob("**/"), reverse=True), folder):
+                    with suppress(FileNotFoundError):
+                        below.rmdir()
+            return True
+        return False
 
 
 def _root() -> Path:

@@ -427,7 +427,7 @@ _SILENCES: dict[str, tuple[Callable[[Case], float | None], ...]] = {
     "session-idle": (Case.channel_idle, Case.input_idle, Case.client_idle),
     **dict.fromkeys(("tmout", "autologout"), (Case.user_idle,)),
 }
-"""What each kind of rule counts (idle-rules.md)."""
+"""What each kind of rule counts (docs/idle-rules.md)."""
 
 
 def _words(row: _Row, case: Case) -> dict[str, object]:

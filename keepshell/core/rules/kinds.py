@@ -257,7 +257,7 @@ class Rule:
         """Whether both may be known of one timer: the kinds agree as far as they say, so do limits.
 
         5 s by a drop, 6 s by a probe and 5 s measured are one (ChannelTimeout and sshd 8.0 fire up
-        to 1 s early, idle-rules.md).
+        to 1 s early, docs/idle-rules.md).
         """
         kinds = self.kind, other.kind
         agree = kinds[0] is kinds[1] or any(

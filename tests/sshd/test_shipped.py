@@ -1,0 +1,160 @@
+"""What scripts/package builds: the same bytes each time, and it runs where people put it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import keepshell
+from tests.support.machine import debian
+from tests.support.programs import find, path_of
+from tests.support.remoteshell import PROMPT
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE
+from tests.test_packaging import NOT_COPIED, ROOT, run
+
+EPOCH = "1700000000"
+STOCK = [find("python3.11") or sys.executable, "-I", "-S"]
+"""An interpreter that finds nothing but its own library."""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, so that building leaves nothing in this one."""
+    source = tmp_path_factory.mktemp("shipped") / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    (source / "dist").mkdir()
+    return source
+
+
+def build(kind: str, checkout: Path) -> dict[str, bytes]:
+    """What a script of scripts/packaging puts into dist/, by its name."""
+    for old in (checkout / "dist").iterdir():
+        old.unlink()
+    for path in checkout.rglob("*.py"):  # a checkout is never as old as the last one
+        os.utime(path)
+    env = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    built = subprocess.run(
+        [checkout / "scripts" / "packaging" / kind, sys.executable],
+        cwd=checkout,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20 * DEADLINE,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    return {path.name: path.read_bytes() for path in (checkout / "dist").iterdir()}
+
+
+@pytest.mark.parametrize("kind", ["wheel", "pyz"])
+def test_the_same_bytes_each_time(kind: str, checkout: Path) -> None:
+    assert build(kind, checkout) == build(kind, checkout)
+
+
+@pytest.fixture(scope="module")
+def one_file(checkout: Path) -> Path:
+    build("pyz", checkout)
+    return checkout / "dist" / "keepshell.pyz"
+
+
+@pytest.fixture
+def shim(one_file: Path, tmp_path: Path) -> Iterator[Path]:
+    """The directory of shims that the single file has written."""
+    run(*STOCK, one_file, "shim", "install", "--dir", tmp_path / "shims")
+    yield tmp_path / "shims"
+    run(*STOCK, one_file, "shim", "remove")
+
+
+class TestOneFile:
+    def test_a_session(
+        self, one_file: Path, sshd: Sshd, start_terminal: Callable[..., Terminal]
+    ) -> None:
+        terminal = start_terminal([*STOCK, str(one_file), "ssh", *sshd.access.ssh_args()])
+        terminal.expect(PROMPT)
+        terminal.send_line("echo $((40 + 2)); exit 3")
+        terminal.expect("42")
+        assert terminal.wait() == 3
+        assert "keepshell" not in terminal.screen.text
+
+    def test_a_shim(self, shim: Path, sshd: Sshd) -> None:
+        done = run(shim / "ssh", *sshd.access.ssh_args(), "echo $((40 + 2))")
+        assert (done.stdout, done.stderr) == ("42\n", "")
+        assert "keepshell.pyz" in (shim / "ssh").read_text()
+
+    @pytest.mark.parametrize("words", [["explain", "--json", "web"], ["init", "bash"]])
+    def test_what_needs_nothing_more(self, words: list[str], one_file: Path) -> None:
+        assert run(*STOCK, one_file, *words).stderr == ""
+
+    def test_what_does(self, one_file: Path) -> None:
+        done = subprocess.run(
+            [*STOCK, one_file, "config", "set", "web", "xon=true"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 70
+        needs = r"keepshell: this needs the Python package tomlkit, which \S+ does not have\n"
+        assert re.fullmatch(needs, done.stderr)
+
+    def test_an_old_python(self, one_file: Path) -> None:
+        program = (
+            "import runpy, sys; sys.version_info = (3, 10, 0)\n"
+            f"runpy.run_path({str(one_file)!r}, run_name='__main__')"
+        )
+        done = subprocess.run([*STOCK, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr == "keepshell: needs Python 3.11 or newer, and this is 3.10\n"
+
+
+IN_DEBIAN = """
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+apt-get -qq install --yes --no-install-recommends man-db bash-completion /dist/*.deb >/dev/null
+dpkg --verify keepshell
+keepshell --version
+man -w keepshell
+keepshell --dry-run ssh web | head -n 1
+keepshell status
+. /usr/share/bash-completion/bash_completion
+_completion_loader keepshell || [ $? = 124 ]
+complete -p keepshell
+dpkg --purge keepshell >/dev/null
+find / -xdev -name '*keepshell*' -not -path '/dist/*'
+"""
+
+
+@pytest.mark.slow
+def test_the_debian_package(checkout: Path) -> None:
+    """Built, installed by apt with Debian's own pexpect, used, and removed without a trace."""
+    path_of("dpkg-buildpackage")
+    built = build("deb", checkout)
+    version = keepshell.__version__
+    assert set(built) == {f"keepshell_{version}-1_all.deb"}
+    run(
+        path_of("lintian"),
+        "--allow-root",
+        "--fail-on",
+        "error,warning",
+        *(checkout / "dist").iterdir(),
+    )
+    with debian(f"--bind-ro={checkout / 'dist'}:/dist") as inside:
+        said = run(*inside, "bash", "-c", IN_DEBIAN).stdout.splitlines()
+    assert said == [
+        f"keepshell {version}",
+        "/usr/share/man/man1/keepshell.1.gz",
+        "/usr/bin/ssh -o ServerAliveInterval=60 -o ServerAliveCountMax=20 web",
+        "no session runs",
+        "complete -F _keepshell keepshell",
+    ]
