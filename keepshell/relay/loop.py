@@ -274,25 +274,28 @@ class Relay:
 
     def _from_host(self) -> float:
         """Carry what the host printed; the time after it was shown."""
-        if self._session.begun and self._verbatim and not self._user_gone:
+        asks_first = self._is_ssh and not self._session.begun
+        if self._verbatim and not asks_first and not self._user_gone:
             shown = self._show_at_once()
             now = self._clock()
             if shown:
                 self._perform(self._session.host_shown(shown, now), now)
+                self._see_phase(now)
             return now
         data = self._child.read()
         now = self._clock()
-        if not self._session.begun:
+        if asks_first:
             self._asking.output(data)
             # A prompt is not on the screen before its answer can be typed, unseen if need be.
             self._see_phase(now, begun=_NO_PTY in data)
         if data:
             self._perform(self._session.host_output(data, now), now)
+            self._see_phase(now)
         return now
 
     def _show_at_once(self) -> bytes:
         """Put on the user's terminal what the host printed, unchanged; all that was read."""
-        shown = []
+        shown: list[bytes] = []
         for _ in range(READS_AT_ONCE):
             data = self._child.read()
             if data:
@@ -315,12 +318,20 @@ class Relay:
             self._send_user(ToUser(b""), now)  # what was kept back of a line end
             self._show(now)
             return
+        if self._is_ssh:
+            self._see_whose_terminal()
+        else:
+            self._terminal.take()
+
+    def _see_whose_terminal(self) -> None:
+        """Ours while ssh asks. What it threw away before it did, we throw away too."""
+        child, asking = self._child, self._asking
         flushed, child.has_flushed = child.has_flushed, False
         if flushed:
-            self._asking.flushed(echo=child.echoes())
+            asking.flushed(echo=child.echoes())
         else:
-            self._asking.settings(echo=child.echoes())
-        if self._asking.now or not self._is_ssh:
+            asking.settings(echo=child.echoes())
+        if asking.now:
             self._terminal.take(flush=flushed and not self._terminal.taken)
         else:
             self._terminal.give_back()
