@@ -26,6 +26,7 @@ from tests.support.processes import is_gone, tree
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
+from tests.support.tmux import Tmux
 from tests.support.waiting import DEADLINE, eventually
 
 Start = Callable[..., Terminal]
@@ -326,3 +327,36 @@ def test_limits(host: Sshd, start_terminal: Start, way: str, limit: str) -> None
         terminal.send_line("exit 7")
         ends.append((terminal.read_to_end(), terminal.wait()))
     assert ends[0] == ends[1]
+
+
+def test_tmux_sees_ssh(host: Sshd, start_tmux: Callable[..., Tmux], keepshell_exe: Path) -> None:
+    """#{pane_current_command}: window names, and plug-ins that ask what runs in a pane."""
+    words = shlex.join([str(keepshell_exe), "ssh", *host.access.ssh_args()])
+    tmux = start_tmux(PLAIN_SHELL)
+    tmux.wait_for("LOCAL$")
+    tmux.send_line(words)
+    tmux.wait_for("READY$")
+    eventually(lambda: tmux.query("pane_current_command") == "ssh", "the name of the program")
+    tmux.send_line("exit")
+    tmux.wait_for("closed.")
+    eventually(lambda: tmux.query("pane_current_command") != "ssh", "the shell's name")
+
+
+def test_a_pane_that_is_killed(
+    host: Sshd, start_tmux: Callable[..., Tmux], keepshell_exe: Path
+) -> None:
+    """Nothing is left running, and the session is remembered."""
+    words = shlex.join([str(keepshell_exe), "ssh", *host.access.ssh_args()])
+    tmux = start_tmux(PLAIN_SHELL)
+    tmux.run("new-window", words)
+    pane = tmux.query("pane_id")
+    eventually(lambda: "READY$" in "\n".join(tmux.lines(pane)), "the prompt")
+    started = tree(int(tmux.query("pane_pid", pane)))
+    tmux.run("kill-pane", "-t", pane)
+    eventually(partial(all_gone, started), "nothing left")
+    folder = Path(os.environ["XDG_RUNTIME_DIR"], "keepshell")
+    assert list(folder.iterdir()) == []
+    done = subprocess.run(
+        [str(keepshell_exe), "history", "--json"], capture_output=True, text=True, check=True
+    )
+    assert len(done.stdout.splitlines()) == 1
