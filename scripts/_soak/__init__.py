@@ -1,0 +1,1 @@
+"""What `scripts/soak` runs: many sessions for a long time, each byte of them compared."""
