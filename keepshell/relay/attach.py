@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keepshell.relay.trace import Trace
     from keepshell.store.memory import Memory
 
-_CLOSED_WITHIN = 0.5
+_CLOSED_WITHIN = 1.0
 """Seconds that the live file may take to be deleted."""
 
 
@@ -104,13 +104,13 @@ class Attached:
             with self._signals.watching(), self._terminal.given_back():
                 relay.run(self._signals, wakeups.Alarm())
                 wakeups.block_for_the_end()
+            status = os.waitstatus_to_exitcode(self._child.status or 0)
+            with _harmless(job.env):
+                ending = self._conclude(session, known, status)
+                trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
         finally:
             with contextlib.suppress(InternalError):
                 files.ask(shown.close, _CLOSED_WITHIN)
-        status = os.waitstatus_to_exitcode(self._child.status or 0)
-        with _harmless(job.env):
-            ending = self._conclude(session, known, status)
-            trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
         child.end_as(status, relay.key_typed)
 
     def _conclude(self, session: Session, known: Memory, status: int) -> Ending:

@@ -10,9 +10,11 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+
+import psutil
 
 # `python scripts/_soak` finds tests.support by the path of the checkout.
 _SCRIPTS = Path(__file__).resolve().parents[1]
@@ -24,9 +26,9 @@ from tests.support.processes import adopt_orphans, describe, end, tree  # noqa: 
 from tests.support.waiting import eventually  # noqa: E402
 
 _DESCRIPTION = """\
-Opens sessions through `keepshell ssh` to an sshd of its own on 127.0.0.1, many at once, with pastes,
-sizes, suspends, outages and drops at random, while config.toml is edited and the package under them
-is upgraded. Ends with what was counted.
+Opens sessions through `keepshell ssh` to an sshd of its own on 127.0.0.1, many at once, with
+pastes, sizes, suspends, outages and drops at random, while config.toml is edited and the package
+under them is upgraded. Ends with what was counted.
 """
 
 _EPILOG = "exit status: 0 if no byte differed, no status was wrong and nothing was left; else 1."
@@ -79,7 +81,7 @@ def _run(place: Place, tally: Tally, options: argparse.Namespace) -> None:
     try:
         with ThreadPoolExecutor(options.at_once) as pool:
             number = 0
-            running = set()
+            running: set[Future[None]] = set()
             while time.monotonic() < until or number < options.sessions:
                 running = {each for each in running if not each.done()}
                 if len(running) < options.at_once:
@@ -104,7 +106,7 @@ def _change(place: Place, tally: Tally, starting: threading.Lock, over: threadin
             tally.count("upgrade")
 
 
-def _started(place: Place) -> set[object]:
+def _started(place: Place) -> set[psutil.Process]:
     """What runs of ours besides the server."""
     server = {process.pid for process in tree(place.server.pid)}
     return {each for each in tree(os.getpid()) if each.pid not in {os.getpid(), *server}}
