@@ -465,7 +465,7 @@ class Program:
         self, words: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str]
     ) -> None:
         """Raises UsageError where there is no such program."""
-        skipped = client.led_back(words[0], words[1:], environ)
+        skipped = client.led_back(f"run {words[0]}", words[1:], environ)
         path = client.which(words[0], environ, skipped=skipped) or client.which(words[0], environ)
         if path is None and "/" in words[0] and os.path.exists(words[0]):
             raise NotRunnableError(f"{printable(words[0])}: not an executable file")
@@ -483,7 +483,7 @@ def start_program(program: Program, environ: Mapping[str, str]) -> Attached:
 
     Raises what stands in the way.
     """
-    env = client.started(program.name, program.argv, environ)
+    env = client.started(f"run {program.name}", program.argv, environ)
     if is_off(environ) or not on_terminal():
         exec_program(program.argv[0], program.argv, env)
     from keepshell.job import Job

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
+from keepshell.config import compiled
 from keepshell.config.settings import KEYS, Key, contradictions
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
@@ -19,9 +20,8 @@ from keepshell.text.wording import found, printable, suggest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, BinaryIO
 
-    from keepshell.config.settings import Key
     from keepshell.config.toml_lines import TomlText
 
 DEFAULT = "default"
@@ -46,7 +46,7 @@ def load_anyway(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
     Of a file that can't be read nothing counts, and nothing is typed: it may forbid that.
     """
     problems: list[str] = []
-    sections: Sequence[_Section] = ()
+    sections: Sequence[_Section | _Kept] = ()
     variables: Mapping[str, Any] = {}
     try:
         variables = _read_variables(environ)
@@ -65,13 +65,26 @@ def parse_toml(data: bytes, path: str, environ: Mapping[str, str] | None = None)
     return Config(_parse_sections(data, path), _read_variables(environ or {}))
 
 
-def _read_sections(environ: Mapping[str, str]) -> Sequence[_Section]:
+def _read_sections(environ: Mapping[str, str]) -> Sequence[_Section | _Kept]:
     path = config_path(environ)
-    data = _read_file(path) if path else None
-    return () if path is None or data is None else _parse_sections(data, path)
+    file = _opened(path) if path else None
+    if path is None or file is None:
+        return ()
+    with file:
+        found = os.fstat(file.fileno())
+        stamp = compiled.stamp(path, found)
+        kept = compiled.read(environ, stamp) if stat.S_ISREG(found.st_mode) else None
+        if kept is not None:
+            return [_Kept(path, *section) for section in kept]
+        data = _read_file(path, file)
+        is_whole = compiled.stamp(path, os.fstat(file.fileno())) == stamp
+    sections = _parse_sections(data, path)
+    if is_whole:
+        compiled.write(environ, stamp, [section.plain() for section in sections])
+    return sections
 
 
-def _parse_sections(data: bytes, path: str) -> Sequence[_Section]:
+def _parse_sections(data: bytes, path: str) -> list[_Section]:
     from keepshell.config.toml_lines import TomlText
 
     source = TomlText(data, path)
@@ -102,7 +115,7 @@ class Config:
 
     def __init__(
         self,
-        sections: Sequence[_Section] = (),
+        sections: Sequence[_Section | _Kept] = (),
         variables: Mapping[str, Any] | None = None,
         otherwise: Mapping[str, tuple[Any, str]] | None = None,
     ) -> None:
@@ -118,7 +131,13 @@ class Config:
 
     def policy(self, names: Sequence[str], options: Mapping[str, Any]) -> EffectivePolicy:
         """What a host called `names` gets; `options` are from `take_options`, and win."""
-        sections = [section for section in self._sections if section.is_for(names)]
+        from keepshell.core.rules.patterns import matches
+
+        sections = [
+            section  # without patterns, it is for every host
+            for section in self._sections
+            if not section.patterns or matches(section.patterns, names)
+        ]
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
         for name in KEYS:
@@ -133,7 +152,7 @@ class Config:
         return self._setting(name, sections, options)
 
     def _setting(
-        self, name: str, sections: Sequence[_Section], options: Mapping[str, Any]
+        self, name: str, sections: Sequence[_Section | _Kept], options: Mapping[str, Any]
     ) -> tuple[Any, str]:
         """The value that wins and its source; None where nobody set the key."""
         if name in options:
@@ -177,13 +196,13 @@ class _Section:
                 f"{other} in the same section; keep one"
             )
 
-    def is_for(self, names: Sequence[str]) -> bool:
-        """Whether a host called `names` is meant; `[default]` means every host."""
-        if not self.patterns:
-            return True
-        from keepshell.core.rules import patterns
-
-        return patterns.matches(self.patterns, names)
+    def plain(self) -> compiled.Section:
+        """What `_Kept` is made from."""
+        rows = [
+            (name, _plain(name, value), self._source.line(*self._keys, name))
+            for name, value in self.values.items()
+        ]
+        return self._keys, self.patterns, tuple(rows)
 
     def source_of(self, name: str) -> str:
         """`PATH:12 [default] rung`"""
@@ -191,9 +210,7 @@ class _Section:
 
     @property
     def _title(self) -> str:
-        """`[default]`, `[host."PATTERN"]`"""
-        section, *patterns = self._keys
-        return f"[{section}{''.join(f'.{found(pattern)}' for pattern in patterns)}]"
+        return _title(self._keys)
 
     def _split(self, text: str) -> tuple[str, ...]:
         from keepshell.core.rules import patterns
@@ -225,6 +242,46 @@ class _Section:
         return f"unknown key; {suggest(name, KEYS)}"
 
 
+class _Kept:
+    """A section out of the compiled copy."""
+
+    __slots__ = ("_keys", "_path", "_rows", "patterns")
+
+    def __init__(
+        self,
+        path: str,
+        keys: tuple[str, ...],
+        patterns: tuple[str, ...],
+        rows: Sequence[tuple[str, object, int]],
+    ) -> None:
+        self._path = path
+        self._keys = keys
+        self.patterns = patterns
+        self._rows = rows
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {name: KEYS[name].read(value) for name, value, _ in self._rows}
+
+    def source_of(self, name: str) -> str:
+        line = next(line for found, _, line in self._rows if found == name)
+        where = f"{self._path}:{line}" if line else self._path
+        return f"{where} {_title(self._keys)} {name}"
+
+
+def _title(keys: Sequence[str]) -> str:
+    """`[default]`, `[host."PATTERN"]`"""
+    section, *patterns = keys
+    return f"[{section}{''.join(f'.{found(pattern)}' for pattern in patterns)}]"
+
+
+def _plain(name: str, value: Any) -> object:
+    """A setting as numbers or text, as `Key.read` takes it."""
+    is_plain = isinstance(value, bool | int | float | str) and not isinstance(value, Rung)
+    text: str = KEYS[name].kind.show(value)
+    return value if is_plain else text
+
+
 def _host_sections(source: TomlText, table: object) -> Iterator[_Section]:
     if not isinstance(table, dict):
         raise _no_section(source, ("host",), table)
@@ -254,23 +311,33 @@ def _misplaced(source: TomlText, name: str) -> UsageError:
     return UsageError(f"{where}: unknown section; {suggest(name, sections)}")
 
 
-def _read_file(path: str) -> bytes | None:
-    """The bytes of the file; None where there is none. Raises UsageError."""
+def _opened(path: str) -> BinaryIO | None:
+    """The file; None where there is none. Raises UsageError."""
 
     def open_at_once(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NONBLOCK)  # a FIFO would wait for a writer
 
     try:
-        with open(path, "rb", opener=open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise UsageError(f"{path}: not a regular file; move it away or make it one")
-            data = file.read(_MOST_BYTES + 1)
+        return open(path, "rb", opener=open_at_once)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UsageError(
-            f"{path}: can't be read: {error.strerror}; make it readable or move it away"
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _read_file(path: str, file: BinaryIO) -> bytes:
+    """The bytes of the file. Raises UsageError."""
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise UsageError(f"{path}: not a regular file; move it away or make it one")
+    try:
+        data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     if len(data) > _MOST_BYTES:
         raise UsageError(f"{path}: larger than 1 MiB, and so no configuration; move it away")
     return data
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    remedy = "make it readable or move it away"
+    return UsageError(f"{path}: can't be read: {error.strerror}; {remedy}")

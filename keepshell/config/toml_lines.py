@@ -39,10 +39,15 @@ class TomlText:
 
     def at(self, *keys: str) -> str:
         """`PATH:LINE` of a key or section, or of the nearest one around it whose line is known."""
+        line = self.line(*keys)
+        return f"{self._path}:{line}" if line else self._path
+
+    def line(self, *keys: str) -> int:
+        """The same line as a number, 0 where none is known."""
         self._lines = self._lines or _lines(self._text)
         while keys and keys not in self._lines:
             keys = keys[:-1]
-        return f"{self._path}:{self._lines[keys]}" if keys else self._path
+        return self._lines[keys] if keys else 0
 
 
 def _decode(data: bytes, path: str) -> str:

@@ -35,9 +35,9 @@ class Execution:
         self.env = {**environ, **_variables(options)}
         if not is_off(environ):
             self._put_first()
-        skipped = client.led_back(self.words[0], self.words[1:], environ)
+        skipped = client.led_back(f"exec {self.words[0]}", self.words[1:], environ)
         self.path = _found(self.words[0], self.env, skipped)
-        self.env = client.started(self.words[0], [self.path, *self.words[1:]], self.env)
+        self.env = client.started(f"exec {self.words[0]}", [self.path, *self.words[1:]], self.env)
 
     def _put_first(self) -> None:
         """Have `ssh` and the copiers be ours in the environment."""
@@ -77,12 +77,12 @@ def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     path, *rest = arguments
     name = os.path.basename(path)
     if name in files.COPIERS:
-        skipped = client.led_back(name, rest, environ)
+        skipped = client.led_back(f"shim {name}", rest, environ)
         real = client.which(name, environ, skip_shims=True, skipped=skipped)
         if real is None:
             raise UsageError(f"no {name} found on PATH besides keepshell's own")
         argv = [real, *rest]
-        exec_program(real, argv, client.started(name, argv, environ), as_a_shell=True)
+        exec_program(real, argv, client.started(f"shim {name}", argv, environ), as_a_shell=True)
     if name == "ssh" and script.is_ours(path):
         with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
             files.write(path, script.ssh_shim(path, environ))

@@ -114,6 +114,8 @@ def started(name: str, argv: Sequence[str], environ: Mapping[str, str]) -> dict[
 def led_back(name: str, words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """The programs that we have started as `name` with these words, and are called by again.
 
+    The name is `ssh`, or the command of ours and its program: `exec ssh` leads to ssh by design.
+
     A wrapper may add words in front. One that can't be looked into (compiled, or two scripts) is
     found out so after one turn.
     """

@@ -90,7 +90,7 @@ class Memory:
     def _read_state(self) -> list[Rule]:
         directory = paths.state_dir(self._job.env)
         # sqlite3 takes 5 ms to import: not for somebody of whose hosts nothing is known.
-        if directory is None or not os.path.isdir(directory):
+        if directory is None or not os.path.exists(f"{directory}/state.db"):
             return []
         from keepshell.store.database import State
 

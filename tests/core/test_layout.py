@@ -61,7 +61,8 @@ MOST_FILES = {"keepshell": 14, "keepshell/core": 8}
 
 BEFORE_THE_EXEC = (
     *("keepshell", "keepshell._version", "keepshell.cli", "keepshell.cli.main"),
-    *("keepshell.config", "keepshell.config.load", "keepshell.config.settings"),
+    *("keepshell.config", "keepshell.config.compiled", "keepshell.config.load"),
+    "keepshell.config.settings",
     *("keepshell.core", "keepshell.core.rules", "keepshell.core.rules.policy"),
     *("keepshell.core.rules.durations", "keepshell.core.rules.kinds"),
     *("keepshell.core.rules.patterns", "keepshell.core.rules.rung"),

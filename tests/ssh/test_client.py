@@ -280,7 +280,7 @@ class TestNamed:
         broken.write_bytes(b"\x7fELF of another machine")
         broken.chmod(0o755)
         ended = self.run(folders, source, str(broken))
-        assert (ended.returncode, ended.stdout) == (2, "")
+        assert (ended.returncode, ended.stdout) == (126, "")
         assert ended.stderr.splitlines()[-1] == f"keepshell: {broken}: Exec format error"
 
 

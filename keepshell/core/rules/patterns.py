@@ -32,11 +32,15 @@ def matches(patterns: Sequence[str], names: Iterable[str]) -> bool:
     found = False
     for pattern in patterns:
         wanted = pattern.removeprefix("!")
-        if any(_match(wanted, name) for name in names):
+        if wanted in names or (("*" in wanted or "?" in wanted) and _match_any(wanted, names)):
             if wanted != pattern:
                 return False
             found = True
     return found
+
+
+def _match_any(pattern: str, names: Iterable[str]) -> bool:
+    return any(_match(pattern, name) for name in names)
 
 
 def _match(pattern: str, name: str) -> bool:
