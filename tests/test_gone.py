@@ -13,6 +13,7 @@ import pytest
 
 import keepshell
 from tests.support.programs import path_of
+from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
 
 PACKAGE = Path(keepshell.__file__).parent
@@ -173,3 +174,32 @@ class TestShellFunction:
 
         ended = self.call(shell, installed, breaks)
         assert (ended.returncode, ended.stdout) == (7, "<real><-F><none><host><a b>")
+
+
+MOVED = """\
+import os, sys
+import keepshell.cli.main, keepshell.launch, keepshell.text.say
+from keepshell.__main__ import start
+
+os.rename({package!r}, {package!r} + ".moved")
+sys.argv = ["keepshell", "ssh", "-F", "none", "host"]
+sys.exit(start())
+"""
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_moved_away_after_the_start(
+    on_terminal: bool, installed: Installed, start_terminal: Callable[..., Terminal]
+) -> None:
+    """What is loaded by then is enough to become ssh, with what was decided by then."""
+    code = MOVED.format(package=str(installed.package))
+    argv = [str(installed.python), "-EP", "-c", code]
+    if not on_terminal:
+        ended = installed.run(*argv)
+        assert (ended.returncode, ended.stderr) == (7, "")
+        assert ended.stdout.endswith("<-F><none><host>")
+        return
+    terminal = start_terminal(["env", f"PATH={installed.env['PATH']}", *argv], cols=200)
+    assert terminal.wait() == 7
+    assert terminal.read_to_end().endswith(b"<real><-F><none><host>")
+    assert terminal.output.count(b"keepshell:") == 1

@@ -131,13 +131,15 @@ class Config:
 
     def policy(self, names: Sequence[str], options: Mapping[str, Any]) -> EffectivePolicy:
         """What a host called `names` gets; `options` are from `take_options`, and win."""
-        from keepshell.core.rules.patterns import matches
+        sections = self._sections
+        if self.has_hosts:
+            from keepshell.core.rules.patterns import matches
 
-        sections = [
-            section  # without patterns, it is for every host
-            for section in self._sections
-            if not section.patterns or matches(section.patterns, names)
-        ]
+            sections = [
+                section  # without patterns, it is for every host
+                for section in self._sections
+                if not section.patterns or matches(section.patterns, names)
+            ]
         values: dict[str, Any] = {}
         sources: dict[str, str] = {}
         for name in KEYS:
