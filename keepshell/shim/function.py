@@ -9,19 +9,16 @@ from __future__ import annotations
 from keepshell.shim.interpreter import interpreter_words
 from keepshell.text.template import filled, quoted
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
-# 126 and 127 may be the status of the host's command as well: then Python does start.
+# A variable, so that `jobs` shows a line that can be read. 126 and 127 may be the status of the
+# host's command as well: then Python does start.
 _SH = """\
 function ssh {
+    local keepshell=(@{python} @{flag} @{main}) keepshell_status=0
     if ! [ -x @{python} ] || ! [ -r @{main} ]; then
         command ssh "$@" # keepshell is gone
         return
     fi
-    local keepshell_status=0
-    command @{python} @{flag} @{main} ssh "$@" || keepshell_status=$?
+    command "${keepshell[@]}" ssh "$@" || keepshell_status=$?
     case $keepshell_status in
     126 | 127)
         if ! command @{python} @{flag} -c '' 2>/dev/null; then
@@ -40,7 +37,8 @@ function ssh --description 'ssh, kept alive'
         command ssh $argv # keepshell is gone
         return
     end
-    command @{python} @{flag} @{main} ssh $argv
+    set -l keepshell @{python} @{flag} @{main}
+    command $keepshell ssh $argv
     set -l keepshell_status $status
     if contains $keepshell_status 126 127; and not command @{python} @{flag} -c '' 2>/dev/null
         command ssh $argv
