@@ -1,7 +1,7 @@
 """The table of everything that can be set, and our own options on the command line made from it.
 
 A new setting is one row of `KEYS` and one argument of `Policy`. Loaded before ssh starts: the code
-that only reads durations or words an error is imported when it is needed.
+that reads durations and rules is imported when there is one to read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The text of a TOML file: its tables, and the line in which each key of them stands.
+"""A TOML text: its tables, and the line of each key.
 
-tomllib tells no lines, so they are looked for in the text, and only when a message needs one.
+tomllib tells no lines. They are looked for in the text when a message, the source of a setting or
+the compiled copy needs one.
 """
 
 from __future__ import annotations
