@@ -25,6 +25,7 @@ from keepshell.core.rules.plan import plan_for
 from keepshell.errors import KeepshellError
 from keepshell.ssh import client, host_name
 from keepshell.store.database import State
+from keepshell.text import wording
 from keepshell.text.wording import visible
 
 _NEEDED_SQLITE = (3, 24)
@@ -258,7 +259,7 @@ def _hosts(environ: Mapping[str, str]) -> Iterator[Check]:
             if remedy.threatens and not remedy.acts:
                 timer = f"{words.timer(remedy.rule.kind.name)} {exact(remedy.rule.limit)}"
                 says = f"{timer} ends idle sessions, and nothing you allow beats it"
-                cure = words.cure(name, remedy.setting) if remedy.setting else ""
+                cure = wording.cure(name, remedy.setting) if remedy.setting else ""
                 yield Check(name, AT_RISK, says, cure)
 
 

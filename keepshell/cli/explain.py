@@ -14,6 +14,7 @@ from keepshell.cli.tables import AT_RISK, GOOD, LOST, Column
 from keepshell.config.settings import KEYS
 from keepshell.core.rules.durations import exact
 from keepshell.errors import UsageError
+from keepshell.text import wording
 from keepshell.text.wording import visible
 
 Explained = Mapping[str, Any]
@@ -52,7 +53,7 @@ def _sentences(found: Explained) -> Iterator[str]:
             yield "  It was seen once. If it strikes again, keepshell acts on it."
         elif first["setting"]:
             sent = words.LEVELS[first["rung"]]
-            yield f"  Only {sent} resets it. Allow it: {words.cure(name, first['setting'])}"
+            yield f"  Only {sent} resets it. Allow it: {wording.cure(name, first['setting'])}"
         else:
             yield "  Nothing that keepshell sends resets it."
     elif beaten or found["idle_limit"]:

@@ -28,6 +28,7 @@ from keepshell.errors import UsageError
 from keepshell.probe import script
 from keepshell.probe.ask import Answer, Target, ask, find
 from keepshell.store.database import State, StateError
+from keepshell.text import wording
 from keepshell.text.wording import visible
 
 _VALUED = {"floor": "30s", "limit": "20m"}
@@ -194,7 +195,7 @@ def _text(target: Target, software: str, found: Sequence[Finding], sentences: Se
             notes.append(f"{row.rule}: {finding.note}")
         if remedy.setting:
             cures.append(
-                f"Only {level} resets {row.rule}. Allow it: {words.cure(host, remedy.setting)}"
+                f"Only {level} resets {row.rule}. Allow it: {wording.cure(host, remedy.setting)}"
             )
     parts = [f"{target.name}: {software or 'no banner seen'}"]
     if rows:

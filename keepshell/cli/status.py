@@ -13,6 +13,7 @@ from keepshell.cli.tables import AT_RISK, GOOD, LOST, Column
 from keepshell.core.rules.durations import describe
 from keepshell.errors import NotFoundError, UsageError
 from keepshell.store import living
+from keepshell.text import wording
 from keepshell.text.wording import visible
 
 TYPE_CHECKING = False
@@ -94,7 +95,7 @@ class Outlook:
         if not first["beaten"]:
             self.kept_by = "nothing helps"
             if first["setting"]:
-                self.cure = words.cure(str(entry["name"]), first["setting"])
+                self.cure = wording.cure(str(entry["name"]), first["setting"])
         elif entry["off"]:
             self.cure = f"keepshell on {entry['pid']}"
         else:

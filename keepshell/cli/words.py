@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 TIMERS = {
     "client-alive": "ClientAliveInterval",
@@ -69,18 +69,6 @@ def timer(kind: str) -> str:
 def ending(kind: str) -> str:
     """`you left` for `remote-exit`."""
     return ENDINGS.get(kind, kind)
-
-
-def cure(host: str, setting: str) -> str:
-    """The command that allows what `setting` says, as `rung = "no-op", empty_line = true` does."""
-    import shlex
-
-    return shlex.join(["keepshell", "config", "set", host, *_pairs(setting)])
-
-
-def _pairs(setting: str) -> Sequence[str]:
-    pairs = (pair.partition("=") for pair in setting.split(", "))
-    return [f"{name.strip()}={value.strip().strip(chr(34))}" for name, _, value in pairs]
 
 
 def count(number: int, noun: str) -> str:

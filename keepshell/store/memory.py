@@ -19,6 +19,7 @@ from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.store import patience
 from keepshell.text.say import say
+from keepshell.text.wording import cure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Memory:
                 self._known = self._read()
         self.plan = plan.plan_for(self._known, self._policy)
         for remedy in plan.to_tell(self.plan):
-            if self._say(plan.told(self.host, remedy)):
+            if self._say(plan.told(self.host, remedy) + self._cure(remedy)):
                 self._told.append(remedy.rule.with_changes(told=remedy.mark))
         return plan.adjusted(self._policy, self.plan)
 
@@ -142,7 +143,12 @@ class Memory:
         struck = learned or ending.known
         if held_back or struck is None:
             return held_back
-        return f"Next time: {plan.next_time(plan.remedy_for(struck, self._policy))}."
+        remedy = plan.remedy_for(struck, self._policy)
+        return f"Next time: {plan.next_time(remedy)}.{self._cure(remedy)}"
+
+    def _cure(self, remedy: plan.Remedy) -> str:
+        """The command that would allow what beats the rule, on a line of its own."""
+        return f"\n  {cure(self._job.name, remedy.setting)}" if remedy.setting else ""
 
     def _record(
         self, record: SessionRecord, ending: Ending, efforts: learning.Efforts, *, status: int

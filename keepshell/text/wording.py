@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 
 def suggest(word: str, known: Collection[str]) -> str:
@@ -46,3 +46,15 @@ def visible(text: str) -> str:
 def printable(text: str) -> str:
     """The same, cut at 60 characters."""
     return visible(text[:60]) + "…" * (len(text) > 60)
+
+
+def cure(host: str, setting: str) -> str:
+    """The command that allows what `setting` says, as `rung = "no-op", empty_line = true` does."""
+    import shlex
+
+    return shlex.join(["keepshell", "config", "set", host, *_pairs(setting)])
+
+
+def _pairs(setting: str) -> Sequence[str]:
+    pairs = (pair.partition("=") for pair in setting.split(", "))
+    return [f"{name.strip()}={value.strip().strip(chr(34))}" for name, _, value in pairs]

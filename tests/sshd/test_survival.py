@@ -35,13 +35,13 @@ BROKEN = rb"client_loop: send disconnect: Broken pipe\r*\n"
 
 # How keepshell explains a drop by each of these rules, as a regular expression.
 EXPLAINED = {
-    "ChannelTimeout": r"the server closed the channel after \d+ s without input or output "
-    r"\(ChannelTimeout, ",
+    "ChannelTimeout": r"the server closed the channel after \d+s without input or output\. "
+    r"It looks like ChannelTimeout, ",
     # A keepalive that dropbear has not read when it exits turns its close into a RST.
-    "dropbear-I": r"the server closed the connection after \d+ s without input or window-change "
-    r"\(ClientAliveInterval, dropbear -I, |the connection broke after \d+ s ",
-    "client-bytes": r"the connection broke after \d+ s without input",
-    "any-bytes": r"the connection broke after \d+ s without input",
+    "dropbear-I": r"the server closed it after \d+s without input or window-change\. "
+    r"It looks like a timer on the connection|the connection broke after \d+s ",
+    "client-bytes": r"the connection broke after \d+s without input",
+    "any-bytes": r"the connection broke after \d+s without input",
 }
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from keepshell.core.ending.evidence import Case, Evidence
-from keepshell.core.rules.durations import describe, exact
+from keepshell.core.rules.durations import describe
 from keepshell.core.rules.kinds import KINDS, Rule
 
 __all__ = ["Ending", "Evidence", "Kind", "classify"]
@@ -105,6 +105,7 @@ class _Row:
     """Fits when each of `when` holds, `said` is in ssh's words and `shown` in the host's text.
 
     `idle` is the silence that the sentence speaks of as {idle} and that `rule` fired after.
+    `perhaps` is a second sentence, for a drop: what it looks like, or what else is known.
     `may_be` is the kind of rule that it may be though it teaches none.
     """
 
@@ -113,6 +114,7 @@ class _Row:
     when: tuple[Callable[[Case], bool], ...] = ()
     said: bytes = b""
     shown: bytes = b""
+    perhaps: str = ""
     idle: Callable[[Case], float | None] = Case.input_idle
     rule: str | None = None
     may_be: str | None = None
@@ -167,136 +169,142 @@ _ROWS = (
     # The shell's own timer; the status is the last command's (bash, mksh), 0, or 14 (zsh).
     _Row(
         Kind.TMOUT,
-        "zsh logged out after {idle} without a key (TMOUT)",
+        "zsh logged out after {idle} without a key",
         (*_UP, Case.user_quiet),
         shown=_ZSH,
         rule="zsh-tmout",
+        perhaps="That is its TMOUT",
     ),
     _Row(
         Kind.TMOUT,
-        "the shell logged out after {idle} without a command line (TMOUT or autologout)",
+        "the shell logged out after {idle} without a command line",
         (*_UP, Case.user_quiet),
         shown=_SHELL,
         idle=Case.user_idle,
         rule="tmout",
+        perhaps="That is TMOUT, or tcsh's autologout",
     ),
     # bash in another language: a bell, one line, the end.
     _Row(
         Kind.TMOUT,
-        "the shell rang and ended after {idle} without a command line (by its looks TMOUT, or the"
-        " remote command was done)",
+        "the shell rang and ended after {idle} without a command line",
         (*_UP, Case.user_quiet),
         shown=_RANG,
         idle=Case.user_idle,
         rule="tmout",
         alternatives=(Kind.REMOTE_EXIT,),
+        perhaps="It looks like TMOUT, or the remote command was done",
     ),
     # The connection was lost.
     _Row(
         Kind.UNANSWERED,
-        "ssh gave up after {idle} without output, since the host answers no ServerAlive request,"
-        " though its network takes them",
+        "the host answers no ServerAlive request, so ssh gave up after {idle}",
         (*_LOST, Case.unanswered),
+        perhaps="Its network took them",
         said=rb"Timeout, server ",
         idle=Case.host_idle,
     ),
     _Row(
         Kind.UNANSWERED,
-        "ssh ended without a word after {idle} without output, as it does where the host, which was"
-        " there, answers no ServerAlive request",
+        "the host answers no ServerAlive request, so ssh gave up after {idle}",
         (*_LOST, Case.of_ssh, Case.hidden, Case.unanswered),
+        perhaps="So it looks without ssh's words: the host's network took the requests",
         idle=Case.host_idle,
     ),
     _Row(
         Kind.SERVER_ALIVE,
-        "the host no longer answered ServerAlive requests, after {idle} without input (the network"
-        " or the host was gone, or a firewall had forgotten the connection)",
+        "the host no longer answered ServerAlive requests",
         _LOST,
         said=rb"Timeout, server ",
         alternatives=(Kind.RESET, Kind.SERVER_GONE),
+        perhaps="You had typed nothing for {idle}: the network or the host was gone, or a"
+        " firewall forgot the connection",
     ),
     _Row(
         Kind.SERVER_GONE,
-        "the server closed the connection, and the host had announced that it goes down",
+        "the server closed it; the host had announced that it goes down",
         _LOST,
         said=_BY_SERVER,
         shown=_GOES_DOWN,
     ),
     _Row(
         Kind.STOP_IDLE,
-        "the server closed the connection after {idle} without input, in spite of keepalives"
-        " (logind's StopIdleSessionSec, the limit of a bastion or firewall, or sshd or the host was"
-        " stopped)",
+        "the server closed it after {idle} without input, despite keepalives",
         (*_LOST, Case.kept),
         said=_BY_SERVER,
         rule="stop-idle",
         alternatives=(Kind.SERVER_GONE,),
+        perhaps="It looks like logind's StopIdleSessionSec or a bastion's limit, or sshd or the"
+        " host was stopped",
     ),
     _Row(
         Kind.CONNECTION_IDLE,
-        "the server closed the connection after {idle} without input or window-change (a timer on"
-        " the connection, as ClientAliveInterval or dropbear -I, or logind, or sshd or the host was"
-        " stopped)",
+        "the server closed it after {idle} without input or window-change",
         (*_LOST, Case.client_quiet),
         said=_BY_SERVER,
         idle=Case.client_idle,
         rule="connection-idle",
         alternatives=(Kind.STOP_IDLE, Kind.SERVER_GONE),
+        perhaps="It looks like a timer on the connection, such as ClientAliveInterval or"
+        " dropbear -I; or like logind, or sshd or the host was stopped",
     ),
     _Row(
         Kind.SERVER_GONE,
-        "the server closed the connection while it was in use (sshd or the host was stopped)",
+        "the server closed the connection while it was in use",
         _LOST,
         said=_BY_SERVER,
+        perhaps="It or the host was stopped",
     ),
     _Row(
         Kind.DISCONNECTED,
-        "the server disconnected after {idle} without input, in spite of keepalives, with the"
-        ' reason "{reason}"',
+        "the server disconnected after {idle} without input, despite keepalives",
         (*_LOST, Case.kept),
         said=_IDLE_REASON,
+        perhaps='Its reason was "{reason}"',
         rule="stop-idle",
     ),
     _Row(
         Kind.DISCONNECTED,
-        "the server disconnected after {idle} without input or window-change, with the reason"
-        ' "{reason}"',
+        "the server disconnected after {idle} without input or window-change",
         (*_LOST, Case.client_quiet),
         said=_IDLE_REASON,
+        perhaps='Its reason was "{reason}"',
         idle=Case.client_idle,
         rule="connection-idle",
     ),
     _Row(
         Kind.DISCONNECTED,
-        'the server disconnected after {idle} without input, with the reason "{reason}"',
+        "the server disconnected after {idle} without input",
         _LOST,
         said=_REASON,
+        perhaps='Its reason was "{reason}"',
     ),
     _Row(
         Kind.RESET,
-        "the connection broke after {idle} without input, in spite of keepalives (the network or"
-        " the host was gone, or a firewall reset it)",
+        "the connection broke after {idle} without input, despite keepalives",
         (*_LOST, Case.kept),
         said=_BROKEN,
         may_be="stop-idle",
         alternatives=(Kind.SERVER_GONE,),
+        perhaps="The network or the host was gone, or a firewall reset it",
     ),
     _Row(
         Kind.RESET,
-        "the connection broke after {idle} without input or window-change (a firewall reset it, or"
-        " the network or the host was gone)",
+        "the connection broke after {idle} without input or window-change",
         (*_LOST, Case.client_quiet),
         said=_BROKEN,
         idle=Case.client_idle,
         rule="connection-idle",
         alternatives=(Kind.SERVER_GONE,),
+        perhaps="A firewall reset it, or the network or the host was gone",
     ),
     _Row(
         Kind.RESET,
-        "the connection broke while it was in use (reset, or the network or the host was gone)",
+        "the connection broke while it was in use",
         _LOST,
         said=_BROKEN,
         alternatives=(Kind.SERVER_GONE,),
+        perhaps="It was reset, or the network or the host was gone",
     ),
     _Row(
         Kind.CLIENT_GAVE_UP,
@@ -319,58 +327,61 @@ _ROWS = (
     ),
     _Row(
         Kind.MASTER_GONE,
-        "the master of the shared connection, or its server, ended it after {idle} without input"
-        " (or ChannelTimeout, or the remote shell was killed by a signal)",
+        "the master of the connection ended it after {idle} without input",
         _LOST,
         said=rb"Shared c" + _CLOSED,
         may_be="session-idle",
         alternatives=(Kind.CHANNEL_TIMEOUT, Kind.CLIENT_ALIVE, Kind.REMOTE_KILLED),
+        perhaps="It or its server was stopped, or it was ChannelTimeout, or the remote shell was"
+        " killed",
     ),
     _Row(
         Kind.CHANNEL_TIMEOUT,
-        "the server closed the channel after {idle} without input or output (ChannelTimeout, or the"
-        " remote shell was killed by a signal or ended with status 255)",
+        "the server closed the channel after {idle} without input or output",
         (*_LOST, Case.user_quiet, Case.channel_quiet),
         said=_CLOSED,
         idle=Case.channel_idle,
         rule="channel-timeout",
         alternatives=(Kind.REMOTE_KILLED, Kind.REMOTE_EXIT),
+        perhaps="It looks like ChannelTimeout, or the remote shell was killed or ended with"
+        " status 255",
     ),
     _Row(
         Kind.REMOTE_KILLED,
-        "the remote shell was killed by a signal, or ended with status 255, after {idle} without"
-        " input",
+        "the remote shell was killed, or ended with status 255",
         _LOST,
+        perhaps="You had typed nothing for {idle}",
         said=_CLOSED,
         alternatives=(Kind.REMOTE_EXIT,),
     ),
     # Timing speaks without words.
     _Row(
         Kind.SESSION_IDLE,
-        "ssh ended without a word after {idle} without input or output (a timer on the session, a"
-        " lost connection, or a signal: -q, LogLevel or a redirection hid ssh's message)",
+        "ssh ended without a word after {idle} without input or output",
         (*_LOST, Case.of_ssh, Case.hidden, Case.user_quiet, Case.channel_quiet),
         idle=Case.channel_idle,
         rule="session-idle",
         alternatives=(Kind.RESET, Kind.REMOTE_KILLED, Kind.REMOTE_EXIT, Kind.KILLED_HERE),
+        perhaps="A timer on the session, the network or a signal ended it: -q, LogLevel or a"
+        " redirection hid ssh's message",
     ),
     # TERM, HUP, INT and QUIT leave nothing but the status, and so does all that -q hides.
     _Row(
         Kind.KILLED_HERE,
-        "ssh ended without a reason after {idle} without input (a signal ended it here, or -q,"
-        " LogLevel or a redirection hid its message)",
+        "ssh ended without a reason after {idle} without input",
         (*_LOST, Case.of_ssh),
         alternatives=(Kind.UNKNOWN,),
+        perhaps="A signal ended it here, or -q, LogLevel or a redirection hid its message",
     ),
     # plink says nothing when the channel is closed.
     _Row(
         Kind.CHANNEL_TIMEOUT,
-        "plink ended after {idle} without input or output (ChannelTimeout, or the remote command"
-        " was done)",
+        "plink ended after {idle} without input or output",
         (*_UP, Case.of_plink, Case.succeeded, Case.wordless, Case.channel_quiet),
         idle=Case.channel_idle,
         rule="channel-timeout",
         alternatives=(Kind.REMOTE_EXIT,),
+        perhaps="It looks like ChannelTimeout, or the remote command was done",
     ),
     _Row(
         Kind.REMOTE_EXIT, "the remote shell or command ended with status {status}", (Case.exited,)
@@ -390,15 +401,21 @@ def classify(evidence: Evidence, known: Iterable[Rule] = ()) -> Ending:
         idle = _fired_after(rule, row, case)
         if idle is not None:
             return _explained(rule, idle, evidence)
-    sentence = row.sentence.format_map(_words(row, case))
-    if row.kind.is_drop:
-        sentence = f"session dropped: {sentence}; {_sent(evidence)}"
+    words = _words(row, case)
+    sentence, perhaps = (text.format_map(words) for text in (row.sentence, row.perhaps))
     return Ending(
         kind=row.kind,
-        sentence=f"{sentence}.",
+        sentence=_dropped(evidence, sentence, perhaps) if row.kind.is_drop else f"{sentence}.",
         alternatives=row.alternatives,
         rule=row.rule,
         idle=row.idle(case) if row.rule else None,
+    )
+
+
+def _dropped(evidence: Evidence, sentence: str, perhaps: str = "") -> str:
+    """The line about a drop; its first sentence fits into 100 columns, with `keepshell: `."""
+    return " ".join(
+        f"{part}." for part in (f"session dropped: {sentence}", perhaps, _sent(evidence)) if part
     )
 
 
@@ -414,8 +431,7 @@ def _fired_after(rule: Rule, row: _Row, case: Case) -> float | None:
 
 def _explained(rule: Rule, idle: float, evidence: Evidence) -> Ending:
     kind = rule.kind
-    happened = f"{kind.owner} ({exact(rule.limit)}) ended it after {describe(idle)} {kind.quiet}"
-    sentence = f"session dropped: {happened}; {_sent(evidence)}."
+    sentence = _dropped(evidence, f"{kind.owner} ended it after {describe(idle)} {kind.quiet}")
     ended_by = Kind.TMOUT if kind.does == "logs you out" else Kind(kind.name)
     return Ending(ended_by, sentence, rule=kind.name, idle=idle, known=rule)
 
@@ -460,4 +476,4 @@ def _sent(evidence: Evidence) -> str:
     nudges = evidence.keepalives - evidence.no_ops
     counts = ((nudges, "window-change"), (evidence.no_ops, "no-op"))
     named = [f"{count} {name}{'s' * (count > 1)}" for count, name in counts if count > 0]
-    return f"{' and '.join(named) or 'no window-change'} had been sent"
+    return f"{' and '.join(named) or 'No window-change'} had been sent"

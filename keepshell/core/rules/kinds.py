@@ -86,7 +86,7 @@ _ROWS = (
         "client-alive",
         "ClientAliveInterval",
         "sshd's ClientAliveInterval",
-        quiet="without a packet from the client",
+        quiet="without a packet",
         reset_by=_PACKETS,
         needs=Rung.WINDOW_CHANGE,
     ),
@@ -100,7 +100,7 @@ _ROWS = (
     RuleKind(
         "connection-idle",
         "a timer on the connection",
-        quiet="without input or window-change",
+        quiet="without a packet",
         reset_by=_PACKETS,
         needs=Rung.WINDOW_CHANGE,
         may_be=("client-alive", "dropbear-idle", "stop-idle", "logind", "tty-idle"),
@@ -128,8 +128,7 @@ _ROWS = (
     RuleKind(
         "stop-idle",
         "a limit on idle sessions",
-        "a limit on idle sessions (logind's StopIdleSessionSec, or a bastion's)",
-        quiet="without input, in spite of packets",
+        quiet="without input",
         reset_by=_ATIME,
         needs=Rung.NO_OP,
         timer="logind",
@@ -153,7 +152,6 @@ _ROWS = (
     RuleKind(
         "tty-idle",
         "a reaper of idle terminals",
-        "a reaper of idle terminals (autolog, timeoutd)",
         quiet="without input",
         reset_by=_ATIME,
         needs=Rung.NO_OP,

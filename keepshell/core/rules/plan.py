@@ -193,13 +193,13 @@ def _beaten(remedy: Remedy) -> str:
 
 
 def _not_allowed(remedy: Remedy) -> str:
-    return f"only {_sent(remedy)} beats it, to be allowed by {remedy.setting}"
+    return f"only {_sent(remedy)} beats it, and is not allowed"
 
 
 def _outlasted(remedy: Remedy) -> str:
     spite = f"it struck in spite of {SENT[remedy.rule.outlasted]}"
     if remedy.setting:
-        return f"{spite}; what may beat it is to be allowed by {remedy.setting}"
+        return f"{spite}; what may beat it is not allowed"
     return f"{spite}, and nothing else may beat it"
 
 
@@ -217,7 +217,7 @@ def idle_limit_says(limit: float, policy: Policy) -> str:
     every = against_idle_limit(limit, policy)
     sent = ", ".join(f"{SENT[rung]} after {exact(seconds)}" for rung, seconds in every.items())
     lacking = missing(Rung.NO_OP, policy)
-    allowed = f"a no-op is to be allowed by {lacking}" if lacking else ""
+    allowed = f"a no-op is not allowed ({lacking} would)" if lacking else ""
     return "; ".join(filter(None, (f"{sent} of silence" if sent else "", allowed)))
 
 
@@ -242,6 +242,7 @@ def to_tell(plan: Plan) -> list[Remedy]:
 def told(host: str, remedy: Remedy) -> str:
     """The line for it, with how to undo what was learned."""
     rule = remedy.rule
-    owner = rule.kind.owner if rule.confirmed else f"by its looks {rule.kind.owner}"
-    happened = f"a session was dropped after {describe(rule.limit)} {rule.kind.quiet} ({owner})"
+    happened = (
+        f"a session was dropped after {describe(rule.limit)} {rule.kind.quiet} ({rule.kind.owner})"
+    )
     return f"{host}: {happened}; {next_time(remedy)}. To undo: keepshell forget {host}"

@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.ending.endings import Ending, Evidence, Kind, classify
+from keepshell.core.ending.endings import (
+    _ROWS,
+    _SILENCES,
+    Ending,
+    Evidence,
+    Kind,
+    _Row,
+    classify,
+)
 from keepshell.core.rules.durations import describe
-from keepshell.core.rules.kinds import CONFIG, KINDS, PROBE, Rule
+from keepshell.core.rules.kinds import CONFIG, KINDS, PROBE, Rule, RuleKind
 
 PROMPT = b"\x1b[?2004hREADY$ "
 CLOSED = b"Connection to 127.0.0.1 closed.\r\r\n"
@@ -464,7 +472,7 @@ def test_a_reason_that_names_idleness(
     said = b"Received disconnect from 10.0.0.1 port 22:2: " + reason + b"\r\n"
     end = ending(PROMPT + said, **facts)
     assert (end.kind, end.rule, end.idle) == (Kind.DISCONNECTED, rule, idle)
-    assert f'with the reason "{reason.decode()}"' in end.sentence
+    assert f'Its reason was "{reason.decode()}"' in end.sentence
 
 
 def test_output_to_the_end_rules_channel_timeout_out() -> None:
@@ -538,7 +546,7 @@ def test_which_silence_the_server_punished(
     ("facts", "rule", "words"),
     [
         ({"user_idle": 900.0}, "connection-idle", "after 15m without input or window-change"),
-        ({"user_idle": 900.0, "sent_idle": 20.0}, None, "in spite of keepalives"),
+        ({"user_idle": 900.0, "sent_idle": 20.0}, None, "despite keepalives"),
         ({"user_idle": 0.1}, None, "while it was in use"),
     ],
 )
@@ -559,9 +567,9 @@ def test_only_plink_ends_without_a_word_and_with_success() -> None:
 def test_the_sentence() -> None:
     end = ending(PROMPT + CLOSED, user_idle=900.0, sent_idle=20.0, keepalives=14)
     assert end.sentence == (
-        "session dropped: the server closed the channel after 15m without input or output"
-        " (ChannelTimeout, or the remote shell was killed by a signal or ended with status 255);"
-        " 14 window-changes had been sent."
+        "session dropped: the server closed the channel after 15m without input or output. It looks"
+        " like ChannelTimeout, or the remote shell was killed or ended with status 255. 14"
+        " window-changes had been sent."
     )
     assert end.alternatives == (Kind.REMOTE_KILLED, Kind.REMOTE_EXIT)
 
@@ -569,10 +577,10 @@ def test_the_sentence() -> None:
 @pytest.mark.parametrize(
     ("keepalives", "no_ops", "words"),
     [
-        (0, 0, "no window-change had been sent."),
-        (1, 0, "; 1 window-change had been sent."),
-        (2, 2, "; 2 no-ops had been sent."),
-        (14, 1, "; 13 window-changes and 1 no-op had been sent."),
+        (0, 0, ". No window-change had been sent."),
+        (1, 0, ". 1 window-change had been sent."),
+        (2, 2, ". 2 no-ops had been sent."),
+        (14, 1, ". 13 window-changes and 1 no-op had been sent."),
     ],
 )
 def test_the_sentence_counts_keepalives(keepalives: int, no_ops: int, words: str) -> None:
@@ -744,7 +752,7 @@ def test_what_is_known_explains_first(
     )
     end = classify(evidence, [known("channel-timeout", 7000), rule])
     assert (end.kind, end.idle, end.known, end.rule) == (kind, idle, rule, rule.kind.name)
-    assert end.sentence.startswith(f"session dropped: {rule.kind.owner} (")
+    assert end.sentence.startswith(f"session dropped: {rule.kind.owner} ended it after ")
     assert end.alternatives == ()
     assert classify(evidence, [rule.with_changes(limit=rule.limit * 3)]).known is None
 
@@ -770,7 +778,7 @@ def test_timing_speaks_without_words() -> None:
     """Under -q, LogLevel ERROR or `2>file`."""
     end = ending(PROMPT, user_idle=90.0, output_idle=8.0, hidden=True)
     assert (end.kind, end.rule, end.idle) == (Kind.SESSION_IDLE, "session-idle", 8.0)
-    assert "a timer on the session" in end.sentence
+    assert "A timer on the session" in end.sentence
     assert end.alternatives
     assert ending(PROMPT, user_idle=90.0, output_idle=8.0).kind is Kind.KILLED_HERE
     assert ending(PROMPT, user_idle=1.0, output_idle=8.0, hidden=True).rule is None
@@ -804,3 +812,17 @@ def test_a_host_that_answers_no_request(facts: dict[str, Any], kind: Kind) -> No
     assert (end.kind, end.is_drop) == (kind, True)
     hidden = ending(b"", hidden=True, **known)
     assert (hidden.kind is Kind.UNANSWERED) == (kind is Kind.UNANSWERED)
+
+
+@pytest.mark.parametrize("row", [row for row in _ROWS if row.kind.is_drop])
+def test_the_first_sentence_of_a_drop_fits_into_a_line(row: _Row) -> None:
+    words = dict.fromkeys(("idle", "signal", "program", "status", "reason"), "23h 59m")
+    said = f"keepshell: session dropped: {row.sentence.format_map(words)}."
+    assert len(said) <= 100
+    assert ". " not in said
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.name in _SILENCES])
+def test_so_does_that_of_a_known_rule(kind: RuleKind) -> None:
+    said = f"keepshell: session dropped: {kind.owner} ended it after 23h 59m {kind.quiet}."
+    assert len(said) <= 100

@@ -346,7 +346,7 @@ WORDS = [
     (rule(limit=4, confirmed=True), Policy(), "a no-op goes out after 2s of silence"),
     (rule(limit=5, source=PROBE), Policy(), "a no-op goes out after 2.5s of silence"),
     (rule(limit=300), Policy(), "a no-op goes out after 2m 30s of silence"),
-    (rule(), NO_TYPING, 'only a no-op beats it, to be allowed by no_op = "auto"'),
+    (rule(), NO_TYPING, "only a no-op beats it, and is not allowed"),
     (rule("unused-connection"), ALL, "nothing that keepshell sends beats it"),
     (
         rule("client-alive", 10),
@@ -356,7 +356,7 @@ WORDS = [
     (
         rule(outlasted=Rung.NO_OP),
         Policy(),
-        "it struck in spite of a no-op; what may beat it is to be allowed by empty_line = true",
+        "it struck in spite of a no-op; what may beat it is not allowed",
     ),
     (
         rule("tmout", outlasted=Rung.EMPTY_LINE),
@@ -390,13 +390,13 @@ def test_the_words(known: Rule, policy: Policy, words: str) -> None:
             20,
             Policy(no_op="never"),
             {Rung.WINDOW_CHANGE: 10},
-            'a window-change after 10s of silence; a no-op is to be allowed by no_op = "auto"',
+            'a window-change after 10s of silence; a no-op is not allowed (no_op = "auto" would)',
         ),
         (
             20,
             Policy(rung=Rung.SERVER_ALIVE),
             {},
-            'a no-op is to be allowed by rung = "no-op"',
+            'a no-op is not allowed (rung = "no-op" would)',
         ),
     ],
 )
@@ -410,7 +410,7 @@ def test_an_idle_limit_of_the_users(
 def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
     suspected = remedy_for(rule(limit=80), Policy())
     assert told("me@web:22", suspected) == (
-        "me@web:22: a session was dropped after 80s without input or output (by its looks sshd's "
+        "me@web:22: a session was dropped after 80s without input or output (sshd's "
         "ChannelTimeout); a no-op goes out after 40s of silence. "
         "To undo: keepshell forget me@web:22"
     )
