@@ -23,6 +23,7 @@ from keepshell.core.rules.plan import (
 )
 from keepshell.core.rules.policy import Policy
 from keepshell.errors import UsageError
+from keepshell.ssh import host_name
 from keepshell.store.database import State
 
 NEEDS_A_HOST = "explain needs a host: keepshell explain HOST"
@@ -55,13 +56,13 @@ def explain(
             {"name": name, "value": value, "source": source}
             for name, value, source in settings.server_alive()
         ],
-        "problem": _problem(settings),
+        "problem": _problem(settings, host_name.host_part(name)),
         "idle_limit": _idle_limit(settings),
         "rules": [_rule(remedy) for remedy in plan.remedies],
     }
 
 
-def _problem(host: launch.HostSettings) -> str:
+def _problem(host: launch.HostSettings, name: str) -> str:
     """Why ssh could not even begin to connect; empty where nothing is known to stand in the way."""
     import socket
 
@@ -69,11 +70,10 @@ def _problem(host: launch.HostSettings) -> str:
     ways = (host.option(way, "none") for way in ("ProxyJump", "ProxyCommand"))
     if any(way not in (None, "none") for way in ways):
         return ""  # a proxy knows names that we don't
-    name = host.configured("HostName", typed) or typed
     try:
-        socket.getaddrinfo(name, None)
+        socket.getaddrinfo(name or typed, None)
     except (OSError, UnicodeError):
-        called = typed if name == typed else f"{typed} ({name})"
+        called = typed if name in ("", typed.lower()) else f"{typed} ({name})"
         return f"No host called {called}: its name can't be resolved."
     return ""
 

@@ -194,7 +194,8 @@ def _summary(sessions: Sequence[PastSession]) -> str:
     causes = sorted(cuts.items(), key=lambda cut: -cut[1])
     told = [f"{cause} {times}{number}" if number > 1 else cause for cause, number in causes]
     style = AT_RISK
-    return tables.styled(visible(f"{line}; {sum(cuts.values())} cut: {', '.join(told)}"), style)
+    lines = tables.wrapped(visible(f"{line}; {sum(cuts.values())} cut: {', '.join(told)}"))
+    return "\n".join(tables.styled(told_line, style) for told_line in lines)
 
 
 def _timelines(sessions: Sequence[PastSession]) -> str:
@@ -208,9 +209,10 @@ def _timelines(sessions: Sequence[PastSession]) -> str:
     glyphs = timeline.GLYPHS if _has_blocks() else timeline.ASCII
     indent = " " * _INDENT
     lines = []
+    names = _short_names([session.host for session in sessions])
     for host in dict.fromkeys(session.host for session in sessions):
         spans = [_span(session) for session in sessions if session.host == host]
-        lines.append(visible(host))
+        lines.append(tables.cut(visible(names[host]), width))
         for lane in timeline.lanes(spans):
             drawn = "".join(glyphs[cell] for cell in timeline.cells(lane, scale))
             lines.append(f"{indent}{drawn}".rstrip())

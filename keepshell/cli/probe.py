@@ -210,10 +210,9 @@ def _paragraphs(sign: str, sentences: Sequence[str]) -> Iterator[str]:
     for sentence in sentences:
         told, colon, command = visible(sentence).partition(": keepshell ")
         lines = tables.wrapped(f"{sign} {told}{colon[:1]}".strip(), hanging="  " if sign else "")
-        if colon and tables.widest(f"{lines[-1]}{colon[1:]}{command}") <= (
-            tables.columns() or 10_000
-        ):
-            lines[-1] += f"{colon[1:]}{command}"
-        else:
-            lines.append(f"    {colon[2:]}{command}")
+        command = f"keepshell {command}" if colon else ""
+        if command and len(f"{lines[-1]} {command}") <= (tables.columns() or 10_000):
+            lines[-1] += f" {command}"
+        elif command:
+            lines.append(f"    {command}")
         yield from lines

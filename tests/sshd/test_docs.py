@@ -69,14 +69,16 @@ PRELUDE = "def compute_for_hours(): pass\n"
 TYPED = {
     "README.md": [
         (PROMPT, "exit"),  # of `keepshell ssh`
-        ("Press Return to begin session.", ""),  # plink, lest the host forge a question of its own
-        (PROMPT, "exit"),
     ],
 }
 
 # What an example must show, by its first command.
 SAYS = {
-    ("README.md", "keepshell ssh host"): [r"^deployed$", r"ssh -o ServerAliveInterval=60 .* host$"],
+    ("README.md", "keepshell ssh web"): [r"^no idle timer was found", r"^\+empty_line = true"],
+    ("README.md", "keepshell exec -- ./deploy.sh"): [
+        r"^deployed$",
+        r"ssh -o ServerAliveInterval=60 .* web$",
+    ],
     ("docs/scripts.md", "cat > deploy.sh <<'END'"): [r"^copy$", r"^deploy\.sh$"],
     ("docs/scripts.md", "keepshell --ssh /usr/bin/ssh exec -- ssh -V"): [
         r"^OpenSSH_",
@@ -313,16 +315,42 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_the_picture_of_the_demo_is_whole() -> None:
-    picture = ElementTree.parse(ROOT / "docs" / "demo.svg").getroot()
+    for theme in ("light", "dark"):
+        shown = re.sub(r"\s+", " ", drawn(f"demo-{theme}"))
+        assert re.search(r"you are cut\. .* answers after \d+ s without a key", shown)
+
+
+def drawn(name: str) -> str:
+    """The text of a picture, which must be an SVG that calls nobody."""
+    path = ROOT / "docs" / "pictures" / f"{name}.svg"
+    picture = ElementTree.parse(path).getroot()
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
-    shown = re.sub(r"\s+", " ", " ".join(picture.itertext()))
-    assert re.search(r"you are cut\. .* answers after \d+ s without a key", shown)
+    assert "url(http" not in path.read_text()
+    return "\n".join(picture.itertext()).replace("\xa0", " ")
 
 
-def test_the_ladder_has_every_rung() -> None:
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pictures_show_what_the_commands_print(theme: str) -> None:
+    """Drawn anew by scripts/pictures when the output has changed: these are its fixed parts."""
+    status = drawn(f"status-{theme}")
+    for text in ("KEPT BY", "harmless input", "cut in 4m: TMOUT 10m", "no answer for 40s"):
+        assert text in status
+    assert "keepshell config set lab-7 empty_line=true" in drawn(f"explain-{theme}")
+    assert "6 sessions on 3 hosts" in drawn(f"history-{theme}")
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert [page for page in sorted(pages) if f"({page})" not in index] == []
+
+
+def test_the_levels_are_all_there() -> None:
     page = (ROOT / "README.md").read_text()
-    ladder = page.partition("## The ladder")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `([\w-]+)` \|", ladder, re.M) == [rung.label for rung in RUNGS]
+    ladder = page.partition("## Levels")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| [\w ]+ \| `([\w-]+)` \|", ladder, re.M) == [
+        rung.label for rung in RUNGS
+    ]
 
 
 def test_every_row_of_the_table_of_callers_names_a_test() -> None:
