@@ -114,6 +114,7 @@ def _usage(row: Command | Word) -> str:
 
 
 _JSON = ("--json", "print JSON")
+_NO_SSH = (("--no-ssh", "the completions alone: `ssh` stays ssh"),)
 
 COMMANDS = (
     Command(
@@ -264,9 +265,12 @@ COMMANDS = (
         runs="completion:for_startup",
         details="Prints a function `ssh` and the completions for your shell's start-up file.",
         words=(
-            Word("bash", "", 'for ~/.bashrc: eval "$(keepshell init bash)"'),
-            Word("zsh", "", 'for ~/.zshrc: eval "$(keepshell init zsh)"'),
-            Word("fish", "", "for config.fish: keepshell init fish | source"),
+            Word("bash", "", 'for ~/.bashrc: eval "$(keepshell init bash)"', options=_NO_SSH),
+            Word("zsh", "", 'for ~/.zshrc: eval "$(keepshell init zsh)"', options=_NO_SSH),
+            Word("fish", "", "for config.fish: keepshell init fish | source", options=_NO_SSH),
+            Word("nu", "", "keepshell init nu | save keepshell.nu; source that", options=_NO_SSH),
+            Word("elvish", "", "for rc.elv: eval (keepshell init elvish | slurp)", options=_NO_SSH),
+            Word("tcsh", "", 'for ~/.tcshrc: eval "`keepshell init tcsh`"', options=_NO_SSH),
         ),
         examples=(('eval "$(keepshell init bash)"', "the line for ~/.bashrc"),),
     ),
@@ -383,6 +387,20 @@ COMMANDS = (
     ),
 )
 
+HIDDEN = (
+    Command(
+        "complete",
+        "",
+        "",
+        group="",
+        runs="complete:command",
+        details="",
+        examples=(),
+        follows=AS_COMMAND,
+    ),
+)
+"""What our own scripts call."""
+
 FIRST = ("ssh", "status", "explain", "probe", "init")
 """The commands that `-h` shows."""
 
@@ -416,4 +434,4 @@ EXIT_STATUS = (
 
 def row_of(name: str) -> Command | None:
     """The row of a command by its name."""
-    return next((command for command in COMMANDS if command.name == name), None)
+    return next((command for command in (*COMMANDS, *HIDDEN) if command.name == name), None)

@@ -1,4 +1,4 @@
-"""What a shell's start-up file evaluates: the function `ssh`, and completions for bash, zsh, fish.
+"""What a shell's start-up file evaluates: the function `ssh`, and completions.
 
 The completions are made from the tables of commands and settings. Behind `keepshell ssh` they are
 whatever the shell has for ssh, and behind `run` and `exec` whatever it has for that command.
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
     Row = tuple[str, str]
 
-SHELLS = ("bash", "zsh", "fish")
-
-_AS_HOST = "host"
-"""What follows is a host, completed as ssh's are."""
+SHELLS = ("bash", "zsh", "fish", "nu", "elvish", "tcsh")
 
 # How each shell completes a value that is a file or a directory.
 _BASH_PATHS = {"DIR": "_keepshell_files -d", "PATH": "_keepshell_files -f"}
@@ -34,12 +31,25 @@ _FISH_PATHS = {"DIR": "-x -a '(__fish_complete_directories)'", "PATH": "-r -F"}
 
 def completion(shell: str) -> str:
     """The completion script for one of `SHELLS`."""
-    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell]()
+    made = {"bash": _bash, "zsh": _zsh, "fish": _fish}.get(shell)
+    return made() if made else _ASKING[shell][1]
+
+
+_ASKING = {
+    "nu": (completion_scripts.NU_SSH, completion_scripts.NU),
+    "elvish": (completion_scripts.ELVISH_SSH, completion_scripts.ELVISH),
+    "tcsh": (completion_scripts.TCSH_SSH, completion_scripts.TCSH),
+}
+"""The shells in which `keepshell complete` is asked at each Tab: their `ssh`, and that."""
 
 
 def for_startup(typed: Typed) -> tuple[str, int]:
     """`init SHELL`: what the shell's start-up file evaluates."""
-    return f"{function(typed.verb)}\n{completion(typed.verb)}", 0
+    shell = typed.verb
+    if typed.has("no-ssh"):
+        return completion(shell), 0
+    ssh = _ASKING[shell][0] if shell in _ASKING else function(shell)
+    return f"{ssh}\n{completion(shell)}", 0
 
 
 class _Option:
@@ -76,7 +86,8 @@ class _Option:
             value = f" -x -a '{self.choices}'"
         else:
             value = f" {_FISH_PATHS.get(self.kind, '-x')}"
-        return f"-l {self.name[2:]}{value} -d {quoted_for_fish(self.meaning)}"
+        name = f"-l {self.name[2:]}" if self.name.startswith("--") else f"-s {self.name[1:]}"
+        return f"{name}{value} -d {quoted_for_fish(self.meaning)}"
 
 
 def _choices(option: str, kind: str) -> str:
@@ -144,7 +155,10 @@ def _fish() -> str:
         if command.name == "help":
             behind = f"__keepshell_right_behind {command.name}"
             rows += [(behind, _fish_word(row)) for row in _command_rows()]
-        if _followed_by(command):
+        if _asks(command):
+            when = f'__keepshell_behind {command.name}; and not string match -q -- "-*"'
+            rows.append((f"{when} (commandline -ct)", "-a '(__keepshell_known)'"))
+        elif command.follows:
             rows.append(_fish_adopting(command))
     return filled(
         completion_scripts.FISH,
@@ -157,8 +171,6 @@ def _fish() -> str:
 
 def _fish_adopting(command: Command) -> Row:
     when = f"__keepshell_behind {command.name}"
-    if _followed_by(command) == _AS_HOST:
-        when += '; and not string match -q -- "-*" (commandline -ct)'
     return when, f"-a '(__keepshell_as{'' if command.follows == AS_COMMAND else ' ssh'})'"
 
 
@@ -169,13 +181,15 @@ def _fish_word(row: Row) -> str:
 def _adopting(between: str) -> dict[str, str]:
     """By how they go on, the commands behind which other programs' completions stand."""
     return {
-        f"as_{follows}": between.join(c.name for c in COMMANDS if _followed_by(c) == follows)
-        for follows in (AS_COMMAND, _AS_HOST, AS_SSH)
+        f"as_{follows}": between.join(c.name for c in COMMANDS if c.follows == follows)
+        for follows in (AS_COMMAND, AS_SSH)
     }
 
 
-def _followed_by(command: Command) -> str:
-    return command.follows or (_AS_HOST if "HOST" in command.arguments else "")
+def _asks(command: Command) -> bool:
+    """Whether its words are among what keepshell itself knows."""
+    shapes = (command.arguments, *(word.arguments for word in command.words))
+    return not command.follows and any("HOST" in arguments for arguments in shapes)
 
 
 def _command_rows() -> list[Row]:

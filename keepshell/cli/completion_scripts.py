@@ -84,6 +84,18 @@ _keepshell_value() {
     esac
 }
 
+_keepshell_known() {
+    # Offers what keepshell knows: hosts, sessions, keys and their values. The command is word $1.
+    local -a asked=("${COMP_WORDS[@]:$1:COMP_CWORD-$1}") pairs=()
+    local word meaning
+    [[ $cur != = ]] || { asked+=(=) && cur=; } # right behind it
+    while IFS=$'\\t' read -r word meaning; do
+        pairs+=("$word" "$meaning")
+    done < <(command keepshell complete "${asked[@]}" "$cur" 2>/dev/null)
+    [[ ${#pairs[@]} -eq 0 ]] || _keepshell_offer "${pairs[@]}"
+    [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace 2>/dev/null
+}
+
 _keepshell_own() {
     # Offers what we ourselves take behind the command, which is word $1.
     case ${COMP_WORDS[*]:$1:COMP_CWORD-$1} in
@@ -128,8 +140,10 @@ _keepshell() {
         [[ $cur == --* ]] && _keepshell_own "$at" # ssh has no long options
         [[ ${#COMPREPLY[@]} -gt 0 ]] || _keepshell_as "$at" ssh
         ;;
-    @{as_host}) [[ $cur == -* ]] || _keepshell_as "$at" ssh ;;
-    *) _keepshell_own "$at" ;;
+    *)
+        [[ $cur != -* && ${COMP_WORDS[*]:$at} != *\' --\'* ]] && _keepshell_known "$at"
+        [[ ${#COMPREPLY[@]} -gt 0 ]] || _keepshell_own "$at"
+        ;;
     esac
 }
 
@@ -139,6 +153,21 @@ complete -F _keepshell keepshell
 ZSH = """\
 #compdef keepshell
 # zsh completion for keepshell
+
+_keepshell_known() {
+    # Offers what keepshell knows: hosts, sessions, keys and their values.
+    local -a offers
+    local line
+    for line in "${(@f)$(command keepshell complete "${(@)words[1,CURRENT]}" 2>/dev/null)}"; do
+        [[ -n $line ]] && offers+=("${${line%%$'\\t'*}//:/\\:}:${line#*$'\\t'}")
+    done
+    [[ -n $offers ]] || return 1
+    if [[ $offers[1] == *=:* ]]; then
+        _describe -t known argument offers -S ''
+    else
+        _describe -t known argument offers
+    fi
+}
 
 _keepshell_own() {
     # Offers what we ourselves take behind the command, which is word 1.
@@ -173,15 +202,17 @@ _keepshell() {
             fi
             _normal
             ;;
-        @{as_host})
-            [[ $words[CURRENT] != -* ]] && words[1]=ssh && _normal
-            ;;
         @{as_ssh})
             [[ $words[CURRENT] == --* ]] && _keepshell_own && return # ssh has no long options
             words[1]=ssh
             _normal
             ;;
-        *) _keepshell_own ;;
+        *)
+            if [[ ${words[CURRENT]} != -* && ${words[CURRENT - 1]} != --* ]]; then
+                _keepshell_known && return
+            fi
+            _keepshell_own
+            ;;
         esac
         ;;
     esac
@@ -232,6 +263,13 @@ function __keepshell_right_behind
     and test "$words[$at..-1]" = "$argv"
 end
 
+function __keepshell_known
+    # What keepshell knows: hosts, sessions, keys and their values.
+    set -l words (commandline -opc)
+    set -e words[1..(math (__keepshell_at) - 1)]
+    command keepshell complete $words (commandline -ct) 2>/dev/null
+end
+
 function __keepshell_as
     # Completes as if the line began with the words behind the command.
     set -l words (commandline -opc)
@@ -243,4 +281,39 @@ end
 
 complete -c keepshell -f
 @{rows}
+"""
+
+NU = """\
+# nushell completion for keepshell
+
+def "nu-complete keepshell" [context: string] {
+    let words = ($context | split row --regex '\\s+' | skip 1)
+    ^keepshell complete ...$words | lines | split column "\\t" value description
+}
+
+extern "keepshell" [...words: string@"nu-complete keepshell"]
+"""
+
+NU_SSH = """\
+def --wrapped ssh [...words] { ^keepshell ssh ...$words }
+"""
+
+ELVISH = """\
+# elvish completion for keepshell
+use str
+set edit:completion:arg-completer[keepshell] = {|@words|
+    e:keepshell complete $@words[1..] | each {|line| put [(str:split "\\t" $line)][0] }
+}
+"""
+
+ELVISH_SSH = """\
+edit:add-var ssh~ {|@words| e:keepshell ssh $@words }
+"""
+
+TCSH = """\
+complete keepshell 'p/*/`keepshell complete --line "$COMMAND_LINE"`/';
+"""
+
+TCSH_SSH = """\
+alias ssh 'keepshell ssh \\!*';
 """

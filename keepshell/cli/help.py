@@ -78,6 +78,7 @@ def _of(row: Command) -> Iterable[str]:
         ]
         yield _section("words", _table(words))
     options = [*row.options, *(option for word in row.shown_words for option in word.options)]
+    options = list(dict.fromkeys(options))  # some words share one
     if options:
         yield _section("options", _table(options))
     if row.takes_settings:

@@ -125,6 +125,11 @@ class Config:
         self._otherwise = otherwise or {}
 
     @property
+    def patterns(self) -> list[str]:
+        """The patterns of the sections for certain hosts, as `keepshell config` takes them."""
+        return [" ".join(section.patterns) for section in self._sections if section.patterns]
+
+    @property
     def has_hosts(self) -> bool:
         """Whether any section is for certain hosts, so that a host's other names matter."""
         return any(section.patterns for section in self._sections)

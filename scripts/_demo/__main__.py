@@ -65,6 +65,11 @@ def _options(argv: list[str]) -> argparse.Namespace:
         type=Path,
         help="use this virtual environment, which has keepshell[demo] installed, and make none",
     )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="make the virtual environment anew and keep none, instead of .demo in the checkout",
+    )
     options = parser.parse_args(argv)
     if options.shell and not (os.isatty(0) and os.isatty(1)):
         parser.error("--shell needs a terminal")
@@ -82,6 +87,7 @@ def main() -> int:
         place.set_up_and_run(
             options.environment,
             ["--cut-after", str(options.cut_after)] + ["--shell"] * options.shell,
+            fresh=options.fresh,
         )
     except place.SetUpError as error:
         print(f"demo: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@ Only the standard library is at hand here. Ended by a signal or a failure, it le
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+KEPT = CHECKOUT / ".demo"
+"""The environment of the last run."""
+
 NEEDED_TO_BUILD = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -58,8 +62,12 @@ def require_programs(*, makes_environment: bool) -> None:
         )
 
 
-def set_up_and_run(environment: Path | None, arguments: list[str]) -> NoReturn:
+def set_up_and_run(
+    environment: Path | None, arguments: list[str], *, fresh: bool = False
+) -> NoReturn:
     """Make the temporary directory and what belongs in it, then become the demo, which removes it.
+
+    `fresh`: the virtual environment is in it, and not one that was kept.
 
     Raises SetUpError if that fails. The process ends by the signal that interrupts it.
     """
@@ -69,7 +77,7 @@ def set_up_and_run(environment: Path | None, arguments: list[str]) -> NoReturn:
     try:
         with tempfile.TemporaryDirectory(prefix="keepshell-demo-") as name:
             directory = Path(name)
-            python = python_of(environment or _new_environment(directory))
+            python = python_of(environment or _kept_environment(directory, fresh=fresh))
             # Signals wait until the demo proper, which has the directory to remove, can take them.
             signal.pthread_sigmask(signal.SIG_BLOCK, endings)
             os.execv(python, [str(python), "-BP", "-m", "_demo.run", name, *arguments])
@@ -91,10 +99,41 @@ def _end(number: int, _: FrameType | None) -> None:
     raise _Ended(number)
 
 
-def _new_environment(directory: Path) -> Path:
+def _kept_environment(directory: Path, *, fresh: bool) -> Path:
+    """The environment of the last run, if nothing it was made from has changed; else a new one.
+
+    It is kept in the checkout, where that can be written.
+    """
+    made_from, stamp = _digest(), KEPT / "made-from"
+    if not fresh and stamp.exists() and stamp.read_text() == made_from:
+        return KEPT
+    if fresh or not os.access(CHECKOUT, os.W_OK):
+        return _new_environment(directory / "venv", directory)
+    shutil.rmtree(KEPT, ignore_errors=True)
+    try:
+        _new_environment(KEPT, directory)
+    except BaseException:
+        shutil.rmtree(KEPT, ignore_errors=True)
+        raise
+    stamp.write_text(made_from)
+    return KEPT
+
+
+def _digest() -> str:
+    """Changes with whatever goes into the environment: our files, and the Python that makes it."""
+    files = [CHECKOUT / name for name in NEEDED_TO_BUILD]
+    for folder in FOLDERS_TO_BUILD:
+        files += [path for path in sorted((CHECKOUT / folder).rglob("*")) if path.is_file()]
+    digest = hashlib.sha256(f"{sys.executable} {sys.version}".encode())
+    for path in files:
+        if "__pycache__" not in path.parts:
+            digest.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _new_environment(environment: Path, directory: Path) -> Path:
     """An environment with keepshell[demo], built from a copy: the checkout may be read-only."""
-    environment, source = directory / "venv", directory / "source"
-    scratch = directory / "scratch"
+    source, scratch = directory / "source", directory / "scratch"
     print(f"keepshell demo, in {directory}, which is removed at the end")
     scratch.mkdir()
     source.mkdir()

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -15,6 +15,9 @@ import pytest
 import keepshell
 from keepshell.cli import commands, completion, share
 from keepshell.config.settings import option_rows
+from keepshell.core.rules.kinds import KINDS, PROBE, Rule
+from keepshell.store.database import State
+from tests.cli.test_status import Live
 from tests.support.programs import STRICT, path_of
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
@@ -61,6 +64,14 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "nu", "elvish", "tcsh"])
+def test_the_completions_alone(shell: str, env: dict[str, str]) -> None:
+    alone = run(["keepshell", "init", shell, "--no-ssh"], env)
+    whole = run(["keepshell", "init", shell], env)
+    assert whole.endswith(alone)
+    assert len(whole) > len(alone)
+
+
 class TestFunction:
     @pytest.mark.parametrize("shell", SHELLS)
     def test_ssh_is_kept_alive(self, shell: str, env: dict[str, str]) -> None:
@@ -98,12 +109,12 @@ class TestFunction:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["init"], "init needs one of bash, zsh, fish: keepshell init bash"),
+            (["init"], "init needs one of bash, zsh, fish, nu, elvish, tcsh: keepshell init bash"),
             (
                 ["init", "bash", "zsh"],
                 "init bash takes no arguments, found zsh",
             ),
-            (["init", "tcsh"], "init tcsh: unknown; known: bash, zsh, fish"),
+            (["init", "ksh"], "init ksh: unknown; did you mean zsh?"),
             (["--rung", "off", "init", "bash"], "--rung means nothing to init"),
         ],
         ids=str,
@@ -169,6 +180,14 @@ COMMANDS = sorted(command.name for command in commands.COMMANDS)
 OPTIONS = sorted(option.partition(" ")[0] for option, _ in option_rows())
 RUNGS = ["empty-line", "no-op", "off", "server-alive", "window-change"]
 
+
+def sorted_words(name: str) -> list[commands.Word]:
+    """The words of a command, by name."""
+    row = commands.row_of(name)
+    assert row is not None
+    return sorted(row.shown_words, key=lambda word: word.name)
+
+
 # A line, and the words that are offered at its end.
 OFFERED = [
     ("keepshell ", COMMANDS),
@@ -184,14 +203,18 @@ OFFERED = [
     ("keepshell shim install --", ["--dir"]),
     ("keepshell --rung=off shim install --dir /etc/ssh", ["/etc/ssh/"]),
     ("keepshell --ssh /etc/hostn", ["/etc/hostname"]),
-    ("keepshell init ", ["bash", "fish", "zsh"]),
+    ("keepshell init ", ["bash", "elvish", "fish", "nu", "tcsh", "zsh"]),
+    ("keepshell init zsh --", ["--no-ssh"]),
+    ("keepshell config set web emp", ["empty_line="]),
+    ("keepshell config unset web emp", ["empty_line"]),
+    ("keepshell config ", [word.name for word in sorted_words("config")]),
     ("keepshell help st", ["status"]),
-    ("keepshell history --", ["--host", "--json", "--since"]),
+    ("keepshell history --", ["--dropped", "--host", "--json", "--since"]),
     ("keepshell history --host x --j", ["--json"]),
     ("keepshell off -", []),
     ("keepshell probe --", ["--floor", "--json", "--limit", "--measure"]),
     ("keepshell --rung off probe --json --m", ["--measure"]),
-    ("keepshell explain --", ["--json"]),
+    ("keepshell explain --", ["--all", "--json"]),
 ]
 
 
@@ -347,6 +370,74 @@ class TestZsh:
             assert found.startswith(f"keepshell {start} git checkout")
             found = self.completed(terminal, f"keepshell {start} ssh-keyge")
             assert found.rstrip() == f"keepshell {start} ssh-keygen"
+
+
+@pytest.fixture
+def known(state: State) -> Iterator[Live]:
+    """Hosts of which something is remembered, and a session that runs."""
+    state.put_rules("me@web-01:22", PROBE, [Rule(KINDS["tmout"], 600, PROBE)])
+    live = Live()
+    live.add("lab-7", 60)
+    yield live
+    live.close()
+
+
+class TestWhatKeepshellKnows:
+    """What is offered after `forget`, `off` and `config set`, in every shell."""
+
+    def offered(self, env: Mapping[str, str], *words: str) -> list[str]:
+        said = run(["keepshell", "complete", *words], env)
+        return [line.partition("\t")[0] for line in said.splitlines()]
+
+    def test_hosts_sessions_keys_and_values(
+        self, known: Live, env: dict[str, str], config_toml: Path
+    ) -> None:
+        config_toml.write_text('[host."db1"]\n[host."*.example.com"]\n')
+        pid = str(known.processes[0].pid)
+        assert self.offered(env, "forget", "") == ["web-01", "db1"]
+        assert self.offered(env, "history", "w") == ["web-01"]
+        assert self.offered(env, "off", "") == ["web-01", "db1", "lab-7", pid]
+        assert self.offered(env, "config", "set", "d") == ["db1"]
+        assert self.offered(env, "config", "set", "web", "rung=e") == ["rung=empty-line"]
+        assert self.offered(env, "config", "set", "web", "xon", "=", "t") == ["true"]
+        assert self.offered(env, "--rung", "off", "config", "unset", "web", "xo") == ["xon"]
+        assert self.offered(env, "forget", "web", "") == []
+        assert self.offered(env, "nonsense", "") == []
+
+    def test_a_state_that_can_t_be_read_is_no_fault(
+        self, env: dict[str, str], config_toml: Path
+    ) -> None:
+        config_toml.write_text("nonsense")
+        assert self.offered(env, "forget", "") == []
+
+    def test_bash(self, known: Live, env: dict[str, str]) -> None:
+        assert bash_completions("keepshell forget w", env) == ["web-01"]
+        assert bash_completions("keepshell config set web rung=emp", env) == ["empty-line"]
+        assert bash_completions("keepshell config set web xon=", env) == ["false", "true"]
+        assert bash_completions("keepshell off lab", env) == ["lab-7"]
+
+    def test_fish(self, known: Live, env: dict[str, str]) -> None:
+        assert fish_completions("keepshell forget w", env) == ["web-01\tremembered as me@web-01:22"]
+        found = fish_completions("keepshell config set web xon=", env)
+        assert found == ["xon=false", "xon=true"]
+
+    def test_tcsh(self, env: dict[str, str], start_terminal: Callable[..., Terminal]) -> None:
+        terminal = start_terminal([path_of("tcsh"), "-f"], env=env, cols=120)
+        terminal.send_line('set prompt="READY> "; eval "`keepshell init tcsh`"')
+        terminal.expect("READY> ")
+        terminal.send("keepshell config set web emp\t")
+        terminal.expect("empty_line=")
+        terminal.send("\x15ssh -F none host\r")
+        terminal.expect(f"{OURS} -F none host ")
+
+    def test_elvish(self, env: dict[str, str], start_terminal: Callable[..., Terminal]) -> None:
+        terminal = start_terminal([path_of("elvish"), "-norc"], env=env, cols=120)
+        terminal.send_line("eval (keepshell init elvish | slurp); echo read''y")
+        terminal.expect("ready")
+        terminal.send_line("ssh -F none host")
+        terminal.expect(f"{OURS} -F none host ")
+        terminal.send("keepshell config set web emp\t")
+        terminal.expect("empty_line=")
 
 
 class TestInstalledFiles:

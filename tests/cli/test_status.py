@@ -54,14 +54,18 @@ class Live:
         (self.folder / f"{process.pid}.json").write_text(json.dumps(entry))
         return process.pid
 
+    def close(self) -> None:
+        """End the processes."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
 
 @pytest.fixture
 def live() -> Any:
     made = Live()
     yield made
-    for process in made.processes:
-        process.kill()
-        process.wait()
+    made.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 from tests.support import programs
 from tests.support.processes import describe, is_gone
 from tests.support.terminal import Terminal
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE, eventually
 
 DEMO = Path(__file__).resolve().parents[2] / "scripts" / "demo"
 REUSE = ["--environment", sys.prefix]
@@ -88,10 +88,14 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def run(
-    place: Place, *options: str, under: Sequence[str] = (), path: str | None = None
+    place: Place,
+    *options: str,
+    under: Sequence[str] = (),
+    path: str | None = None,
+    demo: Path = DEMO,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*under, DEMO, *options],
+        [*under, demo, *options],
         env=place.env if path is None else place.env | {"PATH": path},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -126,10 +130,30 @@ def assert_shown(output: str) -> None:
 @pytest.mark.slow
 def test_fresh_machine(place: Place) -> None:
     """The only test that makes the environment: it needs the package registry."""
-    done = run(place)
+    done = run(place, "--fresh")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert_shown(done.stdout)
+    place.assert_clean()
+
+
+@pytest.mark.slow
+def test_the_second_run_makes_nothing(place: Place, tmp_path: Path) -> None:
+    """In a checkout of its own, where the environment is kept."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "scripts", "keepshell"):
+        source = DEMO.parents[1] / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name)
+    for name in ("bin", "docs/share"):
+        shutil.copytree(DEMO.parents[1] / name, checkout / name)
+    first = run(place, demo=checkout / "scripts" / "demo")
+    assert "installing keepshell" in first.stdout
+    began = time.monotonic()
+    second = run(place, demo=checkout / "scripts" / "demo")
+    assert time.monotonic() - began < 15 + DEADLINE / 2  # 15 s where nothing else runs
+    assert "installing keepshell" not in second.stdout
+    assert_shown(second.stdout)
     place.assert_clean()
 
 
@@ -211,7 +235,7 @@ def test_interrupted(place: Place, how: str | signal.Signals) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_while_setting_up(place: Place, number: signal.Signals) -> None:
     demo = subprocess.Popen(
-        [DEMO], env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [DEMO, "--fresh"], env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     eventually(lambda: list(place.temporary.glob("*/venv/bin/python")), "the environment's python")
     demo.send_signal(number)

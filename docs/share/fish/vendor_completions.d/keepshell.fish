@@ -35,6 +35,13 @@ function __keepshell_right_behind
     and test "$words[$at..-1]" = "$argv"
 end
 
+function __keepshell_known
+    # What keepshell knows: hosts, sessions, keys and their values.
+    set -l words (commandline -opc)
+    set -e words[1..(math (__keepshell_at) - 1)]
+    command keepshell complete $words (commandline -ct) 2>/dev/null
+end
+
 function __keepshell_as
     # Completes as if the line began with the words behind the command.
     set -l words (commandline -opc)
@@ -84,12 +91,12 @@ complete -c keepshell -n '__keepshell_behind exec' -a '(__keepshell_as)'
 complete -c keepshell -n '__keepshell_behind status' -l watch -d 'keep showing them, until q or ^C'
 complete -c keepshell -n '__keepshell_behind status' -l line -d 'one short line, for a status bar: 3 kept, 1 !'
 complete -c keepshell -n '__keepshell_behind status' -l json -d 'print JSON'
-complete -c keepshell -n '__keepshell_behind history' -l  -x -d 'only the last N sessions'
+complete -c keepshell -n '__keepshell_behind history' -s n -x -d 'only the last N sessions'
 complete -c keepshell -n '__keepshell_behind history' -l dropped -d 'only those that were ended from outside'
 complete -c keepshell -n '__keepshell_behind history' -l since -x -d 'how far back: 2d, or a date such as 2026-10-01 (default 7d)'
 complete -c keepshell -n '__keepshell_behind history' -l host -x -d 'the same as HOST'
 complete -c keepshell -n '__keepshell_behind history' -l json -d 'print JSON'
-complete -c keepshell -n '__keepshell_behind history; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind history; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_known)'
 complete -c keepshell -n '__keepshell_behind explain' -l all -d 'the settings that have their defaults too'
 complete -c keepshell -n '__keepshell_behind explain' -l json -d 'print JSON'
 complete -c keepshell -n '__keepshell_behind explain' -a '(__keepshell_as ssh)'
@@ -98,10 +105,19 @@ complete -c keepshell -n '__keepshell_behind probe' -l floor -x -d 'with --measu
 complete -c keepshell -n '__keepshell_behind probe' -l limit -x -d 'with --measure: the longest, after which it ends (default 20m)'
 complete -c keepshell -n '__keepshell_behind probe' -l json -d 'print JSON'
 complete -c keepshell -n '__keepshell_behind probe' -a '(__keepshell_as ssh)'
-complete -c keepshell -n '__keepshell_behind forget; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind forget; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_known)'
 complete -c keepshell -n '__keepshell_right_behind init' -a bash -d 'for ~/.bashrc: eval "$(keepshell init bash)"'
+complete -c keepshell -n '__keepshell_behind init bash' -l no-ssh -d 'the completions alone: `ssh` stays ssh'
 complete -c keepshell -n '__keepshell_right_behind init' -a zsh -d 'for ~/.zshrc: eval "$(keepshell init zsh)"'
+complete -c keepshell -n '__keepshell_behind init zsh' -l no-ssh -d 'the completions alone: `ssh` stays ssh'
 complete -c keepshell -n '__keepshell_right_behind init' -a fish -d 'for config.fish: keepshell init fish | source'
+complete -c keepshell -n '__keepshell_behind init fish' -l no-ssh -d 'the completions alone: `ssh` stays ssh'
+complete -c keepshell -n '__keepshell_right_behind init' -a nu -d 'keepshell init nu | save keepshell.nu; source that'
+complete -c keepshell -n '__keepshell_behind init nu' -l no-ssh -d 'the completions alone: `ssh` stays ssh'
+complete -c keepshell -n '__keepshell_right_behind init' -a elvish -d 'for rc.elv: eval (keepshell init elvish | slurp)'
+complete -c keepshell -n '__keepshell_behind init elvish' -l no-ssh -d 'the completions alone: `ssh` stays ssh'
+complete -c keepshell -n '__keepshell_right_behind init' -a tcsh -d 'for ~/.tcshrc: eval "`keepshell init tcsh`"'
+complete -c keepshell -n '__keepshell_behind init tcsh' -l no-ssh -d 'the completions alone: `ssh` stays ssh'
 complete -c keepshell -n '__keepshell_right_behind shim' -a install -d 'write ssh, scp and sftp, and print the line for PATH'
 complete -c keepshell -n '__keepshell_behind shim install' -l dir -x -a '(__fish_complete_directories)' -d 'where to write them (default $XDG_DATA_HOME/keepshell/bin)'
 complete -c keepshell -n '__keepshell_right_behind shim' -a remove -d 'delete what install has written'
@@ -114,9 +130,10 @@ complete -c keepshell -n '__keepshell_right_behind config' -a edit -d 'open it i
 complete -c keepshell -n '__keepshell_right_behind config' -a init -d 'write a file with every setting, explained and commented out'
 complete -c keepshell -n '__keepshell_right_behind config' -a set -d 'set keys for a host, or for `default`'
 complete -c keepshell -n '__keepshell_right_behind config' -a unset -d 'remove a key again'
+complete -c keepshell -n '__keepshell_behind config; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_known)'
 complete -c keepshell -n '__keepshell_behind doctor' -l json -d 'print JSON'
-complete -c keepshell -n '__keepshell_behind off; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_as ssh)'
-complete -c keepshell -n '__keepshell_behind on; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_as ssh)'
+complete -c keepshell -n '__keepshell_behind off; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_known)'
+complete -c keepshell -n '__keepshell_behind on; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_known)'
 complete -c keepshell -n '__keepshell_right_behind help' -a ssh -d 'ssh, kept alive'
 complete -c keepshell -n '__keepshell_right_behind help' -a run -d 'any other interactive program, kept alive'
 complete -c keepshell -n '__keepshell_right_behind help' -a exec -d 'run a script with every ssh that it calls kept alive'
