@@ -45,24 +45,24 @@ Where a state can't be compared as a whole, what was left out is listed below th
 _LIMITS = """
 ## Known not to be harmless
 
-Each needs a program that ended without turning its modes off, and a state that no byte of output
-tells from a live one:
+What no byte of output tells from a state where it is harmless. [no-ops.md](no-ops.md) has the
+evidence that is asked for, and its limits.
 
-- a command line that goes on after such a program, up to the shell's next prompt: `cat` in a
-  script takes an empty paste or a focus report as data;
-- a prompt that is not the login shell's first one (another directory in it), of a shell that does
-  not turn on bracketed paste (dash, ksh, mksh, tcsh), or below a dead tmux: the focus report rings
-  the bell of bash and zsh, and is shown by dash.
-
-Two more can't be told from a harmless state either:
-
+- After a program on the alternate screen has ended without a word and without turning its modes
+  off: a script that hides the cursor, addresses it, shows it and then reads in silence looks like a
+  redraw, and gets a focus report.
+- A report that is on its way when a connection below ends is read by what comes after it.
+- A question that is drawn byte for byte as a proven prompt of the shell is, in the same mode, as
+  `read -e -p "$PS1"`: it gets an empty paste, and Enter where `empty_line` is on.
 - neovim looks at its files whenever focus is reported: one that was changed on disk is loaded
   again (`autoread`), or the question about it (W11, W12) is asked and takes the next key, as on the
   next change of windows. Where the terminal has reported that it lost focus, that report is what is
-  repeated, and neovim does nothing. vim does nothing in either case;
-- a plug-in of zsh that runs a command for an empty line, as magic-enter: no byte of the prompt
+  repeated, and neovim does nothing. vim does nothing in either case.
+- A plug-in of zsh that runs a command for an empty line, as magic-enter: no byte of the prompt
   tells of it. With `empty_line = true` and a shell timer to be beaten, one Enter runs that command
   and its output is shown; no other Enter follows in that session.
+- With `xon = true`: a reader that has turned flow control off, draws nothing and shows nothing
+  (`stty -ixon; read -s`) takes ^Q as a key.
 """
 
 

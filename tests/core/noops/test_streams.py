@@ -93,16 +93,20 @@ def test_nothing_is_typed_where_it_would_do_harm(name: str) -> None:
 
 
 def delayed(events: tuple[Event, ...], latency: float) -> tuple[Event, ...]:
-    """As over a slow link: every output comes later, and the states are looked at after it."""
-    later = [
-        (at + (latency if kind == "o" else 0.0), kind, text, what)
-        for at, kind, text, what in events
-        if kind != "s"
-    ]
-    states = [
-        (at + latency + 0.1, kind, text, what) for at, kind, text, what in events if kind == "s"
-    ]
-    return tuple(sorted((*later, *states), key=lambda event: event[0]))
+    """As over a slow link: every answer comes later, and the user waits for it."""
+    later, shift, answered = [], 0.0, False
+    for at, kind, text, what in events:
+        if kind == "k" and answered:
+            shift, answered = shift + latency, False
+        answered = answered or kind == "o"
+        later.append((at + shift + (0.0 if kind == "k" else latency), kind, text, what))
+    return tuple(later)
+
+
+@pytest.mark.parametrize("latency", [0.15, 0.4, 0.9])
+@pytest.mark.parametrize("name", NAMES[::4])
+def test_nor_on_a_slow_link(name: str, latency: float) -> None:
+    assert wrong(delayed(recorded(name), latency)) == []
 
 
 def cut(events: tuple[Event, ...], places: list[int]) -> tuple[Event, ...]:
