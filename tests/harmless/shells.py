@@ -156,7 +156,7 @@ _BASH_CASES = (
     ),
     _BASH.at(
         "here document",
-        _UNKNOWN,
+        _FRESH,
         ("cat <<E\r", "more> ▮"),
         ("one\r", "one\nmore> ▮"),
         None,
@@ -344,7 +344,7 @@ _ZSH_CASES = (
     _ZSH.at("here document", _UNKNOWN, ("cat <<E\r", "more> ▮"), None, ("E\r", "READY$ ▮")),
     _ZSH.at(
         "incremental search",
-        _TYPED,
+        _UNKNOWN,
         ("echo one\r", f"\none\n{_PROMPT}"),
         ("\x12", "bck-i-search: "),
         ("ec", "bck-i-search: ec"),

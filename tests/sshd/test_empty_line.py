@@ -32,7 +32,6 @@ TITLED = r"\[\e]0;\u: \w\a\e[32m\]READY$ \[\e[m\]"
 HALF_TYPED = "a line is half typed"
 MISMATCH = "an earlier Enter was answered by something else than the prompt"
 ELSEWHERE = "the line under the cursor is not the login prompt"
-RUNNING = "the shell has not shown its prompt since the last Enter"
 FULL_SCREEN = "a full-screen program runs; the shell's timer stands still"
 
 PROGRAM = "\x1b[?2004l"
@@ -61,7 +60,9 @@ class NotAPrompt:
 
 
 def _reads(name: str, command: str, shows: str) -> NotAPrompt:
-    return NotAPrompt(name, (f'{command} x; echo "<$x>"\r',), shows, (RUNNING,), "said\r", "<said>")
+    return NotAPrompt(
+        name, (f'{command} x; echo "<$x>"\r',), shows, (ELSEWHERE,), "said\r", "<said>"
+    )
 
 
 PLACES = (
@@ -74,19 +75,19 @@ PLACES = (
     _reads("read -s", "read -rsp 'Pass''word: '", "Password: "),
     _reads("[Y/n]", "read -rp 'Go ''on? [Y/n] '", "Go on? [Y/n] "),
     _reads("sudo", "read -rsp '[sudo] pass''word for me: '", "[sudo] password for me: "),
-    NotAPrompt("cat", ("cat | od -An -c\r",), PROGRAM, (RUNNING,), "x\r\x04", "   x  \\n\r\n"),
+    NotAPrompt("cat", ("cat | od -An -c\r",), PROGRAM, (ELSEWHERE,), "x\r\x04", "   x  \\n\r\n"),
     NotAPrompt(
         "a block of Python",
         (f"{shlex.quote(sys.executable)} -I -q\r", "if True:\r"),
         "... ",
-        (ELSEWHERE, RUNNING),  # a newer Python turns bracketed paste on
+        (ELSEWHERE,),  # a newer Python turns bracketed paste on
         "    print(6 * 7)\r\r",
         "42\r\n",
         first_shows=">>> ",  # Python drops what was typed before it reads
     ),
     NotAPrompt("gdb", ("gdb -nx -q\r",), "(gdb) ", (ELSEWHERE,), "print 6*7\r", "$1 = 42", "gdb"),
     NotAPrompt("less", ("seq 100 | less\r",), ":", (FULL_SCREEN,), "q", PROMPT, "less"),
-    NotAPrompt("more", ("seq 100 | more\r",), "--More--", (RUNNING,), " ", "46\r\n", "more"),
+    NotAPrompt("more", ("seq 100 | more\r",), "--More--", (ELSEWHERE,), " ", "46\r\n", "more"),
 )
 
 
