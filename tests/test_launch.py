@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import keepshell
+from keepshell import launch
 from tests.core.test_layout import BEFORE_THE_EXEC
 from tests.support.programs import path_of
 from tests.support.terminal import Terminal
@@ -673,3 +674,31 @@ def test_what_is_loaded_before_ssh_is_watched(config: str, tells: Path, config_t
     assert loaded - {"keepshell.__main__", "keepshell.config.toml_lines"} <= set(BEFORE_THE_EXEC)
     assert "keepshell.launch" in loaded
     assert Told.read(done.stdout).words[-2:] == ("web", "true")
+
+
+@pytest.mark.parametrize(
+    ("lines", "typed", "pings"),
+    [
+        ("", (), True),
+        ("", ("-o", "ServerAliveInterval=0"), False),
+        ("", ("-o", "ServerAliveInterval=5m"), True),
+        ("ServerAliveInterval 0", (), False),
+        ("ServerAliveInterval 240", (), True),
+        ("ControlPath {there}", (), False),
+        ("ControlPath {there}.%h", (), True),
+        ("ControlPath none", (), True),
+        ("", ("-S", "{there}"), False),
+    ],
+)
+def test_whether_ssh_itself_speaks_to_a_silent_host(
+    lines: str, typed: tuple[str, ...], pings: bool, tmp_path: Path
+) -> None:
+    """Not where ServerAlive is off, and not as a client of a master, whose options count."""
+    (there := tmp_path / "master").touch()
+    config = tmp_path / "ssh_config"
+    config.write_text(f"Host *\n    {lines.format(there=there)}\n")
+    words = [word.format(there=there) for word in typed]
+    resolved = launch.resolve(["-F", str(config), *words, "host"], {}, dict(os.environ))
+    way = launch.route(resolved, is_on_terminal=True)
+    assert isinstance(way, launch.Pty)
+    assert way.job.pings is pings

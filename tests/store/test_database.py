@@ -578,3 +578,17 @@ def test_reading_costs_no_start_up_time(state: State) -> None:
         state.rules("me@host100:22")
         best = min(best, time.perf_counter() - began)
     assert best < 0.005
+
+
+def test_a_host_that_answers_window_changes_is_remembered_until_it_is_forgotten(
+    state: State,
+) -> None:
+    assert not state.shows_window_changes(HOST)
+    state.record(session())
+    assert not state.shows_window_changes(HOST)
+    state.record(session(shows_window_changes=True))
+    state.record(session())
+    assert state.shows_window_changes(HOST)
+    assert not state.shows_window_changes("me@other:22")
+    state.forget(HOST)
+    assert not state.shows_window_changes(HOST)
