@@ -132,7 +132,7 @@ def _vi_states(vim: Program, expect: str) -> tuple[Case, ...]:
             ("a:", "ä▮one"),
             (ESC, "▮äone"),
         ),
-        at(
+        after_control(
             "command line, ^V pending",
             (":s/x", ":s/x▮"),
             ("\x16", ""),

@@ -86,7 +86,7 @@ CASES: tuple[Case, ...] = (
     _GDB.at("prompt", _UNKNOWN),
     _GDB.at(
         "prompt after a command that Enter repeats",
-        _UNKNOWN,
+        "empty-paste",
         ("set $x=0\r", "(gdb) ▮"),
         ("print $x++\r", "$1 = "),
     ),
