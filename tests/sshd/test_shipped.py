@@ -155,6 +155,6 @@ def test_the_debian_package(checkout: Path) -> None:
         f"keepshell {version}",
         "/usr/share/man/man1/keepshell.1.gz",
         "/usr/bin/ssh -o ServerAliveInterval=60 -o ServerAliveCountMax=20 web",
-        "no session runs",
+        "no session runs (ssh without a terminal is ssh alone, and not listed)",
         "complete -F _keepshell keepshell",
     ]
