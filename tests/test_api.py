@@ -282,6 +282,8 @@ def test_a_pty_without_a_size_is_not_told_of_it() -> None:
     child.close()
 
 
+# Of a fork beside xdist's threads, from Python 3.12 on.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("program", ["cat", "ssh"])
 def test_a_broken_configuration_is_a_warning(
     program: str, fake_ssh: Path, config_toml: Path

@@ -136,11 +136,13 @@ def test_the_sdist_is_the_whole_checkout(built: Built) -> None:
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_it_installs_and_runs(kind: str, built: Built, tmp_path: Path) -> None:
-    """What it depends on is installed by test_demo.py, on a fresh machine."""
+    """Also without what it depends on, which test_demo.py installs on a fresh machine."""
     programs = new_environment(tmp_path / "venv", getattr(built, kind))
     said = run(programs / "keepshell", "--version", cwd=tmp_path)
     assert (said.stdout, said.stderr) == (f"keepshell {keepshell.__version__}\n", "")
     run(programs / "keepshell", "ssh", "-V", cwd=tmp_path)
+    run(programs / "keepshell", "shim", "install", "--dir", tmp_path / "shims", cwd=tmp_path)
+    assert run(tmp_path / "shims" / "ssh", "-V").stderr.startswith("OpenSSH")
     where = "import keepshell; print(keepshell.__file__)"
     assert str(tmp_path) in run(programs / "python", "-c", where, cwd=tmp_path).stdout
     for name, text in share.files().items():
