@@ -25,6 +25,7 @@ class Job:
         "escape_char",
         "explains",
         "gives_up_after",
+        "hold",
         "is_ssh",
         "lookup",
         "name",
@@ -55,5 +56,7 @@ class Job:
         """Whether the child itself speaks to a silent host, as ssh's ServerAlive does."""
         self.gives_up_after: float | None = None
         """Seconds without an answer after which ssh ends the session because of options of ours."""
+        self.hold = ""
+        """The name of the hold that the child's connection is shared from."""
         self.lookup: Callable[[], NameLookup] | None = None
         """Begins to find out under which name the host is remembered; None for no host."""

@@ -167,6 +167,12 @@ def _next_ssh(tried: Sequence[str], environ: Mapping[str, str]) -> str:
     return path or tried[-1]  # which may have had a reason of its own to call us
 
 
+def holds_exist(environ: Mapping[str, str]) -> bool:
+    """Whether any connection may be held: one look at a folder, so that nobody else pays."""
+    folder = paths.hold_dir(environ)
+    return folder is not None and os.path.isdir(folder)
+
+
 def _any_ssh(environ: Mapping[str, str]) -> str:
     """The real ssh, without a configuration. Raises UsageError where there is none."""
     try:
@@ -178,7 +184,10 @@ def _any_ssh(environ: Mapping[str, str]) -> str:
 class HostSettings:
     """What a call gets for its host, by our configuration and ssh's own."""
 
-    __slots__ = ("added", "answer", "command", "found", "policy", "sources", "ssh", "unanswered")
+    __slots__ = (
+        *("added", "answer", "command", "found", "hold", "policy", "sources", "ssh"),
+        "unanswered",
+    )
 
     def __init__(
         self,
@@ -203,7 +212,10 @@ class HostSettings:
         self.policy: Final = policy
         self.unanswered: Final = self._is_unanswered(resolved.environ)
         """Whether the host is known to answer no keepalive request."""
-        self.added: Final = tuple(self._added())
+        held = self._held(resolved.environ)
+        self.hold: Final = "" if held is None else held[0]
+        """The name of a live hold of this host, whose connection is used."""
+        self.added: Final = (*_through(held), *self._added())
         """Options to put in front of the user's: name, value, where the value comes from."""
 
     def configured(self, name: str, default: str) -> str | None:
@@ -260,7 +272,8 @@ class HostSettings:
     def pings(self) -> bool:
         """Whether ssh itself will speak to a silent host: not as a client of a master."""
         _, interval, _ = self.server_alive()[0]
-        return interval.strip("0smhdw")[:1].isdecimal() and not self._has_master()
+        has_master = self.hold or self._has_master()
+        return interval.strip("0smhdw")[:1].isdecimal() and not has_master
 
     def _has_master(self) -> bool:
         """Whether a connection seems to be there that this call will share."""
@@ -275,6 +288,14 @@ class HostSettings:
             return name, configured, "ssh_config" if is_known else self._unknown(name)
         source = "the host answers none" if self.unanswered else "ssh's default"
         return name, _SSH_DEFAULTS[name.lower()], source
+
+    def _held(self, environ: Mapping[str, str]) -> tuple[str, str] | None:
+        """The name and the control path of a hold that has just proved to live, if there is one."""
+        if not holds_exist(environ):
+            return None
+        from keepshell.hold import use
+
+        return use.find(self.command, self.option, lambda: self.lookup().name(), environ)
 
     def _added(self) -> list[tuple[str, str, str]]:
         """The ServerAlive options to add: none where the interval is the user's own choice."""
@@ -314,6 +335,15 @@ class HostSettings:
         if self.found.executes:
             asking = "asking `ssh -G` would run the program of a `Match exec`"
         return f"ssh_config may set {name}, and {asking}"
+
+
+def _through(held: tuple[str, str] | None) -> list[tuple[str, str, str]]:
+    """The options that have ssh use a held connection: name, value, where the value comes from."""
+    if held is None:
+        return []
+    name, path = held
+    given = {"ControlPath": path, "ControlMaster": "no", "ClearAllForwardings": "yes"}
+    return [(keyword, value, f"hold {name}") for keyword, value in given.items()]
 
 
 class _Way:
@@ -369,7 +399,9 @@ def _ask(resolved: Resolved, command: arguments.SshCommand, is_on_terminal: bool
         keywords |= config_scan.SESSION
     elif is_on_terminal:
         keywords |= config_scan.TERMINAL
-    if resolved.config.has_hosts:
+    if holds_exist(resolved.environ):
+        keywords |= config_scan.HOST_NAME | config_scan.SHARED
+    elif resolved.config.has_hosts:
         keywords |= config_scan.HOST_NAME
     found = config_scan.look(resolved.ssh, command.value("F"), keywords)
     answer = None
@@ -401,6 +433,7 @@ def _job(argv: Sequence[str], settings: HostSettings, environ: Mapping[str, str]
     job.lookup = settings.lookup
     job.pings = settings.pings
     job.gives_up_after = settings.gives_up_after
+    job.hold = settings.hold
     return job
 
 

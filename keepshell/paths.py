@@ -7,6 +7,7 @@ relative HOME too, which would make everything depend on the current directory.
 from __future__ import annotations
 
 import os
+import stat
 
 from keepshell.errors import InternalError
 
@@ -41,6 +42,14 @@ def live_dirs(environ: Mapping[str, str]) -> Iterator[str]:
         yield f"{state}/live"
 
 
+def hold_dir(environ: Mapping[str, str]) -> str | None:
+    """Where held connections have their sockets: beside what runs now, never in another's place."""
+    for live in live_dirs(environ):
+        if is_private(live) or not os.path.lexists(live):
+            return f"{live}/hold"
+    return None
+
+
 def shim_dir(environ: Mapping[str, str]) -> str | None:
     """Where an installed shim goes; None where the environment names no directory."""
     return _below(environ, "XDG_DATA_HOME", ".local/share", "bin")
@@ -67,6 +76,16 @@ def make_private(path: str) -> None:
     found = os.stat(path)
     if found.st_uid == os.geteuid() and found.st_mode & 0o077:
         os.chmod(path, 0o700)
+
+
+def is_private(path: str) -> bool:
+    """Whether this is a directory of ours that nobody else can write to."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return is_ours and not found.st_mode & 0o022
 
 
 def required(path: str | None) -> str:

@@ -165,6 +165,37 @@ COMMANDS = (
         ),
     ),
     Command(
+        "hold",
+        "[SSH OPTIONS] HOST",
+        "log in once, and keep the connection open for what follows",
+        group=HOLD,
+        runs="hold:hold",
+        details="Logs in to a host here and now, and returns; the connection stays open, with its "
+        "tunnels (-L, -R, -D), and is made again by itself after a loss. Every `keepshell ssh` to "
+        "that host goes through it without a login. Typed again, it moves the end.",
+        follows=AS_SSH,
+        takes_settings=True,
+        options=(
+            ("--for TIME", "how long (default hold_for, 8h)"),
+            ("--name NAME", "what to call it (default: the host as you type it)"),
+            ("--print-config", "print what plain ssh needs to go through it, for ssh_config"),
+        ),
+        examples=(
+            ("keepshell hold web", "log in once"),
+            ("keepshell hold --for 3h --name db -L 3306:localhost:3306 web", "with a tunnel"),
+        ),
+    ),
+    Command(
+        "release",
+        "[NAME...]",
+        "end a hold",
+        group=HOLD,
+        runs="hold:release",
+        details="Ends a hold. Sessions that run through it may finish, and nothing new begins.",
+        options=(("--all", "every hold"), ("--now", "cut the sessions that run through it")),
+        examples=(("keepshell release --all", "every one"),),
+    ),
+    Command(
         "status",
         "",
         "the sessions that run now, and whether they will survive",

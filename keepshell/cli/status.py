@@ -8,17 +8,19 @@ import signal
 import sys
 import time
 
+from keepshell.cli import held as held_table
 from keepshell.cli import tables, words
 from keepshell.cli.tables import AT_RISK, GOOD, LOST, Column
 from keepshell.core.rules.durations import describe
 from keepshell.errors import NotFoundError, UsageError
-from keepshell.store import living
+from keepshell.store import holds, living
 from keepshell.text import wording
 from keepshell.text.wording import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from keepshell.cli.arguments import Typed
     from keepshell.store.living import Entry
@@ -38,11 +40,22 @@ def command(typed: Typed) -> tuple[str, int]:
         _watch(typed.environ)
         return "", 0
     found = living.entries(typed.environ)
+    if typed.has("line"):
+        return line(found), 0
+    held = holds.live(typed.environ)
     if typed.has("json"):
         import json
 
-        return "\n".join(json.dumps({"schema": 1, **entry}) for entry in found), 0
-    return (line(found) if typed.has("line") else text(found)), 0
+        entries = [*found, *({"held": hold.pop("name"), **hold} for hold in held)]
+        return "\n".join(json.dumps({"schema": 1, **entry}) for entry in entries), 0
+    return _all(found, held), 0
+
+
+def _all(found: Sequence[Entry], held: Sequence[Mapping[str, Any]]) -> str:
+    """The sessions, and what is held."""
+    if held and not found:
+        return held_table.text(held)
+    return "\n\n".join(filter(None, (text(found), held_table.text(held))))
 
 
 def off(typed: Typed) -> tuple[str, int]:
@@ -184,7 +197,7 @@ def _watch(environ: Mapping[str, str]) -> None:
 
     with contextlib.suppress(KeyboardInterrupt), _alternate_screen():
         while True:
-            lines = text(living.entries(environ)).splitlines()
+            lines = _all(living.entries(environ), holds.live(environ)).splitlines()
             clock = time.strftime("%H:%M:%S")
             head = f"keepshell status  {clock}  (q ends)"
             room = max(3, os.get_terminal_size().lines) - 2

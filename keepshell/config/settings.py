@@ -235,6 +235,7 @@ _ROWS = (
     Key("empty_line", _Switch(), "Enter may be typed at an empty prompt against a shell's timer"),
     Key("idle_limit", _Duration(LEAST_LIMIT), "the time after which the host ends idle sessions"),
     Key("rules", _Rules(), "the idle rules the host is known to have"),
+    Key("hold_for", _Duration(1), "how long `keepshell hold` holds a connection"),
     Key("warn", _Switch(), "the terminal notifies before a rule fires that can't be beaten"),
     Key("title", _Switch(), "the window's title says whether an idle session will survive"),
     Key(

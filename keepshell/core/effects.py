@@ -53,6 +53,10 @@ class Notify(NamedTuple):
     text: str
 
 
+class AskHold(NamedTuple):
+    """Ask when the hold that the session runs through ends, and tell it: `Session.held_until`."""
+
+
 class Note(NamedTuple):
     """Something worth a line in the trace."""
 
@@ -60,4 +64,6 @@ class Note(NamedTuple):
     detail: str = ""
 
 
-Effect = ToHost | ToUser | Nudge | Notify | Look | LinkChanged | Suspend | Disconnect | Note
+Effect = (
+    ToHost | ToUser | Nudge | Notify | Look | LinkChanged | Suspend | Disconnect | AskHold | Note
+)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from keepshell.core.effects import (
+    AskHold,
     Disconnect,
     Effect,
     LinkChanged,
@@ -37,6 +38,7 @@ from keepshell.core.noops.ladder import Ladder
 from keepshell.core.noops.silent import Silent
 from keepshell.core.reasons import Reason
 from keepshell.core.record import SessionRecord
+from keepshell.core.rules.durations import describe
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.terminal.keystrokes import Keystrokes, Line
@@ -66,6 +68,9 @@ silent for half the interval before."""
 PROBE_AT = 0.6
 """The part of the time until ssh gives up after which the kernel is asked whether the host is still
 there: one request of ssh's, at least, has gone out by then."""
+
+HOLD_NOTICE = 300.0
+"""Seconds before the end of a hold when those who work through it are told."""
 
 TELL_AGAIN_AFTER = 1.0
 """Seconds until a warning is tried again that would have come within a sequence."""
@@ -139,6 +144,7 @@ class Session:
         self._ladder = Ladder(limits, now)
         self._nudged_at: float | None = None
         self._looks = False
+        self._ask_hold_at: float | None = None
         self._kept_back = b""
         self._forwarded: int | None = None
         self._stopped = False
@@ -384,6 +390,8 @@ class Session:
                 yield probe_at, self._look
         if self.withheld_until is not None:
             yield self.withheld_until, self._reveal
+        if self._ask_hold_at is not None:
+            yield self._ask_hold_at, self._ask_hold
         if self.keepalives:
             due_at = self._ladder.next_deadline(self.idle, self.keystrokes.entered_at)
             if due_at < math.inf:
@@ -459,6 +467,19 @@ class Session:
         idle, half = self.idle, self._policy.window_change_interval / 2
         printed = idle.output_at is not None and idle.output_at - idle.quiet_since() >= half
         return printed or not self._server_alive
+
+    def _ask_hold(self, _now: float, _phase: Phase) -> list[Effect]:
+        self._ask_hold_at = None
+        return [AskHold()]
+
+    def held_until(self, at: float | None, now: float) -> list[Effect]:
+        """The hold that this session runs through ends at that time; None: it has ended."""
+        if at is None:
+            return []
+        if at - HOLD_NOTICE > now:
+            self._ask_hold_at = at - HOLD_NOTICE
+            return []
+        return [Notify(f"the connection is held for another {describe(max(0.0, at - now))}")]
 
     def _look(self, _now: float, _phase: Phase) -> list[Effect]:
         return [Look()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from functools import partial
 
 from keepshell.errors import InternalError
@@ -86,6 +87,15 @@ class Attached:
             session.titles = Titles(job.name, known.plan.remedies)
         shown = live.LiveFile(job, known.host, policy, known.plan)
 
+        def held_until() -> float | None:
+            from keepshell.store import holds
+
+            until = holds.until(job.hold, job.env)
+            return None if until is None else wakeups.clock() + until - time.time()
+
+        if job.hold:
+            session.held_until(held_until(), now)
+
         def watch(now: float) -> None:
             files.leave(partial(shown.write, session.record(now)))
             known.note_holds(session.held, now)
@@ -98,6 +108,7 @@ class Attached:
             is_ssh=job.is_ssh,
             watch=watch,
             look=Watched(self._child.pid).sample,
+            held_until=held_until,
             at_idle=partial(files.put, partial(_load_what_the_end_needs, trace)),
         )
         try:

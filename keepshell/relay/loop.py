@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Final
 
 from keepshell.core.effects import (
+    AskHold,
     Disconnect,
     Effect,
     LinkChanged,
@@ -78,7 +79,7 @@ class _Stop(Enum):
 class Relay:
     """Carries one session from its spawn to its end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a thing that others do for it
         self,
         session: Session,
         child: Child,
@@ -89,13 +90,14 @@ class Relay:
         watch: Callable[[float], None] | None = None,
         look: Callable[[], Sample | None] | None = None,
         at_idle: Callable[[], None] | None = None,
+        held_until: Callable[[], float | None] | None = None,
     ) -> None:
         """The four are the caller's, who closes them.
 
         `is_ssh`: the child reads the terminal only when it asks, until its session has begun, and
         can't stop by itself when the user types ^Z. Any other program reads at any time.
 
-        `look` asks the kernel about the child's connection.
+        `look` asks the kernel about the child's connection, `held_until` its hold for its end.
 
         `watch` is called with the time when the session has begun and after what happens in it
         without the user: never so as to need a wakeup of its own. `at_idle` is called once, when
@@ -110,6 +112,7 @@ class Relay:
         self._watch = watch
         self._at_idle = at_idle
         self._look = look
+        self._held_until = held_until
         self._verbatim = session.verbatim
         # A key, or its echo, and nothing else: carried before anything else is done.
         self._carriers: dict[tuple[int, int], Callable[[], float]] = {
@@ -137,6 +140,7 @@ class Relay:
             Notify: self._notify,
             Look: self._look_at_link,
             LinkChanged: self._link_changed,
+            AskHold: self._ask_hold,
             Suspend: self._want_suspend,
             Disconnect: self._disconnect,
             Note: self._note,
@@ -398,6 +402,10 @@ class Relay:
         sample = None if self._look is None else self._look()
         self._trace.note(now, "look", unacked=None if sample is None else sample.unacked)
         self._perform(self._session.looked(sample, now), now)
+
+    def _ask_hold(self, _effect: AskHold, now: float) -> None:
+        if self._held_until is not None:
+            self._perform(self._session.held_until(self._held_until(), now), now)
 
     def _link_changed(self, effect: LinkChanged, now: float) -> None:
         self._trace.note(now, "link", detail=effect.state)

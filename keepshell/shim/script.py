@@ -93,6 +93,9 @@ keepshell_environment() {
     # Whether the caller's environment is like the one in which this file was made.
     [ -O @{self} ] && [ -z "${KEEPSHELL-}" ] || return 1
     case ${KEEPSHELL_DEPTH:-0} in [0-3]) ;; *) return 1 ;; esac # a way back to us?
+    # Python sees whether the host is held.
+    ! [ -e "${XDG_RUNTIME_DIR-}/keepshell/hold" ] || return 1
+    ! [ -e "${XDG_STATE_HOME:-${HOME-}/.local/state}/keepshell/live/hold" ] || return 1
     @{environment}
 }
 

@@ -174,14 +174,21 @@ class ConfigQuery:
 
     def answer(self) -> dict[str, str] | None:
         """Keyword in lower case → value, the first of each; None if ssh failed or hung."""
-        text = self._read()
-        if text is None or self._wait() != 0:
+        lines = self.lines()
+        if lines is None:
             return None
         answer: dict[str, str] = {}
-        for line in os.fsdecode(text).splitlines():
+        for line in lines:
             keyword, _, value = line.partition(" ")
             answer.setdefault(keyword.lower(), value)
         return answer
+
+    def lines(self) -> list[str] | None:
+        """All that ssh said, line by line; None if it failed or hung."""
+        text = self._read()
+        if text is None or self._wait() != 0:
+            return None
+        return os.fsdecode(text).splitlines()
 
     def _read(self) -> bytes | None:
         poll = select.poll()

@@ -45,6 +45,9 @@ SESSION = frozenset(
 TERMINAL = frozenset(("requesttty",))
 """What can give a pty to a remote command."""
 
+SHARED = frozenset(("controlmaster", "controlpath"))
+"""What makes a connection the user's own to share."""
+
 HOST_NAME = frozenset(("canonicalizehostname", "hostname", "port", "user"))
 """Keywords that change under which name a host is known."""
 

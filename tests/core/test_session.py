@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepshell.core.effects import (
+    AskHold,
     Effect,
     LinkChanged,
     Look,
     Note,
+    Notify,
     Nudge,
     Phase,
     Suspend,
@@ -21,6 +23,7 @@ from keepshell.core.link.silence import DOUBT_AFTER, Sample, Silence
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.session import (
+    HOLD_NOTICE,
     SUSPEND_NOTICE,
     SUSPEND_UNSEEN_AFTER,
     SUSPEND_WITHIN,
@@ -426,3 +429,31 @@ class TestWindowChange:
             session.user_input(b"x", START + key)
         session.host_output(b"x", START + EVERY + after)
         assert not session.nudge_answered
+
+
+class TestHold:
+    """A session that runs through a held connection tells the user before that ends."""
+
+    def held(self, until: float) -> Session:
+        session = Session(Policy(), 0.0)
+        session.begin(0.0)
+        assert session.held_until(until, 0.0) == []
+        return session
+
+    def test_it_asks_five_minutes_before_the_end_whether_that_has_moved(self) -> None:
+        session = self.held(1000.0)
+        assert AskHold() in session.tick(1000.0 - HOLD_NOTICE, Phase.IN_SESSION)
+        assert session.held_until(5000.0, 701.0) == []
+        assert AskHold() not in session.tick(705.0, Phase.IN_SESSION)
+        assert AskHold() in session.tick(5000.0 - HOLD_NOTICE, Phase.IN_SESSION)
+
+    def test_it_says_how_long_it_is_held_for_another(self) -> None:
+        session = self.held(1000.0)
+        session.tick(700.0, Phase.IN_SESSION)
+        assert session.held_until(1000.0, 700.0) == [
+            Notify("the connection is held for another 5m")
+        ]
+
+    def test_a_hold_that_has_ended_is_silent(self) -> None:
+        session = self.held(1000.0)
+        assert session.held_until(None, 700.0) == []

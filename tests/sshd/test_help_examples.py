@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.sshd.test_docs import Place
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
+from tests.support.waiting import eventually
 
 FILES = {
     "deploy.sh": "#!/bin/sh\nssh web 'echo deployed'\n",
@@ -28,7 +30,7 @@ ENDED_BY["keepshell run -- ssh web"] = "exit"
 
 
 @pytest.fixture
-def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path, state: State) -> Place:
+def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path, state: State) -> Iterator[Place]:
     """Where every host is the sshd, and web is one of which something is known."""
     made = Place(tmp_path, keepshell_exe, sshd.access)
     made.write(FILES)
@@ -41,7 +43,10 @@ def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path, state: State) -> Plac
             host=host, started=now - 60, ended=now, ending="own-exit", status=0, longest_idle=9
         )
     )
-    return made
+    yield made
+    command = [str(keepshell_exe), "release", "--all", "--now"]
+    subprocess.run(command, env=made.env, check=True, stdout=subprocess.DEVNULL)
+    eventually(lambda: not list(tmp_path.rglob("*~ask")), "nothing is held any more")
 
 
 def test_every_command_has_examples() -> None:

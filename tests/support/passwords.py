@@ -1,10 +1,13 @@
-"""An SSH server that wants a password, and then echoes lines on a pty: for ssh's own prompts."""
+"""An SSH server that wants a password: for ssh's own prompts.
+
+Without a command it echoes lines on a pty; a command it runs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,12 @@ PASSWORD = "open sesame"
 
 
 class _OnePassword(asyncssh.SSHServer):
+    def __init__(self, connected: Callable[[], None]) -> None:
+        self._connected = connected
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connected()
+
     def password_auth_supported(self) -> bool:
         return True
 
@@ -28,8 +37,11 @@ class _OnePassword(asyncssh.SSHServer):
         return password == PASSWORD
 
 
-async def _echo_lines(process: asyncssh.SSHServerProcess[str]) -> None:
-    """A shell of two commands: `exit N` exits, anything else is answered with `got: LINE`."""
+async def _serve(process: asyncssh.SSHServerProcess[str]) -> None:
+    """Run the command; or be a shell that knows `exit N`, and answers `got: LINE` to the rest."""
+    if process.command is not None:
+        await _run(process, process.command)
+        return
     process.stdout.write(PROMPT)
     async for line in process.stdin:
         word, _, argument = line.strip().partition(" ")
@@ -40,6 +52,26 @@ async def _echo_lines(process: asyncssh.SSHServerProcess[str]) -> None:
     process.exit(0)
 
 
+async def _run(process: asyncssh.SSHServerProcess[str], command: str) -> None:
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_shell(command, stdin=pipe, stdout=pipe)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    told = asyncio.ensure_future(_tell(child.stdout, process))
+    try:
+        async for line in process.stdin:
+            child.stdin.write(line.encode())
+    finally:
+        told.cancel()
+        child.kill()
+        await child.wait()
+
+
+async def _tell(output: asyncio.StreamReader, process: asyncssh.SSHServerProcess[str]) -> None:
+    while data := await output.read(4096):
+        process.stdout.write(data.decode())
+
+
 class AsyncPasswordServer:
     """asyncssh in a thread of the test process; `access` has the client's arguments.
 
@@ -48,6 +80,8 @@ class AsyncPasswordServer:
 
     def __init__(self, directory: Path, keys: Keys) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self.connections = 0
+        """How many there were so far."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -65,14 +99,16 @@ class AsyncPasswordServer:
     def _call(self, step: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(step, self._loop).result(DEADLINE)
 
-    @staticmethod
-    async def _listen(keys: Keys) -> asyncssh.SSHAcceptor:
+    def _count(self) -> None:
+        self.connections += 1
+
+    async def _listen(self, keys: Keys) -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             "127.0.0.1",
             0,
             server_host_keys=[str(keys.host)],
-            server_factory=_OnePassword,
-            process_factory=_echo_lines,
+            server_factory=lambda: _OnePassword(self._count),
+            process_factory=_serve,
         )
 
     async def _close(self) -> None:

@@ -22,6 +22,7 @@ class Policy:
     __slots__ = (
         "empty_line",
         "hints",
+        "hold_for",
         "idle_limit",
         "no_op",
         "no_op_interval",
@@ -52,6 +53,7 @@ class Policy:
         warn: bool = False,
         title: bool = False,
         hints: bool = True,  # one line after the first session with a host
+        hold_for: float = 28800.0,
         ssh: str | None = None,  # None: the first ssh on PATH that is not keepshell
     ) -> None:
         self.rung = rung
@@ -67,6 +69,7 @@ class Policy:
         self.warn = warn
         self.title = title
         self.hints = hints
+        self.hold_for = hold_for
         self.ssh = ssh
 
     def up_to(self, rung: Rung) -> Policy:

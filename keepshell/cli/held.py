@@ -1,0 +1,62 @@
+"""What is held, as `keepshell status` shows it."""
+
+from __future__ import annotations
+
+import time
+
+from keepshell.cli import tables
+from keepshell.cli.tables import AT_RISK, GOOD, LOST, Column
+from keepshell.core.rules.durations import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+_SHAPE = (
+    Column(""),
+    Column("HELD", least=12),
+    Column("UNTIL", 3),
+    Column("SESSIONS", 2, right=True),
+    Column("TUNNELS", 1, least=12),
+    Column("", least=12),
+)
+
+_STYLES = {"alive": GOOD, "ending": GOOD, "no-answer": LOST, "needs-you": AT_RISK}
+
+
+def text(found: Sequence[Mapping[str, Any]]) -> str:
+    """The table; empty where nothing is held."""
+    if not found:
+        return ""
+    styles = [_STYLES.get(str(hold["state"]), LOST) for hold in found]
+    rows = [_row(hold, style) for hold, style in zip(found, styles, strict=True)]
+    coloured = [style if style != GOOD else "" for style in styles]
+    return tables.table(_SHAPE, rows, styles=coloured, width=tables.columns())
+
+
+def _row(hold: Mapping[str, Any], style: str) -> list[str]:
+    sessions = hold["sessions"]
+    return [
+        tables.mark(style),
+        str(hold["name"]),
+        clock(hold["until"]),
+        "-" if sessions is None else str(sessions),
+        ", ".join(hold["tunnels"]) or "-",
+        _says(hold),
+    ]
+
+
+def _says(hold: Mapping[str, Any]) -> str:
+    if hold["state"] == "needs-you":
+        return f"lost; to log in again: keepshell hold {hold['name']}"
+    if hold["state"] == "no-answer":
+        since = hold["silent_since"]
+        return f"no answer for {describe(max(0.0, time.time() - since))}" if since else "no answer"
+    return "ending" if hold["state"] == "ending" else ""
+
+
+def clock(moment: float) -> str:
+    """A time of day; with the day of the week where that is not today's or tonight's."""
+    shape = "%H:%M" if moment - time.time() < 20 * 3600 else "%a %H:%M"
+    return time.strftime(shape, time.localtime(moment))

@@ -1,0 +1,1 @@
+"""Connections that are held open: for each a supervisor, its master, its tunnels, its heartbeat."""

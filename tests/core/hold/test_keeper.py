@@ -1,0 +1,240 @@
+"""When a held connection is doubted, made anew and ended: one keeper, and a simulated world."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from keepshell.core.hold.keeper import (
+    BEAT_EVERY,
+    DOUBT_AFTER,
+    OPEN_WITHIN,
+    SEARCH_AFTER,
+    Act,
+    Adopt,
+    Beat,
+    Cut,
+    Finish,
+    Keeper,
+    Open,
+    State,
+)
+
+HOUR = 3600.0
+
+
+def keeper(until: float = HOUR) -> Keeper:
+    return Keeper(0.0, until, lambda: 0.5)
+
+
+def state_of(mind: Keeper) -> State:
+    """Read anew each time: mypy takes a property for what it was found to be before."""
+    return mind.state
+
+
+def run(mind: Keeper, until: float) -> list[tuple[float, Act]]:
+    """Let every deadline pass up to a time; nothing answers."""
+    acts: list[tuple[float, Act]] = []
+    while (at := mind.next_deadline()) is not None and at <= until:
+        acts += [(at, act) for act in mind.tick(at)]
+    return acts
+
+
+def test_a_heartbeat_that_is_answered_makes_room_for_the_next() -> None:
+    mind = keeper()
+    assert mind.tick(BEAT_EVERY - 0.1) == []
+    assert mind.tick(BEAT_EVERY) == [Beat(1)]
+    assert mind.answered(1, BEAT_EVERY + 0.1) == []
+    assert state_of(mind) is State.ALIVE
+    assert mind.round_trip == pytest.approx(0.1)
+    assert mind.next_deadline() == pytest.approx(2 * BEAT_EVERY + 0.1)
+
+
+def test_a_silent_connection_is_doubted_and_then_a_new_one_is_opened_beside_it() -> None:
+    mind = keeper()
+    acts = run(mind, BEAT_EVERY + DOUBT_AFTER)
+    assert acts == [(BEAT_EVERY, Beat(1))]
+    assert state_of(mind) is State.NO_ANSWER
+    assert mind.silent_since == BEAT_EVERY
+    assert run(mind, BEAT_EVERY + SEARCH_AFTER) == [(BEAT_EVERY + SEARCH_AFTER, Open(2))]
+    assert mind.current == 1
+
+
+def test_a_black_hole_is_told_within_seven_seconds() -> None:
+    assert BEAT_EVERY + DOUBT_AFTER <= 7.0
+
+
+def test_the_new_connection_is_adopted_when_it_answers_first() -> None:
+    mind = keeper()
+    run(mind, BEAT_EVERY + SEARCH_AFTER)
+    assert mind.answered(2, 9.0) == [Adopt(2, 1)]
+    assert (mind.state, mind.current) == (State.ALIVE, 2)
+    assert mind.answered(1, 9.1) == []  # the old one woke up: too late
+    mind.ended(1, 9.2)
+    assert state_of(mind) is State.ALIVE
+
+
+def test_the_old_connection_wins_when_it_answers_first() -> None:
+    mind = keeper()
+    run(mind, BEAT_EVERY + SEARCH_AFTER)
+    assert mind.answered(1, 9.0) == [Cut(2)]
+    assert (mind.state, mind.current) == (State.ALIVE, 1)
+    assert mind.answered(2, 9.1) == []
+    mind.ended(2, 9.2)
+    assert state_of(mind) is State.ALIVE
+    assert run(mind, 9.0 + BEAT_EVERY) == [(9.0 + BEAT_EVERY, Beat(1))]
+
+
+def test_a_slow_link_gets_more_time() -> None:
+    mind = keeper()
+    mind.tick(BEAT_EVERY)
+    mind.answered(1, BEAT_EVERY + 1.0)
+    start = 2 * BEAT_EVERY + 1.0
+    assert run(mind, start + 3.9) == [(start, Beat(1))]
+    assert state_of(mind) is State.ALIVE
+    run(mind, start + 4.0)
+    assert state_of(mind) is State.NO_ANSWER
+
+
+def test_a_connection_that_ends_is_replaced_at_once() -> None:
+    mind = keeper()
+    mind.ended(1, 2.0)
+    assert state_of(mind) is State.NO_ANSWER
+    assert run(mind, 2.0) == [(2.0, Open(2))]
+    assert mind.answered(2, 3.0) == [Adopt(2, None)]
+
+
+def test_a_login_that_needs_a_person_is_never_tried() -> None:
+    mind = keeper()
+    mind.needs_person = True
+    mind.ended(1, 2.0)
+    assert state_of(mind) is State.NEEDS_YOU
+    assert [act for _, act in run(mind, HOUR - 1) if isinstance(act, Open)] == []
+
+
+def test_one_refusal_ends_the_attempts() -> None:
+    mind = keeper()
+    mind.ended(1, 2.0)
+    run(mind, 2.0)
+    mind.ended(2, 3.0, needs_person=True)
+    assert state_of(mind) is State.NEEDS_YOU
+    assert [act for _, act in run(mind, HOUR - 1) if isinstance(act, Open)] == []
+
+
+def test_at_the_end_what_runs_through_it_may_finish() -> None:
+    mind = keeper(until=4.0)
+    assert run(mind, 4.0) == [(4.0, Finish(1))]
+    assert state_of(mind) is State.ENDING
+    assert mind.next_deadline() is None
+    mind.ended(1, 90.0)
+    assert state_of(mind) is State.ENDED
+
+
+def test_a_release_ends_the_attempt_that_is_under_way_too() -> None:
+    mind = keeper()
+    run(mind, BEAT_EVERY + SEARCH_AFTER)
+    assert mind.release(9.0) == [Cut(2), Finish(1)]
+    assert mind.answered(2, 9.1) == []
+    mind.ended(2, 9.2)
+    mind.ended(1, 9.3)
+    assert state_of(mind) is State.ENDED
+
+
+def test_a_release_that_cuts_ends_every_generation() -> None:
+    mind = keeper()
+    run(mind, BEAT_EVERY + SEARCH_AFTER)
+    mind.answered(2, 9.0)
+    assert mind.release(9.1, cut=True) == [Cut(1), Cut(2)]
+
+
+def test_after_a_resume_the_connection_must_prove_itself_at_once() -> None:
+    mind = keeper()
+    mind.resumed(1.0)
+    assert mind.tick(1.0) == [Beat(1)]
+
+
+def test_the_end_can_be_moved() -> None:
+    mind = keeper(until=4.0)
+    mind.until = 10.0
+    assert Finish(1) not in [act for _, act in run(mind, 9.9)]
+    assert Finish(1) in [act for _, act in run(mind, 10.0)]
+
+
+def test_a_login_that_hangs_is_given_up_and_tried_again() -> None:
+    mind = keeper()
+    mind.ended(1, 2.0)
+    assert [act for _, act in run(mind, 2.0 + OPEN_WITHIN)] == [Open(2), Cut(2)]
+    mind.ended(2, 2.1 + OPEN_WITHIN)
+    assert Open(3) in [act for _, act in run(mind, 4.0 + OPEN_WITHIN)]
+
+
+@dataclass
+class World:
+    """A network that comes and goes; connections die or hang, logins take a while."""
+
+    random: random.Random
+    up: bool = True
+    alive: set[int] = field(default_factory=lambda: {1})
+    hung: set[int] = field(default_factory=set)
+    pending: list[tuple[float, str, int]] = field(default_factory=list)
+    most: int = 1
+
+    def perform(self, acts: list[Act], now: float) -> None:
+        for act in acts:
+            if isinstance(act, Beat):
+                if self.up and act.generation not in self.hung:
+                    self.pending.append((now + 0.05, "answer", act.generation))
+            elif isinstance(act, Open):
+                self.alive.add(act.generation)
+                kind = "answer" if self.up else "end"
+                self.pending.append((now + self.random.uniform(0.2, 1.0), kind, act.generation))
+            elif isinstance(act, Adopt):
+                if act.old is not None:
+                    self.pending.append((now + 0.1, "end", act.old))
+            else:
+                self.pending.append((now + 0.1, "end", act.generation))
+        self.most = max(self.most, len(self.alive))
+
+    def flap(self, mind: Keeper, now: float) -> None:
+        """The network goes or comes; what it was carrying may hang for ever, or die."""
+        self.up = not self.up
+        if not self.up:
+            for generation in list(self.alive):
+                if self.random.random() < 0.5:
+                    self.hung.add(generation)
+                elif self.random.random() < 0.5:
+                    self.pending.append((now + self.random.uniform(0, 5), "end", generation))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_hundred_flaps_leave_one_connection_and_nothing_else(seed: int) -> None:
+    world = World(random.Random(seed))
+    mind = Keeper(0.0, 1e9, world.random.random)
+    now = 0.0
+    flaps = sorted(world.random.uniform(1, 4000) for _ in range(200))
+    while flaps or not world.up or mind.state is not State.ALIVE or world.pending:
+        times = [at for at, _, _ in world.pending] + flaps[:1]
+        if (deadline := mind.next_deadline()) is not None:
+            times.append(deadline)
+        now = max(now, min(times))
+        if flaps and flaps[0] <= now:
+            flaps.pop(0)
+            world.flap(mind, now)
+        elif not flaps and not world.up:
+            world.flap(mind, now)
+        for event in sorted(event for event in world.pending if event[0] <= now):
+            world.pending.remove(event)
+            _, kind, generation = event
+            if generation not in world.alive:
+                continue
+            if kind == "end":
+                world.alive.discard(generation)
+                world.perform(mind.ended(generation, now), now)
+            elif world.up and generation not in world.hung:
+                world.perform(mind.answered(generation, now), now)
+        world.perform(mind.tick(now), now)
+        assert now < 1e6
+    assert world.alive == {mind.current}
+    assert world.most <= 4

@@ -1,0 +1,411 @@
+"""A held connection on real servers: through it, without it, and when it is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from keepshell.store.holds import ANSWERS_WITHIN, ask, files_of, names, read
+from tests.support.cli import keepshell
+from tests.support.dropbear import Dropbear
+from tests.support.network import Network
+from tests.support.passwords import PASSWORD, AsyncPasswordServer
+from tests.support.programs import path_of
+from tests.support.sshd import Sshd
+from tests.support.waiting import eventually
+
+TOLD_WITHIN = 7.0
+BYPASSED_WITHIN = ANSWERS_WITHIN + 0.5
+"""The second of the promise, and what a loaded machine may add."""
+
+
+class Holds:
+    """What this test holds."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = f"{folder}/keepshell/hold"
+
+    def begin(self, *words: str) -> str:
+        return keepshell("hold", *words).stdout
+
+    def record(self, name: str = "db") -> dict[str, Any]:
+        return read(name, os.environ) or {}
+
+    def state(self, name: str = "db") -> str:
+        return str(self.record(name).get("state", "none"))
+
+    def await_state(self, state: str, name: str = "db", *, deadline: float = 30.0) -> None:
+        def shown() -> str:
+            return f"{name} {state}: {self.record(name)}"
+
+        eventually(lambda: self.state(name) == state, shown, deadline=deadline)
+
+    def socket_of(self, name: str = "db") -> str:
+        return f"{self._folder}/{name}"
+
+    def supervisor(self, name: str = "db") -> psutil.Process:
+        return psutil.Process(self.record(name)["pid"])
+
+    def master(self, name: str = "db") -> psutil.Process:
+        """The newest generation's ssh."""
+        return max(self.supervisor(name).children(), key=lambda child: child.create_time())
+
+    def files(self) -> list[str]:
+        return sorted(os.listdir(self._folder)) if os.path.isdir(self._folder) else []
+
+
+@pytest.fixture
+def holds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Holds]:
+    """In a folder whose path is short enough for sockets; all are cut at the end."""
+    folder = tempfile.mkdtemp(prefix="ks")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+    holds = Holds(folder)
+    yield holds
+    pids = [holds.record(name)["pid"] for name in names(os.environ)]
+    keepshell("release", "--all", "--now")
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(10)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def config(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An ssh_config for -F, whose host is `testhost`."""
+    return str(sshd.access.ssh_config())
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def banner_at(port: int) -> bytes:
+    """What a server behind a tunnel says first; empty where nobody answers."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
+            connection.settimeout(1.0)
+            return connection.recv(8)
+    except OSError:
+        return b""
+
+
+def logins(sshd: Sshd) -> int:
+    return sshd.log.count("Accepted publickey")
+
+
+class TestLife:
+    def test_log_in_once_and_run_many_commands(self, holds: Holds, sshd: Sshd, config: str) -> None:
+        said = holds.begin("--for", "3h", "--name", "db", "-F", config, "testhost")
+        assert "db is held until" in said
+        assert "keepshell release db" in said
+        for number in range(3):
+            done = keepshell("ssh", "-F", config, "testhost", f"echo {number}")
+            assert done.stdout == f"{number}\n"
+        assert logins(sshd) == 1
+        assert holds.state() == "alive"
+
+    @pytest.mark.parametrize(
+        "command",
+        ["ssh -F {config} testhost true", "scp -F {config} testhost:/etc/hostname {folder}/got",
+         "rsync -e 'ssh -F {config}' testhost:/etc/hostname {folder}/got"],
+    )  # fmt: skip
+    def test_what_a_script_calls_goes_through_it(
+        self, holds: Holds, sshd: Sshd, config: str, command: str, tmp_path: Path
+    ) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        words = command.format(config=config, folder=tmp_path)
+        keepshell("exec", "--", "sh", "-c", words)
+        assert logins(sshd) == 1
+
+    def test_status_shows_it_with_its_tunnels(self, holds: Holds, sshd: Sshd, config: str) -> None:
+        port = free_port()
+        tunnel = f"-L{port}:127.0.0.1:{sshd.port}"
+        holds.begin("--name", "db", tunnel, "-F", config, "testhost")
+        shown = keepshell("status").stdout
+        assert re.search(rf"^✓ +db +\d\d:\d\d +0 +-L {port}:\S+$", shown, re.M), shown
+        (told,) = map(json.loads, keepshell("status", "--json").stdout.splitlines())
+        assert told["schema"] == 1
+        assert told["held"] == "db"
+        assert (told["state"], told["sessions"]) == ("alive", 0)
+        supervisor, master = holds.supervisor(), holds.master()
+        supervisor.kill()
+        supervisor.wait(10)
+        assert "db" not in keepshell("status").stdout
+        assert holds.files() == []
+        psutil.wait_procs([master], 10)
+        assert not master.is_running()
+
+    def test_plain_ssh_goes_through_it_by_what_is_printed(
+        self, holds: Holds, sshd: Sshd, config: str, tmp_path: Path
+    ) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        printed = keepshell("hold", "--print-config", "--name", "db", "-F", config, "testhost")
+        plain = tmp_path / "plain"
+        plain.write_text(f"{printed.stdout}\nInclude {config}\n")
+        done = subprocess.run(
+            [path_of("ssh"), "-F", str(plain), "testhost", "echo through"],
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.stdout == "through\n"
+        assert logins(sshd) == 1
+
+    def test_its_end_moves(self, holds: Holds, config: str) -> None:
+        holds.begin("--for", "1h", "--name", "db", "-F", config, "testhost")
+        first = holds.record()["until"]
+        assert "db is held until" in holds.begin("--for", "2h", "db")
+        eventually(lambda: holds.record()["until"] > first + 3000, "the end has moved")
+
+    def test_at_its_end_a_session_finishes_and_nothing_is_left(
+        self, holds: Holds, sshd: Sshd, config: str
+    ) -> None:
+        holds.begin("--for", "3s", "--name", "db", "-F", config, "testhost")
+        supervisor, master = holds.supervisor(), holds.master()
+        session = subprocess.Popen(
+            [path_of("ssh"), "-F", "none", "-S", holds.socket_of(), "x", "sleep 6; echo over"],
+            stdout=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        holds.await_state("ending")
+        output, _ = session.communicate(timeout=30)
+        assert output == "over\n"
+        supervisor.wait(10)
+        assert not master.is_running()
+        assert holds.files() == []
+
+    def test_release_now_cuts_what_runs_through_it(self, holds: Holds, config: str) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        supervisor = holds.supervisor()
+        session = subprocess.Popen(
+            [path_of("ssh"), "-F", "none", "-S", holds.socket_of(), "x", "echo begun; sleep 60"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )
+        assert session.stdout is not None
+        assert session.stdout.readline() == b"begun\n"
+        keepshell("release", "--now", "db")
+        session.communicate(timeout=10)
+        assert session.returncode == 255
+        supervisor.wait(10)
+        assert holds.files() == []
+
+    def test_another_host_under_its_name_is_refused(
+        self, holds: Holds, config: str, start_sshd: Callable[..., Sshd]
+    ) -> None:
+        other = start_sshd().access.ssh_config()
+        holds.begin("--name", "db", "-F", config, "testhost")
+        done = keepshell("hold", "--name", "db", "-F", str(other), "testhost", status=2)
+        assert "db is held already" in done.stderr
+        assert "--name" in done.stderr
+
+    def test_two_holds_of_one_host(self, holds: Holds, sshd: Sshd, config: str) -> None:
+        holds.begin("--name", "one", "-F", config, "testhost")
+        holds.begin("--name", "two", "-F", config, "testhost")
+        keepshell("release", "one")
+        eventually(lambda: holds.state("one") == "none", "one is gone")
+        assert keepshell("ssh", "-F", config, "testhost", "echo 2").stdout == "2\n"
+        assert logins(sshd) == 2
+
+    @pytest.mark.parametrize("own", ["ControlPath /tmp/own-%C", "ControlMaster auto"])
+    def test_a_connection_of_the_users_own_to_share_comes_first(
+        self, holds: Holds, sshd: Sshd, own: str
+    ) -> None:
+        config = str(sshd.access.ssh_config())
+        holds.begin("--name", "db", "-F", config, "testhost")
+        config = str(sshd.access.ssh_config(own))
+        keepshell("ssh", "-o", "ControlMaster=no", "-F", config, "testhost", "true")
+        assert logins(sshd) == 2 if own.startswith("ControlPath") else logins(sshd) >= 1
+
+    def test_status_of_what_nobody_holds(self, holds: Holds) -> None:
+        assert keepshell("release", "--all").stdout == "nothing is held\n"
+        assert "no hold called db" in keepshell("release", "db", status=1).stderr
+
+
+class TestTunnels:
+    def test_they_are_open_and_come_back_on_the_same_port(
+        self, holds: Holds, sshd: Sshd, config: str
+    ) -> None:
+        local, back = free_port(), free_port()
+        tunnels = [f"-L{local}:127.0.0.1:{sshd.port}", f"-R{back}:127.0.0.1:{sshd.port}"]
+        said = holds.begin("--name", "db", "-f", "-N", *tunnels, "-F", config, "testhost")
+        assert f"-L {local}:[127.0.0.1]:{sshd.port}" in said
+        assert banner_at(local).startswith(b"SSH-")
+        assert banner_at(back).startswith(b"SSH-")
+        first = holds.record()["socket"]
+        holds.master().send_signal(signal.SIGSTOP)
+        eventually(lambda: holds.record()["socket"] not in (first, None), "a new generation")
+        holds.await_state("alive")
+        eventually(lambda: banner_at(local).startswith(b"SSH-"), "the tunnel is back")
+        eventually(lambda: banner_at(back).startswith(b"SSH-"), "the tunnel from there is back")
+
+    def test_a_port_in_use_is_said_and_nothing_is_held(
+        self, holds: Holds, sshd: Sshd, config: str
+    ) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            tunnel = f"-L127.0.0.1:{port}:127.0.0.1:{sshd.port}"
+            words = ("--name", "db", tunnel, "-F", config, "testhost")
+            done = keepshell("hold", *words, status=2)
+        assert f"-L [127.0.0.1]:{port}:" in done.stderr
+        assert "not held" in done.stderr
+        assert holds.files() == []
+
+
+class TestLoss:
+    @pytest.mark.parametrize("signum", [signal.SIGSTOP, signal.SIGKILL])
+    def test_a_master_that_dies_or_hangs_is_replaced(
+        self, holds: Holds, config: str, signum: signal.Signals
+    ) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        first, began = holds.record()["socket"], time.monotonic()
+        holds.master().send_signal(signum)
+        eventually(lambda: holds.state() != "alive" or holds.record()["socket"] != first, "told")
+        assert time.monotonic() - began <= TOLD_WITHIN + 1.0
+        eventually(lambda: holds.record()["socket"] not in (first, None), "replaced")
+        holds.await_state("alive")
+        assert keepshell("ssh", "-F", config, "testhost", "echo on").stdout == "on\n"
+
+    def test_a_doubtful_one_is_bypassed(self, holds: Holds, sshd: Sshd, config: str) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        holds.master().send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        assert ask(files_of("db", os.environ), "alive") != "yes"
+        assert time.monotonic() - began <= BYPASSED_WITHIN
+        assert keepshell("ssh", "-F", config, "testhost", "echo past").stdout == "past\n"
+        assert logins(sshd) >= 2
+
+    def test_a_black_hole_is_told_and_the_connection_comes_back(
+        self, holds: Holds, network: Network, start_sshd: Callable[..., Sshd], tmp_path: Path
+    ) -> None:
+        sshd = start_sshd(f"ListenAddress {network.host}")
+        lines = Path(sshd.access.ssh_config()).read_text()
+        config = tmp_path / "config"
+        config.write_text(lines.replace("HostName 127.0.0.1", f"HostName {network.host}"))
+        begun = subprocess.run(
+            [*network.prefix, *_keepshell(), "hold", "--name", "db", "-F", str(config), "testhost"],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert begun.returncode == 0, begun.stderr
+        network.cut()
+        began = time.monotonic()
+        holds.await_state("no-answer", deadline=TOLD_WITHIN + 1.0)
+        assert time.monotonic() - began <= TOLD_WITHIN + 0.5
+        network.heal()
+        holds.await_state("alive")
+
+    def test_it_lives_where_the_server_is_restarted(
+        self, holds: Holds, sshd: Sshd, config: str
+    ) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        for process in psutil.Process(sshd.pid).children(recursive=True):
+            process.kill()
+        eventually(lambda: logins(sshd) == 2, "logged in again")
+        holds.await_state("alive")
+
+    def test_a_login_that_needs_a_person_is_not_tried_again(
+        self, holds: Holds, password_server: AsyncPasswordServer, start_terminal: Any
+    ) -> None:
+        words = ("hold", "--name", "db", *password_server.access.ssh_args())
+        terminal = start_terminal([*_keepshell(), *words])
+        terminal.expect(rb"assword: ")
+        terminal.send(f"{PASSWORD}\r")
+        terminal.expect(rb"db is held until")
+        holds.master().kill()
+        holds.await_state("needs-you")
+        time.sleep(3)  # the attempts of a login that needs nobody begin at once
+        assert password_server.connections == 1
+
+
+class TestRules:
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        "rule",
+        ["UnusedConnectionTimeout 8s", "ChannelTimeout session:*=8s", "ClientAliveInterval 4"],
+    )
+    def test_it_lives_under_a_rule(
+        self, holds: Holds, start_sshd: Callable[..., Sshd], rule: str
+    ) -> None:
+        sshd = start_sshd(rule)
+        config = str(sshd.access.ssh_config())
+        holds.begin("--name", "db", "-F", config, "testhost")
+        time.sleep(20)  # two limits and a half
+        assert holds.state() == "alive"
+        assert logins(sshd) == 1
+
+    @pytest.mark.slow
+    def test_it_lives_under_dropbears(
+        self, holds: Holds, start_dropbear: Callable[..., Dropbear]
+    ) -> None:
+        dropbear = start_dropbear("-I", "8")
+        holds.begin("--name", "db", *dropbear.access.ssh_args())
+        first = holds.record()["socket"]
+        time.sleep(20)
+        assert (holds.state(), holds.record()["socket"]) == ("alive", first)
+
+
+class TestPlaces:
+    def test_a_path_too_long_for_a_socket(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: str
+    ) -> None:
+        long = tmp_path / ("x" * 60)
+        long.mkdir()
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+        done = keepshell("hold", "-F", config, "testhost", status=2)
+        assert "too long for a socket" in done.stderr
+        assert "XDG_RUNTIME_DIR" in done.stderr
+
+    @pytest.mark.parametrize("words", [["-M"], ["-S", "/tmp/x"], ["-O", "check"], ["-W", "h:1"]])
+    def test_what_makes_something_else_of_it(self, words: list[str], config: str) -> None:
+        done = keepshell("hold", *words, "-F", config, "testhost", status=2)
+        assert words[0] in done.stderr or "hold" in done.stderr
+
+    def test_a_command_is_for_ssh(self, holds: Holds, config: str) -> None:
+        done = keepshell("hold", "-F", config, "testhost", "uptime", status=2)
+        assert "keepshell ssh" in done.stderr
+        assert holds.files() == []
+
+    def test_a_login_that_is_refused(self, holds: Holds, sshd: Sshd, config: str) -> None:
+        done = keepshell("hold", "-F", config, "-l", "nobody", "testhost", status=2)
+        assert "not held" in done.stderr
+        assert "ermission denied" in done.stderr
+        assert holds.files() == []
+
+
+def test_memory_and_wakeups_of_a_supervisor(holds: Holds, config: str) -> None:
+    holds.begin("--name", "db", "-F", config, "testhost")
+    assert holds.supervisor().memory_info().rss <= 16 << 20
+
+
+def test_json_of_the_record(holds: Holds, config: str) -> None:
+    holds.begin("--name", "db", "-F", config, "testhost")
+    assert json.loads(json.dumps(holds.record())).keys() >= {"host", "until", "tunnels", "state"}
+
+
+def _keepshell() -> list[str]:
+    return [str(Path(sys.prefix, "bin", "keepshell"))]
