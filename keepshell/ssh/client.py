@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # the C half of `signal`
 import os
 import select
 import time
@@ -144,8 +145,11 @@ class ConfigQuery:
         self._deadline = time.monotonic() + RESOLVE_WITHIN
         self._reader, writer = os.pipe()
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        # A ^C that came before its pid is known here would leave it running.
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT,))
+        self._pid: int | None = None
         try:
-            self._pid: int | None = os.posix_spawn(
+            self._pid = os.posix_spawn(
                 ssh,
                 [ssh, *arguments],
                 started("ssh", [ssh, *arguments], os.environ),
@@ -156,6 +160,7 @@ class ConfigQuery:
                 ],
                 setpgroup=0,  # so that what a Match exec has started ends with it
                 setsigdef=[_SIGPIPE],
+                setsigmask=mask,
             )
         except OSError:
             os.close(self._reader)
@@ -163,6 +168,11 @@ class ConfigQuery:
         finally:
             os.close(null)
             os.close(writer)
+            try:
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            except KeyboardInterrupt:
+                self.__exit__()
+                raise
 
     def __enter__(self) -> ConfigQuery:
         return self
