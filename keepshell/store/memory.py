@@ -42,7 +42,8 @@ LATER_WITHIN = 20.0
 def preload() -> None:
     """Load all that a session needs at its end: the package may be gone or another by then."""
     import keepshell.core.ending.endings
-    import keepshell.store.database  # noqa: F401
+    import keepshell.store.database
+    import keepshell.store.unanswered  # noqa: F401
 
 
 class Memory:
