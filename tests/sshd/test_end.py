@@ -72,7 +72,8 @@ def test_the_package_moves_away(
     terminal.expect(PROMPT)
     trace.wait_for("ready-to-end")
     move()
-    trace.wait_for("nudge-sent", len(trace.named("nudge-sent")) + 2)
+    terminal.send_line("echo $((6*7))")
+    terminal.expect("42\r\n")
     terminal.send_line("exit 7")
     shown = terminal.read_to_end()
     assert terminal.wait() == 7
