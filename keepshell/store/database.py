@@ -210,9 +210,10 @@ class State:
             )
             _add_rules(connection, host, number, rules)
 
-    def hosts(self) -> list[str]:
+    def hosts(self, *, within: float = WRITE_WITHIN) -> list[str]:
         """Every host of which anything is known. Raises StateError."""
-        return [name for (name,) in self._query("SELECT name FROM host ORDER BY name", {})]
+        sql = "SELECT name FROM host ORDER BY name"
+        return [name for (name,) in self._query(sql, {}, within=within)]
 
     def forget(self, host: str) -> tuple[int, int] | None:
         """Delete all that is known of a host: how many rules and sessions that was.

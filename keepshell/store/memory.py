@@ -17,6 +17,7 @@ from keepshell.core.rules import plan
 from keepshell.core.rules.kinds import Rule
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
+from keepshell.errors import InternalError
 from keepshell.store import patience
 from keepshell.text.say import say
 from keepshell.text.wording import cure
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from keepshell.ssh.host_name import NameLookup
 
 
-READS_WITHIN = 0.5
+READS_WITHIN = 1.0
+"""Seconds that a session waits for what is known of its host, while ssh connects."""
+
 WRITES_WITHIN = 0.5
-"""Seconds that the user is kept waiting at most: before the session, and for his shell after it."""
+"""Seconds that the user's shell is kept waiting for the end."""
 
 LATER_WITHIN = 20.0
 """Seconds within which another process's transaction must be over for ours to follow it."""
@@ -63,7 +66,6 @@ class Memory:
         self._told: list[Rule] = []
         self._held: dict[str, tuple[Reason, float]] = {}
         self._warned = False
-        self._hangs = False
         self._began = time.time()
         self._lookup: NameLookup | None = None
         with self._unhurt():
@@ -82,24 +84,24 @@ class Memory:
         return plan.adjusted(self._policy, self.plan)
 
     def _read(self) -> list[Rule]:
-        """What is known of the host. Raises StateError, and TimeoutError where the disk hangs."""
+        """What is known of the host. Raises InternalError, also where the disk hangs."""
         try:
             return patience.read(self._read_state, within=READS_WITHIN)
-        except TimeoutError:
-            self._hangs = True
-            raise
+        except TimeoutError as error:
+            raise InternalError(f"{paths.state_dir(self._job.env)}: {error}") from None
 
     def _read_state(self) -> list[Rule]:
         directory = paths.state_dir(self._job.env)
         # sqlite3 takes 5 ms to import: not for somebody of whose hosts nothing is known.
         if directory is None or not os.path.exists(f"{directory}/state.db"):
             return []
-        from keepshell.store.database import State
+        from keepshell.store.database import READ_WITHIN, State
 
         state = State.of(self._job.env)
-        self.is_new = self.host not in state.hosts()
+        rules = state.rules(self.host)
+        self.is_new = self.host not in state.hosts(within=READ_WITHIN)
         self.nudge_answered = state.shows_window_changes(self.host)
-        return state.rules(self.host)
+        return rules
 
     def hint(self, record: SessionRecord) -> str:
         """How to read the host's idle timers, after the first session with it; else empty.
@@ -135,7 +137,7 @@ class Memory:
         efforts = self._efforts(record)
         learned: Rule | None = None
         with self._unhurt():
-            if self.host and not self._hangs:
+            if self.host:
                 learned = self._record(record, ending, efforts, status=status)
             if ending.kind is Kind.UNANSWERED and self.host:
                 unanswered.add(self._job.env, self.host)

@@ -267,9 +267,7 @@ def test_timing_speaks_where_ssh_says_nothing(
         assert bare_session(access).returncode == 255
     answers(kept)
     leave(kept)
-    past = state.sessions()[-1]
-    assert past.no_ops >= 2
-    assert past.window_changes >= 2
+    assert state.sessions()[-1].no_ops >= 2
 
 
 def test_one_accident_teaches_nothing_that_is_acted_on(
@@ -451,7 +449,8 @@ def test_a_silent_session_is_one_from_its_first_keepalive(
     sshd: Sshd, start_terminal: Start, keepshell_exe: Path, state: State, trace: Trace
 ) -> None:
     """Also where ssh hides its closing words."""
-    argv = [str(keepshell_exe), "--window-change-interval=1s", "ssh", "-q", "-t"]
+    no_server_alive = ("-o", "ServerAliveInterval=0")
+    argv = [str(keepshell_exe), "--window-change-interval=1s", "ssh", "-q", "-t", *no_server_alive]
     go_on = sshd.access.directory / "home" / "go-on"
     wait = "until [ -e go-on ]; do sleep 0.1; done; exit 3"
     terminal = start_terminal([*argv, *sshd.access.ssh_args(), wait])
