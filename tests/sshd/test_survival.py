@@ -46,8 +46,11 @@ EXPLAINED = {
 
 
 def assert_explained(terminal: Terminal, sentence: str) -> None:
-    """The last line is keepshell's, and the only one of keepshell's."""
-    *others, last = terminal.read_to_end().decode().splitlines()
+    """keepshell's words come last: one line, and perhaps a command that would help."""
+    lines = terminal.read_to_end().decode().splitlines()
+    if lines[-1].startswith("  keepshell config set "):
+        lines.pop()
+    *others, last = lines
     assert re.search(rf"keepshell: session dropped: (?:{sentence})", last), terminal.describe()
     assert not [line for line in others if "keepshell: " in line]
 
