@@ -302,7 +302,7 @@ ELVISH = """\
 # elvish completion for keepshell
 use str
 set edit:completion:arg-completer[keepshell] = {|@words|
-    e:keepshell complete $@words[1..] | each {|line| put [(str:split "\\t" $line)][0] }
+    e:keepshell complete (all $words[1..]) | each {|line| put [(str:split "\\t" $line)][0] }
 }
 """
 
