@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import keepshell
+from tests.support.listening import free_port
 from tests.support.machine import debian
 from tests.support.programs import find, path_of
 from tests.support.remoteshell import PROMPT
@@ -127,6 +128,16 @@ keepshell --version
 man -w keepshell
 keepshell --dry-run ssh web | head -n 1
 keepshell status
+keepshell doctor >/dev/null
+
+mkdir -p /run/sshd ~/.ssh
+ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519
+cp ~/.ssh/id_ed25519.pub ~/.ssh/authorized_keys
+/usr/sbin/sshd -o ListenAddress=127.0.0.1 -p "$1"
+new_host="-o StrictHostKeyChecking=accept-new -o LogLevel=ERROR"
+log_in="keepshell ssh -tt $new_host -p $1 127.0.0.1"
+script -qec "$log_in 'tty >/dev/null && echo a session'" /dev/null | grep -o 'a session'
+
 . /usr/share/bash-completion/bash_completion
 _completion_loader keepshell || [ $? = 124 ]
 complete -p keepshell
@@ -137,7 +148,7 @@ find / -xdev -name '*keepshell*' -not -path '/dist/*'
 
 @pytest.mark.slow
 def test_the_debian_package(checkout: Path) -> None:
-    """Built, installed by apt with Debian's own pexpect, used, and removed without a trace."""
+    """Built, installed by apt with Debian's own pexpect, used, and removed again."""
     path_of("dpkg-buildpackage")
     built = build("deb", checkout)
     version = keepshell.__version__
@@ -150,11 +161,13 @@ def test_the_debian_package(checkout: Path) -> None:
         *(checkout / "dist").iterdir(),
     )
     with debian(f"--bind-ro={checkout / 'dist'}:/dist") as inside:
-        said = run(*inside, "bash", "-c", IN_DEBIAN).stdout.splitlines()
+        said = run(*inside, "bash", "-c", IN_DEBIAN, "bash", str(free_port())).stdout.splitlines()
     assert said == [
         f"keepshell {version}",
         "/usr/share/man/man1/keepshell.1.gz",
         "/usr/bin/ssh -o ServerAliveInterval=60 -o ServerAliveCountMax=20 web",
         "no session runs (ssh without a terminal is ssh alone, and not listed)",
+        "a session",
         "complete -F _keepshell keepshell",
+        "/root/.local/state/keepshell",  # what was learned is the user's
     ]
