@@ -16,6 +16,7 @@ from tests.sshd.kept import Logins, Open
 from tests.sshd.survival import CASES, Case, Survival
 from tests.support.access import Keys
 from tests.support.dropbear import Dropbear
+from tests.support.link import Host, login_through
 from tests.support.machine import Machine
 from tests.support.middlebox import Middlebox
 from tests.support.network import Network, require_namespaces
@@ -178,3 +179,35 @@ def survival(
         start_middlebox=start_middlebox,
         start_terminal=start_terminal,
     )
+
+
+@pytest.fixture(params=["python", "perl"])
+def start_host(
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Callable[..., Terminal],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., Host]]:
+    """Starts a host with bash that keeps shells, by either engine: Debian's Python, or Perl."""
+    require("/usr/bin/python3", "perl")
+    path = "/usr/bin:/bin"
+    if request.param == "perl":
+        path = f"{tmp_path / 'bin'}:{path}"
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/python3").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "bin/python3").chmod(0o755)
+    with ExitStack() as stack:
+
+        def start(**options: str) -> Host:
+            sshd = start_sshd(login_through(tmp_path, "/bin/bash", path=path, **options))
+            host = Host(sshd, start_terminal, tmp_path / "login", request.param)
+            stack.callback(host.stop)
+            return host
+
+        yield start
+
+
+@pytest.fixture
+def host(start_host: Callable[..., Host]) -> Host:
+    """A host that keeps shells."""
+    return start_host()

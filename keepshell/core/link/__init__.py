@@ -1,1 +1,1 @@
-"""Whether the host answers."""
+"""Whether the host answers, and how a shell that outlived its connection is reached again."""
