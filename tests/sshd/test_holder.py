@@ -168,7 +168,7 @@ def test_ssh_tty_is_the_shells_own_and_the_environment_is_the_logins(host: Host)
 def test_the_holder_names_itself(host: Host) -> None:
     host.new()
     argv = " ".join(psutil.Process(host.pid).cmdline())
-    assert re.search(r"\bkeepshell-holder[= ]laptop\b", argv[:50])
+    assert re.search(r"keepshell-holder[= ]laptop\b", argv[:50]), argv
 
 
 def test_motd_unless_hushed(host: Host) -> None:

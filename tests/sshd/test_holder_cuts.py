@@ -41,6 +41,13 @@ os.write(1, done[0] + b"END")
 """
 
 
+def no_echo(terminal: int) -> None:
+    """ssh gives the terminal its modes back when it ends: keys typed then would be echoed."""
+    modes = termios.tcgetattr(terminal)
+    modes[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, modes)
+
+
 class Client:
     """The client's side over many connections: what it has, and what the host has of its input."""
 
@@ -49,7 +56,6 @@ class Client:
         self.have = bytearray(link.stream)
         self._seen = len(self.have)
         self._skip = 0
-        self._left = False
         self._first_key = 0
         self._typed = typed
         self.sent = 0
@@ -62,12 +68,7 @@ class Client:
     def exchange(self) -> None:
         """Take what has come, and type a bit more."""
         terminal = self.link.terminal
-        if self._left:
-            return
-        if terminal.size_of_output == self.link.start + self._seen:
-            fresh = b""
-        else:
-            fresh = self.link.stream[self._seen :]
+        fresh = terminal.output_since(self.link.start + self._seen)
         self._seen += len(fresh)
         skipped = min(self._skip, len(fresh))
         self._skip -= skipped
@@ -75,9 +76,6 @@ class Client:
         with suppress(OSError):
             chunk = self._typed[self.sent : min(self.sent + 4000, self.may_send)]
             self.sent += os.write(terminal.fd, chunk) if chunk else 0
-        # ssh gives the terminal its modes back when it ends: from then on keys would be echoed.
-        flags = terminal.termios()[3]
-        self._left = isinstance(flags, int) and bool(flags & termios.ECHO)
 
     def type_the_rest(self) -> None:
         """Type all keys, upon which the program ends."""
@@ -85,9 +83,9 @@ class Client:
 
     def go_on(self, stale: int) -> None:
         """A new connection takes over; `stale` is what we had when it was asked for."""
-        link = self.host.connect(f"op=attach id={{id}} have={stale}", port=self.box.port)
+        link = self.host.attach(stale, port=self.box.port, prepare=no_echo)
         self.exchange()  # what the old one still delivered before the header
-        self.link, self._seen, self._left = link, 0, False
+        self.link, self._seen = link, 0
         self._skip = len(self.have) - link.number("out")
         assert self._skip >= 0, "bytes are missing"
         self.sent = link.number("in") - self._first_key
@@ -154,7 +152,7 @@ def test_every_byte_comes_once(
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     box = start_middlebox(host.sshd.port, 3600, Counts.ANY_BYTES)
-    link = host.new(port=box.port)
+    link = host.new(port=box.port, prepare=no_echo)
     line = f"exec {sys.executable} {program} {keys}"
     link.terminal.send_line(line)
     link.terminal.expect("BEGIN")

@@ -106,6 +106,10 @@ class Terminal:
         """All that the program wrote so far."""
         return self._output.since(0)
 
+    def output_since(self, start: int) -> bytes:
+        """What it wrote from the byte `start` on, without a copy of the rest."""
+        return self._output.since(start)
+
     @property
     def size_of_output(self) -> int:
         """The length of `output`, without a copy."""
