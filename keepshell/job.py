@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from keepshell.core.link.header import Kept
     from keepshell.core.rules.policy import Policy
     from keepshell.ssh.host_name import NameLookup
 
@@ -20,19 +21,24 @@ class Job:
     """What is to run in the pty, and how it is to be kept alive."""
 
     __slots__ = (
+        "again",
         "argv",
+        "attended",
         "env",
         "escape_char",
         "explains",
         "gives_up_after",
         "hold",
         "is_ssh",
+        "kept",
         "lookup",
         "name",
         "pings",
+        "plain",
         "policy",
         "program",
         "says_closed",
+        "typed",
     )
 
     def __init__(
@@ -42,6 +48,16 @@ class Job:
         self.argv = argv
         self.env = env
         self.policy = policy
+        self.kept: Kept | None = None
+        """Which shell the host is to keep; None for a plain session."""
+        self.plain: Sequence[str] = argv
+        """The command line of a plain session, where none can be kept."""
+        self.typed: Sequence[str] = ()
+        """ssh's arguments as the user typed them."""
+        self.again: Sequence[str] = ()
+        """The command line that reaches the kept shell again, and asks nothing."""
+        self.attended: Sequence[str] = ()
+        """The same, where the user may be asked."""
         self.is_ssh = is_ssh
         self.program = "ssh" if is_ssh else os.path.basename(argv[0])
         self.escape_char: int | None = 0x7E if is_ssh else None

@@ -353,7 +353,7 @@ class _Way:
 
     def __init__(self, resolved: Resolved, why: str, settings: HostSettings | None = None) -> None:
         added = () if settings is None else settings.added_words()
-        self.argv: Final = [resolved.ssh, *added, *resolved.typed]
+        self.argv = [resolved.ssh, *added, *resolved.typed]
         self.settings: Final = settings
         self.why: Final = why
 
@@ -374,6 +374,18 @@ class Pty(_Way):
     def __init__(self, resolved: Resolved, why: str, settings: HostSettings) -> None:
         super().__init__(resolved, why, settings)
         self.job: Final = _job(self.argv, settings, resolved.environ)
+        self.job.typed = resolved.typed
+        if settings.policy.reattach and self._may_be_kept(settings):
+            _keep(self.job, settings)
+            self.argv = list(self.job.argv)
+
+    def _may_be_kept(self, settings: HostSettings) -> bool:
+        """Whether it is a login shell, and ssh's own words may come apart from what it shows."""
+        from keepshell.store.kept import can_keep
+
+        runs = " ".join(settings.command.command) or settings.option("RemoteCommand", "none")
+        is_login = runs in ("", "none") and os.isatty(2)
+        return is_login and can_keep(self.job.env, self.job.typed)
 
 
 def route(resolved: Resolved, is_on_terminal: bool) -> Answer | Exec | Pty:
@@ -437,6 +449,33 @@ def _job(argv: Sequence[str], settings: HostSettings, environ: Mapping[str, str]
     return job
 
 
+_ALONE = (
+    *("ConnectTimeout=8", "ConnectionAttempts=1", "ControlMaster=no", "ClearAllForwardings=yes"),
+)
+"""What a further connection is: one by itself. Its forwards may still be the lost one's."""
+
+
+def _keep(job: Job, settings: HostSettings) -> None:
+    """Have the host keep the job's shell."""
+    from keepshell.core.link.bootstrap import command
+    from keepshell.core.link.header import Kept
+
+    client_name = os.uname().nodename
+    keep = settings.policy.reattach_keep
+    job.kept = Kept(os.urandom(16).hex(), job.name, client_name, keep)
+    # The escape character would break the count of what was typed; -S none: no shared connection.
+    raw = ("-tt", "-e", "none")
+
+    def argv(first: Sequence[str], *last: str) -> list[str]:
+        options = [word for option in first for word in ("-o", option)]
+        remote = arguments.remote_argv(settings.command, [*raw, *last], command(client_name))
+        return [settings.ssh, *options, *settings.added_words(), *remote]
+
+    job.argv = argv(())
+    job.again = argv(("BatchMode=yes", *_ALONE), "-S", "none")
+    job.attended = argv(_ALONE, "-S", "none")
+
+
 def _escape_char(value: str) -> int | None:
     """EscapeChar as ssh reads it (ssh_config(5)): a character, `^` and a letter, or `none`.
 
@@ -465,6 +504,10 @@ def start(way: Answer | Exec | Pty, environ: Mapping[str, str]) -> Attached:
     """Become ssh, or spawn it in a pty and return it. Raises what stands in the way."""
     if not isinstance(way, Pty):
         become(way, environ)
+    if way.job.kept is not None:
+        from keepshell.relay.attach_kept import AttachedKept
+
+        return AttachedKept(way.job)
     from keepshell.relay.attach import Attached
 
     return Attached(way.job)

@@ -165,6 +165,22 @@ COMMANDS = (
         ),
     ),
     Command(
+        "attach",
+        "[SSH OPTIONS] [HOST[:N]]",
+        "back into a shell that a host keeps",
+        group=CONNECT,
+        runs="attach:command",
+        details="Fetches a shell that outlived its connection (the setting `reattach`) into this "
+        "terminal: after keepshell's window was closed, or this machine restarted. Without HOST it "
+        "is the only one, or they are listed; web:2 is the second of web.",
+        follows=AS_SSH,
+        takes_settings=True,
+        examples=(
+            ("keepshell attach", "the only one that is kept"),
+            ("keepshell attach web", "the one on web"),
+        ),
+    ),
+    Command(
         "hold",
         "[SSH OPTIONS] HOST",
         "log in once, and keep the connection open for what follows",

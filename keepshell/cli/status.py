@@ -8,11 +8,12 @@ import signal
 import sys
 import time
 
+from keepshell.cli import attach, tables, words
 from keepshell.cli import held as held_table
-from keepshell.cli import tables, words
 from keepshell.cli.tables import AT_RISK, GOOD, LOST, Column
 from keepshell.core.rules.durations import describe
 from keepshell.errors import NotFoundError, UsageError
+from keepshell.link import connection
 from keepshell.store import holds, living
 from keepshell.text import wording
 from keepshell.text.wording import visible
@@ -39,7 +40,7 @@ def command(typed: Typed) -> tuple[str, int]:
             raise UsageError("--watch needs a terminal")
         _watch(typed.environ)
         return "", 0
-    found = living.entries(typed.environ)
+    found = _looked_at(living.entries(typed.environ))
     if typed.has("line"):
         return line(found), 0
     held = holds.live(typed.environ)
@@ -48,7 +49,7 @@ def command(typed: Typed) -> tuple[str, int]:
 
         entries = [*found, *({"held": hold.pop("name"), **hold} for hold in held)]
         return "\n".join(json.dumps({"schema": 1, **entry}) for entry in entries), 0
-    return _all(found, held), 0
+    return "\n".join([_all(found, held), *attach.detached(typed.environ)]), 0
 
 
 def _all(found: Sequence[Entry], held: Sequence[Mapping[str, Any]]) -> str:
@@ -56,6 +57,15 @@ def _all(found: Sequence[Entry], held: Sequence[Mapping[str, Any]]) -> str:
     if held and not found:
         return held_table.text(held)
     return "\n\n".join(filter(None, (text(found), held_table.text(held))))
+
+
+def _looked_at(found: Sequence[Entry]) -> Sequence[Entry]:
+    """An idle session wakes for nothing, and may not know yet that its host is silent."""
+    for entry in found:
+        if entry.get("silent_since") is None and entry["host"] and not entry["elsewhere"]:
+            silent_for = connection.silent_for(entry["pid"])
+            entry["silent_since"] = None if silent_for is None else time.time() - silent_for
+    return found
 
 
 def off(typed: Typed) -> tuple[str, int]:
@@ -197,7 +207,8 @@ def _watch(environ: Mapping[str, str]) -> None:
 
     with contextlib.suppress(KeyboardInterrupt), _alternate_screen():
         while True:
-            lines = _all(living.entries(environ), holds.live(environ)).splitlines()
+            found = _looked_at(living.entries(environ))
+            lines = _all(found, holds.live(environ)).splitlines()
             clock = time.strftime("%H:%M:%S")
             head = f"keepshell status  {clock}  (q ends)"
             room = max(3, os.get_terminal_size().lines) - 2

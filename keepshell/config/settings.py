@@ -237,6 +237,8 @@ _ROWS = (
     Key("rules", _Rules(), "the idle rules the host is known to have"),
     Key("hold_for", _Duration(1), "how long `keepshell hold` holds a connection"),
     Key("warn", _Switch(), "the terminal notifies before a rule fires that can't be beaten"),
+    Key("reattach", _Switch(), "the shell outlives its connection, and is reached again"),
+    Key("reattach_keep", _Duration(60), "how long a shell lives on its host with nobody attached"),
     Key("title", _Switch(), "the window's title says whether an idle session will survive"),
     Key(
         "hints",

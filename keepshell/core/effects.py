@@ -13,6 +13,21 @@ class Phase(Enum):
     IN_SESSION = "in-session"
 
 
+class Shell(Enum):
+    """What has become of the shell at the other end."""
+
+    PLAIN = "plain"
+    """It ends with its connection."""
+    KEPT = "kept"
+    """The host keeps it, and it has not ended."""
+    LEFT = "left"
+    """It goes on without us."""
+    ENDED = "ended"
+    """It was kept, and is gone."""
+    REFUSED = "refused"
+    """The host ended the connection rather than keep it."""
+
+
 class ToHost(NamedTuple):
     """Bytes for the child's pty."""
 
@@ -37,6 +52,44 @@ class LinkChanged(NamedTuple):
     """The host answers no more, or again: worth telling who looks."""
 
     state: str
+
+
+class Answer(NamedTuple):
+    """Send the engine's source, and then this request, to the child or to the attempt."""
+
+    engine: str
+    request: bytes
+    to_attempt: bool
+
+
+class Try(NamedTuple):
+    """Open a new connection beside the old one; `attended` it may ask the user."""
+
+    attended: bool
+
+
+class ToAttempt(NamedTuple):
+    """Bytes for the pty of an attempt that asks the user."""
+
+    data: bytes
+
+
+class Ask(NamedTuple):
+    """Send the host an echo request; its answer is `KeptSession.reachable`."""
+
+
+class Abandon(NamedTuple):
+    """End the attempt that is under way."""
+
+
+class TakeOver(NamedTuple):
+    """The attempt is the child from now on; the former one ends."""
+
+
+class Resize(NamedTuple):
+    """Give the child's pty the terminal's size, with so many rows less."""
+
+    fewer: int
 
 
 class Suspend(NamedTuple):
@@ -64,6 +117,19 @@ class Note(NamedTuple):
     detail: str = ""
 
 
+Reattaching = Answer | Ask | Try | ToAttempt | Abandon | TakeOver | Resize
+"""What only a kept shell asks for."""
+
 Effect = (
-    ToHost | ToUser | Nudge | Notify | Look | LinkChanged | Suspend | Disconnect | AskHold | Note
+    ToHost
+    | ToUser
+    | Nudge
+    | Notify
+    | Look
+    | LinkChanged
+    | Suspend
+    | Disconnect
+    | AskHold
+    | Note
+    | Reattaching
 )

@@ -27,6 +27,7 @@ from keepshell.core.effects import (
     Notify,
     Nudge,
     Phase,
+    Shell,
     Suspend,
     ToHost,
     ToUser,
@@ -96,6 +97,7 @@ class Session:
         server_alive: bool = False,
         warner: Warner | None = None,
         gives_up_after: float | None = None,
+        ssh_reads_escapes: bool = True,
     ) -> None:
         """`escape_char` is ssh's EscapeChar, None for `none` or for a child that is not ssh.
 
@@ -110,7 +112,7 @@ class Session:
         """
         self.idle = IdleClock(now)
         self.modes = ModeTracker()
-        self.keystrokes = Keystrokes(escape_char)
+        self.keystrokes = Keystrokes(escape_char, ssh_reads_it=ssh_reads_escapes)
         self.link = link
         self.nudges = 0
         self.begun = False
@@ -118,6 +120,8 @@ class Session:
         """Whether `~.` was acted on here, so that ssh says nothing of a closed connection."""
         self.titles: Titles | None = None
         """Where the user wants the window's title to say how the session fares."""
+        self.parting = ""
+        """What is to be said of the end in place of what usually is."""
         self.keepalives = True
         """The user's switch; off, nothing is sent that ssh would not have sent by itself."""
         self._policy = policy
@@ -171,7 +175,7 @@ class Session:
             keys += self.keystrokes.feed(data, now)
             effects.append(ToHost(data))
         self._typed(now)
-        return [*self._shown(self._typist.input(keys, now)), *_joined(effects)]
+        return [*self._shown(self._typist.input(keys, now)), *joined(effects)]
 
     def user_sent(self, data: bytes, now: float) -> None:
         """The user's bytes have gone to the child as they were; only where `verbatim`."""
@@ -219,8 +223,8 @@ class Session:
             self._nudged_at = None
         self.idle.output(now, len(data))
         self.modes.feed(data, now)
-        before, self._tail = self._tail, _last(self._tail, data)
-        changed = self._heard()
+        before, self._tail = self._tail, last_of(self._tail, data)
+        changed = self._heard(now)
         if self._suspend_by is None:
             return changed
         # ssh has left and entered raw mode by itself, since the kernel discards its SIGTSTP
@@ -230,7 +234,7 @@ class Session:
         self._suspend_by = None
         return [*changed, Suspend()]
 
-    def _heard(self) -> list[Effect]:
+    def _heard(self, _now: float) -> list[Effect]:
         if self.link is None or self.link.since is None:
             return []
         before = self.link.state
@@ -258,6 +262,15 @@ class Session:
         """The child has ended: ssh's closing words prove a session in which nothing was shown."""
         if not self.begun and re.search(_CLOSED_BY_SSH, self._tail):
             self.begin(self.idle.started_at)
+
+    @property
+    def shell(self) -> Shell:
+        """What has become of it."""
+        return Shell.PLAIN
+
+    def unsaid(self) -> bytes:
+        """What the user is still to see once the child has ended."""
+        return b""
 
     def child_stopped(self, stopped: bool) -> None:
         """The child was stopped by a signal, or goes on."""
@@ -521,19 +534,19 @@ def _to_user(data: bytes) -> list[Effect]:
     return [ToUser(data)] if data else []
 
 
-def _joined(effects: list[Effect]) -> list[Effect]:
+def joined(effects: list[Effect]) -> list[Effect]:
     """Neighbouring bytes for the host as one: a program may take a lone ESC for the key."""
-    joined: list[Effect] = []
+    together: list[Effect] = []
     for effect in effects:
-        before = joined[-1] if joined else None
+        before = together[-1] if together else None
         if isinstance(before, ToHost) and isinstance(effect, ToHost):
-            joined[-1] = ToHost(before.data + effect.data)
+            together[-1] = ToHost(before.data + effect.data)
         else:
-            joined.append(effect)
-    return joined
+            together.append(effect)
+    return together
 
 
-def _last(tail: bytes, data: bytes) -> bytes:
+def last_of(tail: bytes, data: bytes) -> bytes:
     if len(data) >= TAIL_SIZE:
         return data[-TAIL_SIZE:]
     return (tail + data)[-TAIL_SIZE:]

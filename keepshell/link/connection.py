@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from keepshell.core.link.silence import SILENT_BACKOFF
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +26,30 @@ class Watched:
 
     def sample(self) -> Sample | None:
         """What the kernel says of it; None where it can't be found, or is closed."""
+        found = self.found()
+        sample = None if found is None else found.sample()
+        return None if sample is None else sample._replace(direct=self._is_direct())
+
+    def found(self) -> Connection | None:
+        """The connection, once it has been looked for."""
         if not self._looked:
             self._connection, self._looked = of_process(self._pid), True
-        sample = None if self._connection is None else self._connection.sample()
-        return None if sample is None else sample._replace(direct=self._is_direct())
+        return self._connection
 
     def _is_direct(self) -> bool:
         assert self._connection is not None
         return self._connection.inode in _inodes(self._pid)
+
+
+def silent_for(pid: int) -> float | None:
+    """How long the host of the ssh below this process has owed an answer; None if it owes none.
+
+    By TCP's own timeout, which has doubled often enough: no matter when anybody looked before.
+    """
+    sample = Watched(pid).sample()
+    if sample is None or not sample.unacked or sample.backoff < SILENT_BACKOFF:
+        return None
+    return sample.heard_ago
 
 
 def of_process(pid: int) -> Connection | None:

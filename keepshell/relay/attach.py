@@ -13,7 +13,7 @@ from keepshell.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import NoReturn
 
     from keepshell.core.ending.endings import Ending
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keepshell.core.session import Session, TypistOf
     from keepshell.core.warner import Warner
     from keepshell.job import Job
+    from keepshell.relay.loop import Relay
     from keepshell.relay.trace import Trace
     from keepshell.store.memory import Memory
 
@@ -40,10 +41,15 @@ class Attached:
         self._terminal = tty.Terminal()
         self._terminal.wait_for_foreground()
         self._signals = wakeups.Signals()
+        self._child = self._spawned()
+
+    def _spawned(self) -> child.Child:
         stderr = None if os.isatty(2) else os.dup(2)
         self._notice_shown = stderr is None
         try:
-            self._child = child.Child(job.argv, env=job.env, terminal=self._terminal, stderr=stderr)
+            return child.Child(
+                self._job.argv, env=self._job.env, terminal=self._terminal, stderr=stderr
+            )
         finally:
             if stderr is not None:
                 os.close(stderr)
@@ -54,32 +60,16 @@ class Attached:
         Raises what went wrong before the child's end; nothing that goes wrong afterwards counts.
         """
         # Imported while ssh connects, so that it delays nothing.
-        from keepshell.core.link.silence import Silence
-        from keepshell.core.session import Session
-        from keepshell.link.connection import Watched
-        from keepshell.relay import clerk, loop, title
+        from keepshell.relay import clerk, title
         from keepshell.relay.trace import Trace
         from keepshell.store import live, memory
 
         job = self._job
-        title.show_as(job.argv)
+        title.show_as(job.plain)
         files, trace = clerk.Clerk(), Trace(job.env)
         known = memory.Memory(job)
-        now = wakeups.clock()
         policy = known.recall()
-        session = Session(
-            policy,
-            now,
-            escape_char=job.escape_char,
-            notice_shown=self._notice_shown,
-            hidden=job.is_ssh and not job.says_closed,
-            program=job.program,
-            typist=_typist(policy, known.plan.to_type_for),
-            link=Silence() if job.is_ssh else None,
-            server_alive=job.pings and not known.plan.window_change_every and not policy.idle_limit,
-            gives_up_after=job.gives_up_after,
-            warner=_warner(job, policy, known.plan, now),
-        )
+        session = self._session(policy, known.plan, wakeups.clock())
         session.nudge_answered = known.nudge_answered
         if policy.title:
             from keepshell.core.titles import Titles
@@ -87,42 +77,75 @@ class Attached:
             session.titles = Titles(job.name, known.plan.remedies)
         shown = live.LiveFile(job, known.host, policy, known.plan)
 
-        def held_until() -> float | None:
-            from keepshell.store import holds
-
-            until = holds.until(job.hold, job.env)
-            return None if until is None else wakeups.clock() + until - time.time()
-
-        if job.hold:
-            session.held_until(held_until(), now)
-
         def watch(now: float) -> None:
             files.leave(partial(shown.write, session.record(now)))
             known.note_holds(session.held, now)
 
-        relay = loop.Relay(
-            session,
-            self._child,
-            self._terminal,
-            trace=trace,
-            is_ssh=job.is_ssh,
-            watch=watch,
-            look=Watched(self._child.pid).sample,
-            held_until=held_until,
-            at_idle=partial(files.put, partial(_load_what_the_end_needs, trace)),
-        )
+        at_idle = partial(files.put, partial(_load_what_the_end_needs, trace))
+        relay = self._relay(session, trace, watch=watch, at_idle=at_idle)
+        if job.hold:
+            session.held_until(self._held_until(), wakeups.clock())
         try:
             with self._signals.watching(), self._terminal.given_back():
                 relay.run(self._signals, wakeups.Alarm())
                 wakeups.block_for_the_end()
-            status = os.waitstatus_to_exitcode(self._child.status or 0)
+            status = os.waitstatus_to_exitcode(relay.child.status or 0)
             with _harmless(job.env):
                 ending = self._conclude(session, known, status)
                 trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
         finally:
             with contextlib.suppress(InternalError):
                 files.ask(shown.close, _CLOSED_WITHIN)
-        child.end_as(status, relay.key_typed)
+        self._end(session, relay, status)
+
+    def _held_until(self) -> float | None:
+        """When the hold that the session runs through ends, by its clock; None: it has ended."""
+        from keepshell.store import holds
+
+        until = holds.until(self._job.hold, self._job.env)
+        return None if until is None else wakeups.clock() + until - time.time()
+
+    def _session(self, policy: Policy, plan: Plan, now: float) -> Session:
+        from keepshell.core.link.silence import Silence
+        from keepshell.core.session import Session
+
+        job = self._job
+        return Session(
+            policy,
+            now,
+            escape_char=job.escape_char,
+            notice_shown=self._notice_shown,
+            hidden=job.is_ssh and not job.says_closed,
+            program=job.program,
+            typist=typist_for(policy, plan.to_type_for),
+            link=Silence() if job.is_ssh else None,
+            server_alive=job.pings and not plan.window_change_every and not policy.idle_limit,
+            gives_up_after=job.gives_up_after,
+            warner=warner_for(job, policy, plan, now),
+        )
+
+    def _relay(
+        self,
+        session: Session,
+        trace: Trace,
+        *,
+        watch: Callable[[float], None],
+        at_idle: Callable[[], None],
+    ) -> Relay:
+        from keepshell.link.connection import Watched
+        from keepshell.relay.loop import Relay
+
+        return Relay(
+            session,
+            self._child,
+            self._terminal,
+            trace=trace,
+            is_ssh=self._job.is_ssh,
+            watch=watch,
+            look=Watched(self._child.pid).sample,
+            held_until=self._held_until,
+            at_idle=at_idle,
+        )
 
     def _conclude(self, session: Session, known: Memory, status: int) -> Ending:
         """Put the screen in order, remember the session, and say what ended it."""
@@ -133,17 +156,22 @@ class Attached:
             self._terminal.write(RESTORE)
         now = wakeups.clock()
         ending = _ending(session, now, status, known.plan)
+        last = session.unsaid()
         if ending.is_drop or session.cut_off:
-            self._terminal.write(session.modes.undo(self._terminal.rows()))
+            last += session.modes.undo(self._terminal.rows())
+        self._terminal.write(last)
         if session.disconnected and self._job.says_closed:
             _say_closed(known.host, self._job.name)
         record = session.record(now)
         advice = known.remember(record, ending, status=status)
-        if ending.is_drop and self._job.explains:
+        if ending.is_drop and self._job.explains and not session.parting:
             explain(ending, advice)
         elif self._job.explains and os.isatty(2) and (hint := known.hint(record)):
             say.say(hint)
         return ending
+
+    def _end(self, _session: Session, relay: Relay, status: int) -> NoReturn:
+        child.end_as(status, relay.key_typed)
 
 
 def _open_stderr() -> None:
@@ -190,7 +218,7 @@ def _ending(session: Session, now: float, status: int, plan: Plan) -> Ending:
     )
 
 
-def _warner(job: Job, policy: Policy, plan: Plan, now: float) -> Warner | None:
+def warner_for(job: Job, policy: Policy, plan: Plan, now: float) -> Warner | None:
     """Only where the user wants to be warned."""
     if not policy.warn:
         return None
@@ -199,7 +227,7 @@ def _warner(job: Job, policy: Policy, plan: Plan, now: float) -> Warner | None:
     return Warner(job.name, plan.remedies, now, server_alive=job.pings)
 
 
-def _typist(policy: Policy, rules: Sequence[Rule]) -> TypistOf | None:
+def typist_for(policy: Policy, rules: Sequence[Rule]) -> TypistOf | None:
     """Only where something may be typed: the bulk of sessions has no use for its modules."""
     if not (rules or policy.rules or policy.idle_limit or policy.no_op == "always"):
         return None

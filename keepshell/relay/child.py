@@ -142,6 +142,13 @@ class Child:
         """Whether the pty is in canonical mode: ssh itself asks; in the session it is raw."""
         return bool(self._local_modes() & termios.ICANON)
 
+    def has_left(self) -> bool:
+        """Whether ssh has given the pty its modes back, as it does at its end.
+
+        What is written to it then comes back as an echo.
+        """
+        return bool(self._local_modes() & (termios.ECHO | termios.ICANON))
+
     def echoes(self) -> bool:
         """Whether the pty shows what is typed."""
         return bool(self._local_modes() & termios.ECHO)
@@ -214,6 +221,7 @@ class Child:
         pty = self._spawn.ptyproc
         pty.terminated = True  # reaped by look(), or left to init: pexpect must not wait for it
         self._spawn.close(force=False)
+        self.fd = -1  # another descriptor may get the number
 
 
 def _inherited() -> Iterable[int]:

@@ -104,7 +104,7 @@ class Relay:
         nothing has happened for a moment.
         """
         self._session = session
-        self._child = child
+        self.child = child
         self._terminal = terminal
         self._trace = trace
         self._clock = wakeups.clock
@@ -186,10 +186,13 @@ class Relay:
             self._use_idle_time(now)
         return now, dict(events)
 
+    def close(self) -> None:
+        """Close what the relay has opened itself: nothing."""
+
     def _finished(self, now: float) -> bool:
         if not self._linger.begun or self._to_user.waiting:
             return False
-        return not self._child.is_open or now >= self._linger.until(self._session.idle.output_at)
+        return not self.child.is_open or now >= self._linger.until(self._session.idle.output_at)
 
     def _timeout(self, deadline: float | None, now: float, has_alarm: bool) -> float | None:
         """Seconds to wait at most, where the alarm doesn't serve."""
@@ -211,7 +214,7 @@ class Relay:
         """Nothing has happened: look where nothing tells us, and do what can be done ahead."""
         if self._must_look:
             # ssh was raw for a moment only, and has not said so here: a line that nobody reads.
-            unread = self._child.has_own_stderr and self._terminal.has_line()
+            unread = self.child.has_own_stderr and self._terminal.has_line()
             self._see_phase(now, begun=unread)
         else:
             self._work_ahead()
@@ -223,27 +226,35 @@ class Relay:
 
     def _ask_for_bytes(self) -> None:
         # What is typed when the child has ended is for whoever reads the terminal next.
-        is_open = self._child.is_open
-        reads_user = is_open and self._terminal.taken and not self._user_gone
+        is_open = self.child.is_open
+        reads_user = self._listens_to_user() and self._terminal.taken and not self._user_gone
         to_host, to_user = bool(self._to_host.waiting), bool(self._to_user.waiting)
-        state = (is_open, reads_user and not self._linger.begun, to_host, to_user)
+        holds_back = to_user or self._holds_host_back()
+        state = (is_open, reads_user, to_host, to_user, holds_back)
         if state == self._asked_for:
             return
         self._asked_for = state
-        reading_user = select.POLLIN if state[1] and not to_host else 0
-        reading_host = select.POLLIN if is_open and not to_user else 0
+        reading_user = select.POLLIN if reads_user and not to_host else 0
+        reading_host = select.POLLIN if is_open and not holds_back else 0
         writing_host = select.POLLOUT if is_open and to_host else 0
-        self._poll.ask(self._child.fd, reading_host | writing_host)
+        self._poll.ask(self.child.fd, reading_host | writing_host)
         self._poll.ask(self._terminal.input, reading_user)
         self._poll.ask(self._terminal.output, select.POLLOUT if to_user else 0)
+
+    def _listens_to_user(self) -> bool:
+        return self.child.is_open and not self._linger.begun
+
+    def _holds_host_back(self) -> bool:
+        """Whether the host is not to be read, whatever the terminal takes."""
+        return False
 
     def _carry(self, ready: dict[int, int]) -> None:
         if self._terminal.input in ready:
             self._from_user()
-        events = ready.get(self._child.fd, 0)
+        events = ready.get(self.child.fd, 0)
         if events & select.POLLOUT:
             self._to_host.write()
-        if events & ~select.POLLOUT and self._child.is_open:
+        if events & ~select.POLLOUT and self.child.is_open:
             self._from_host()
         if self._terminal.output in ready:
             self._to_user.write()
@@ -262,7 +273,7 @@ class Relay:
         if not data:
             self._lose_user()
             return self._clock()
-        self.key_typed = self._child.signal_of(data)
+        self.key_typed = self.child.signal_of(data)
         if self._verbatim:
             self._to_host.send(data)
             now = self._clock()
@@ -286,7 +297,7 @@ class Relay:
                 self._perform(self._session.host_shown(shown, now), now)
                 self._see_phase(now)
             return now
-        data = self._child.read()
+        data = self.child.read()
         now = self._clock()
         if asks_first:
             self._asking.output(data)
@@ -301,7 +312,7 @@ class Relay:
         """Put on the user's terminal what the host printed, unchanged; all that was read."""
         shown: list[bytes] = []
         for _ in range(READS_AT_ONCE):
-            data = self._child.read()
+            data = self.child.read()
             if data:
                 self._to_user.send(data)
                 shown.append(data)
@@ -312,7 +323,7 @@ class Relay:
 
     def _see_phase(self, now: float, *, begun: bool = False) -> None:
         """Before the session, see whether it has begun, and whose the terminal is."""
-        child = self._child
+        child = self.child
         if self._session.begun or not child.is_open:
             return
         if begun or child.was_raw or not child.prompting():
@@ -329,7 +340,7 @@ class Relay:
 
     def _see_whose_terminal(self) -> None:
         """Ours while ssh asks. What it threw away before it did, we throw away too."""
-        child, asking = self._child, self._asking
+        child, asking = self.child, self._asking
         flushed, child.has_flushed = child.has_flushed, False
         if flushed:
             asking.flushed(echo=child.echoes())
@@ -346,7 +357,7 @@ class Relay:
 
     def _tick(self, now: float) -> None:
         self._see_phase(now)
-        phase = Phase.PROMPTING if self._child.prompting() else Phase.IN_SESSION
+        phase = Phase.PROMPTING if self.child.prompting() else Phase.IN_SESSION
         self._perform(self._session.tick(now, phase), now)
         self._show(now)
         if self._session.begun:
@@ -357,7 +368,7 @@ class Relay:
             self._performers[type(effect)](effect, now)
 
     def _send_host(self, effect: ToHost, _now: float) -> None:
-        if self._child.is_open:
+        if self.child.is_open:
             self._to_host.send(effect.data)  # dropped if the child has closed its terminal
 
     def _send_user(self, effect: ToUser, _now: float) -> None:
@@ -387,11 +398,11 @@ class Relay:
             return
         self._user_gone = True
         self._to_user.waiting = b""
-        self._poll.ask(self._child.fd, 0)
-        self._child.close()
+        self._poll.ask(self.child.fd, 0)
+        self.child.close()
 
     def _nudge(self, _effect: Nudge, _now: float) -> None:
-        self._child.nudge()
+        self.child.nudge()
 
     def _notify(self, effect: Notify, now: float) -> None:
         self._trace.note(now, "notified", detail=effect.text)
@@ -412,7 +423,7 @@ class Relay:
         self._show(now)
 
     def _disconnect(self, _effect: Disconnect, _now: float) -> None:
-        self._child.signal(signal.SIGTERM)  # ssh leaves with status 255, as after its own `~.`
+        self.child.signal(signal.SIGTERM)  # ssh leaves with status 255, as after its own `~.`
 
     def _note(self, effect: Note, now: float) -> None:
         self._trace.note(now, effect.event, detail=effect.detail)
@@ -425,15 +436,15 @@ class Relay:
         self._stop_wanted = None
         self._trace.note(self._clock(), "suspended")
         if self._is_ssh and not self._terminal.taken:
-            self._child.stop()  # as ssh, which is connecting, would have been
+            self.child.stop()  # as ssh, which is connecting, would have been
         self._terminal.suspend(with_group=who is _Stop.WITH_GROUP)
         if not self._terminal.taken:
-            self._child.go_on()
+            self.child.go_on()
         self._follow_size()
 
     def _on_signals(self, came: set[int], now: float) -> None:
         if signal.SIGCONT in came:
-            self._child.go_on()
+            self.child.go_on()
             self._terminal.resume()
         if signal.SIGCHLD in came:
             self._see_child(now)
@@ -442,7 +453,7 @@ class Relay:
             if signum == signal.SIGHUP and self._terminal.is_gone():
                 self._lose_user()
             else:
-                self._child.signal(signum)
+                self.child.signal(signum)
         if signal.SIGTSTP in came:
             self._stop_wanted = _Stop.ALONE
         if came & {signal.SIGUSR1, signal.SIGUSR2}:
@@ -453,17 +464,17 @@ class Relay:
             self._follow_size()
 
     def _see_child(self, now: float) -> None:
-        was_stopped = self._child.stopped
-        self._child.look()
-        self._session.child_stopped(self._child.stopped)
-        if self._child.exited:
+        was_stopped = self.child.stopped
+        self.child.look()
+        self._session.child_stopped(self.child.stopped)
+        if self.child.exited:
             self._linger.begin(now)
-        elif self._child.stopped and not was_stopped:
+        elif self.child.stopped and not was_stopped:
             # By its own will, or by somebody's signal: the shell is to see a stopped job.
             by_key = self.key_typed is signal.SIGTSTP
             self._stop_wanted = _Stop.WITH_GROUP if by_key else _Stop.ALONE
 
     def _follow_size(self) -> None:
         winsize = self._terminal.winsize()
-        self._child.resize(winsize)
+        self.child.resize(winsize)
         self._session.sized = tty.has_size(winsize)

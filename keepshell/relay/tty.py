@@ -219,6 +219,11 @@ def get_winsize(fd: int) -> bytes:
     return fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(_WINSIZE_BYTES))
 
 
+def with_rows(winsize: bytes, rows: int) -> bytes:
+    """The same struct winsize with another height."""
+    return rows.to_bytes(2, sys.byteorder) + winsize[2:]
+
+
 def has_size(winsize: bytes) -> bool:
     """Whether neither the rows nor the columns are 0, as below expect(1)."""
     return any(winsize[:2]) and any(winsize[2:4])

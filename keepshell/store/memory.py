@@ -134,6 +134,8 @@ class Memory:
         from keepshell.core.ending.endings import Kind
         from keepshell.store import unanswered
 
+        lost = (Kind.RESET, Kind.SERVER_GONE, Kind.CLIENT_GAVE_UP, Kind.SERVER_ALIVE)
+
         efforts = self._efforts(record)
         learned: Rule | None = None
         with self._unhurt():
@@ -145,13 +147,24 @@ class Memory:
         held_back = learning.held_back(ending, self.plan, efforts)
         struck = learned or ending.known
         if held_back or struck is None:
-            return held_back
+            return held_back or self._kept_next_time(ending.kind in lost)
         remedy = plan.remedy_for(struck, self._policy)
         return f"Next time: {plan.next_time(remedy)}.{self._cure(remedy)}"
 
     def _cure(self, remedy: plan.Remedy) -> str:
         """The command that would allow what beats the rule, on a line of its own."""
         return f"\n  {cure(self._job.name, remedy.setting)}" if remedy.setting else ""
+
+    def _kept_next_time(self, is_lost: bool) -> str:
+        """How the shell would have outlived its connection, after the first loss there."""
+        policy, name = self._policy, self._job.name
+        if not (is_lost and policy.hints and not policy.reattach and self._job.is_ssh):
+            return ""
+        from keepshell.store import kept
+
+        if not kept.is_first_loss(self._job.env, name):
+            return ""
+        return f"To keep the shell next time:\n  {cure(name, 'reattach = true')}"
 
     def _record(
         self, record: SessionRecord, ending: Ending, efforts: learning.Efforts, *, status: int

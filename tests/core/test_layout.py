@@ -47,6 +47,7 @@ FLOORS = (
     "keepshell.paths keepshell.process",
     "keepshell.text keepshell.errors keepshell._version",
     "keepshell.core.hold",
+    "keepshell.core.kept",
     "keepshell.core.session",
     "keepshell.core.titles keepshell.core.warner",
     "keepshell.core.noops keepshell.core.ending keepshell.core.probing",

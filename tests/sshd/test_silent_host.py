@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -104,3 +105,22 @@ def test_an_address_that_is_gone_for_a_while_is_no_end(
     network.heal()
     terminal.expect("it goes on")
     assert states(trace)[-1:] in ([], ["live"])
+
+
+def test_status_itself_asks_about_an_idle_session(
+    keep: Start, network: Network, keepshell_exe: Path
+) -> None:
+    """ServerAlive is ssh's, and wakes nobody but ssh."""
+    terminal = keep(ssh=("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=100"))
+    terminal.send("stty -echo; echo G''O; exec sleep 1000\n")
+    terminal.expect("GO")
+
+    def shown() -> str:
+        argv = [*network.prefix, str(keepshell_exe), "status"]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+    eventually(lambda: network.host in shown(), "a live file")
+    network.cut()
+    eventually(lambda: "no answer for" in shown(), "the silence of an idle host")
+    network.heal()
+    eventually(lambda: "no answer" not in shown(), "its answer")

@@ -46,6 +46,9 @@ class Network:
             self._run("addr", "add", f"{self.host}/29", "dev", self._ours)
             self._run("link", "set", self._ours, "up")
             self._in("link", "set", "lo", "up")
+            # As systemd sets it on every machine.
+            self._run("netns", "exec", self.name, "sh", "-c",
+                      "echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range")  # fmt: skip
             self.give_address()
             self._in("link", "set", self._theirs, "up")
             self._addresses = (self._mac("", self._ours), self._mac(self.name, self._theirs))
@@ -70,6 +73,13 @@ class Network:
     def take_address(self) -> None:
         """It is gone."""
         self._in("addr", "del", f"{self.client}/29", "dev", self._theirs)
+
+    def give_other_address(self) -> None:
+        """Another one, as in another network."""
+        first, _, last = self.client.rpartition(".")
+        self.client = f"{first}.{int(last) + 1}"
+        self.give_address()
+        self.heal()
 
     def close(self) -> None:
         """Delete both; the link goes with its namespace."""

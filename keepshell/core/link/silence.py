@@ -102,6 +102,11 @@ class Silence:
         elif self.state is Link.SILENT:
             self.look_at = now + LOOK_EVERY
 
+    def restart(self) -> None:
+        """There is a new connection."""
+        self._address_gone = False
+        self._answered()
+
     def sampled(self, sample: Sample | None, now: float) -> None:
         """The kernel's word; None where it has none to give, which proves nothing."""
         if self._address_gone:

@@ -27,6 +27,8 @@ class Policy:
         "no_op",
         "no_op_interval",
         "outage_tolerance",
+        "reattach",
+        "reattach_keep",
         "rules",
         "rung",
         "server_alive_interval",
@@ -51,6 +53,8 @@ class Policy:
         idle_limit: float | None = None,
         rules: tuple[Rule, ...] = (),  # stated by the user
         warn: bool = False,
+        reattach: bool = False,
+        reattach_keep: float = 43200.0,
         title: bool = False,
         hints: bool = True,  # one line after the first session with a host
         hold_for: float = 28800.0,
@@ -67,6 +71,8 @@ class Policy:
         self.idle_limit = idle_limit
         self.rules = rules
         self.warn = warn
+        self.reattach = reattach
+        self.reattach_keep = reattach_keep
         self.title = title
         self.hints = hints
         self.hold_for = hold_for

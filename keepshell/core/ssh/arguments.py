@@ -26,9 +26,9 @@ from keepshell.core.ssh.words import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["Route", "SshCommand", "Unparsed", "parse", "probe_argv", "route"]
+__all__ = ["Route", "SshCommand", "Unparsed", "parse", "probe_argv", "remote_argv", "route"]
 
 # ssh.c's getopt string, without -1, which ssh refuses, and without -P, which took no value before
 # OpenSSH 9.4 and takes one since.
@@ -208,11 +208,22 @@ def probe_argv(command: SshCommand) -> list[str]:
     return ["-G", *_words(before), reading.destination, *_words(after), *tail]
 
 
-def _words(options: Sequence[tuple[str, str]]) -> list[str]:
-    """The probed options as words; values attached, lest a `--` stand before the destination."""
+def remote_argv(command: SshCommand, last: Sequence[str], remote: str) -> list[str]:
+    """The argv, without argv[0], that runs `remote` on the host, where nothing is run as typed.
+
+    `last` are options that come after those that were typed, and so beat their letters.
+    """
+    reading = command._reading
+    return [*_words(reading.options, left_out=()), *last, reading.destination, remote]
+
+
+def _words(
+    options: Sequence[tuple[str, str]], left_out: Collection[str] = _NOT_PROBED
+) -> list[str]:
+    """Options as words; values attached, lest a `--` stand before the destination."""
     words: list[str] = []
     for letter, value in options:
-        if letter not in _NOT_PROBED:
+        if letter not in left_out:
             words.append(f"-{letter}{value}")
             if letter in _VALUED and not value:
                 words.append("")

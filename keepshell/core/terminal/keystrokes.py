@@ -93,6 +93,7 @@ class Keystrokes:
 
     entered_at, quit_at, suspend_at: when Enter, `~.`, `~^Z` were last typed (monotonic seconds).
     reached_at: when a byte last went on to the host; ssh keeps its escapes.
+    other_escape_at: the same of all other escapes, where ssh reads none.
     escape_missed: ssh did not see the last escape, because of `injected` input; act in its place.
     at_line_start: what ssh would think had it seen the user's bytes alone.
     tilde_pending: the escape character was typed there, and the next byte decides.
@@ -102,7 +103,9 @@ class Keystrokes:
     when it came.
     """
 
-    def __init__(self, escape_char: int | None = 0x7E) -> None:
+    def __init__(self, escape_char: int | None = 0x7E, *, ssh_reads_it: bool = True) -> None:
+        """Without `ssh_reads_it` ssh knows no escapes (`-e none`), and each is ours to act on."""
+        self._ssh_reads_it = ssh_reads_it
         self._escape = b"" if escape_char is None else bytes((escape_char,))
         self._line_escape = re.compile(b"[\r\n]" + re.escape(self._escape))
         self._line = Line.NOTHING
@@ -114,6 +117,7 @@ class Keystrokes:
         self.reached_at: float | None = None
         self.quit_at: float | None = None
         self.suspend_at: float | None = None
+        self.other_escape_at: float | None = None
         self.escape_missed = False
         self.at_line_start = True  # clientloop.c: last_was_cr = 1
         self.tilde_pending = False
@@ -157,7 +161,7 @@ class Keystrokes:
     @property
     def ssh_at_line_start(self) -> bool:
         """Whether ssh itself would recognise an escape now."""
-        return self.at_line_start and not self._ssh_lost_line
+        return self.at_line_start and self._ssh_reads_it and not self._ssh_lost_line
 
     def snapshot(self) -> Keys:
         """The state now; later input doesn't change what was answered."""
@@ -238,12 +242,14 @@ class Keystrokes:
 
     def _command(self, key: bytes, now: float) -> bytes:
         """Take note of an escape; what goes on of it is what ssh missed and nobody does for it."""
-        self.escape_missed = self._ssh_lost_line
+        self.escape_missed = self._ssh_lost_line or not self._ssh_reads_it
         self._typed_at = now
         if key == b".":
             self.quit_at = now
         elif key == b"\x1a":
             self.suspend_at = now
+        elif not self._ssh_reads_it:
+            self.other_escape_at = now
         elif self.escape_missed:
             return self._escape + key
         return b""

@@ -6,7 +6,7 @@ function __keepshell_at
     set -l at 2
     while set -q words[$at]
         switch $words[$at]
-            case --rung --server-alive-interval --outage-tolerance --window-change-interval --no-op --no-op-interval --xon --empty-line --idle-limit --rules --hold-for --warn --title --hints --ssh
+            case --rung --server-alive-interval --outage-tolerance --window-change-interval --no-op --no-op-interval --xon --empty-line --idle-limit --rules --hold-for --warn --reattach --reattach-keep --title --hints --ssh
                 set at (math $at + 2)
             case '-*'
                 set at (math $at + 1)
@@ -64,6 +64,8 @@ complete -c keepshell -n 'not __keepshell_at >/dev/null' -l idle-limit -x -d 'th
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l rules -x -d 'the idle rules the host is known to have'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l hold-for -x -d 'how long `keepshell hold` holds a connection (default 8h)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l warn -x -a 'true false' -d 'the terminal notifies before a rule fires that can\'t be beaten (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l reattach -x -a 'true false' -d 'the shell outlives its connection, and is reached again (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l reattach-keep -x -d 'how long a shell lives on its host with nobody attached (default 12h)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l title -x -a 'true false' -d 'the window\'s title says whether an idle session will survive (default false)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l hints -x -a 'true false' -d 'one line after the first session with a host, on how to read its idle timers (default true)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l ssh -r -F -d 'the ssh to run, not the first on PATH'
@@ -73,6 +75,7 @@ complete -c keepshell -n 'not __keepshell_at >/dev/null' -l version -d 'print th
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a ssh -d 'ssh, kept alive'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a run -d 'any other interactive program, kept alive'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a exec -d 'run a script with every ssh that it calls kept alive'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -a attach -d 'back into a shell that a host keeps'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a hold -d 'log in once, and keep the connection open for what follows'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a release -d 'end a hold'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -a status -d 'the sessions that run now, and whether they will survive'
@@ -91,6 +94,7 @@ complete -c keepshell -n 'not __keepshell_at >/dev/null' -a man -d 'the manual'
 complete -c keepshell -n '__keepshell_behind ssh' -a '(__keepshell_as ssh)'
 complete -c keepshell -n '__keepshell_behind run' -a '(__keepshell_as)'
 complete -c keepshell -n '__keepshell_behind exec' -a '(__keepshell_as)'
+complete -c keepshell -n '__keepshell_behind attach' -a '(__keepshell_as ssh)'
 complete -c keepshell -n '__keepshell_behind hold' -l for -x -d 'how long (default hold_for, 8h)'
 complete -c keepshell -n '__keepshell_behind hold' -l name -x -d 'what to call it (default: the host as you type it)'
 complete -c keepshell -n '__keepshell_behind hold' -l print-config -d 'print what plain ssh needs to go through it, for ssh_config'
@@ -146,6 +150,7 @@ complete -c keepshell -n '__keepshell_behind on; and not string match -q -- "-*"
 complete -c keepshell -n '__keepshell_right_behind help' -a ssh -d 'ssh, kept alive'
 complete -c keepshell -n '__keepshell_right_behind help' -a run -d 'any other interactive program, kept alive'
 complete -c keepshell -n '__keepshell_right_behind help' -a exec -d 'run a script with every ssh that it calls kept alive'
+complete -c keepshell -n '__keepshell_right_behind help' -a attach -d 'back into a shell that a host keeps'
 complete -c keepshell -n '__keepshell_right_behind help' -a hold -d 'log in once, and keep the connection open for what follows'
 complete -c keepshell -n '__keepshell_right_behind help' -a release -d 'end a hold'
 complete -c keepshell -n '__keepshell_right_behind help' -a status -d 'the sessions that run now, and whether they will survive'

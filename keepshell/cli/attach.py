@@ -1,0 +1,87 @@
+"""`keepshell attach`: back into a shell that a host keeps."""
+
+from __future__ import annotations
+
+import time
+
+from keepshell import launch
+from keepshell.core.rules.durations import describe
+from keepshell.errors import UsageError
+from keepshell.store import kept
+from keepshell.text.wording import visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keepshell.cli.arguments import Typed
+    from keepshell.store.kept import Entry
+
+
+def command(typed: Typed) -> tuple[str, int]:
+    """`attach [SSH OPTIONS] [HOST[:N]]`: the shell's own status. Raises UsageError."""
+    environ = dict(typed.environ)
+    known = kept.entries(environ)
+    *options, word = typed.words or [""]
+    name, number = _split(word)
+    chosen = [entry for entry in known if name in ("", entry["name"])]
+    if not chosen:
+        raise UsageError(f"no shell of {visible(name)} is kept" if name else "no shell is kept")
+    if number is None and len(chosen) > 1:
+        return _list(chosen), 1
+    if number is not None and number > len(chosen):
+        raise UsageError(f"{visible(name)} has only {len(chosen)} kept; {_hint(chosen)}")
+    entry = chosen[(number or 1) - 1]
+    ssh_arguments = [*options, *entry["typed"]]
+    resolved = launch.resolve(ssh_arguments, {**typed.settings, "reattach": True}, environ)
+    way = launch.route(resolved, launch.on_terminal())
+    if not isinstance(way, launch.Pty) or way.job.kept is None:
+        raise UsageError("attach needs a terminal on stdin, stdout and stderr")
+    way.job.kept = way.job.kept._replace(id=entry["id"], name=entry["name"], exists=True)
+    way.job.name, way.job.typed = entry["name"], ssh_arguments
+    return "", launch.start(way, environ).finish()
+
+
+def _split(word: str) -> tuple[str, int | None]:
+    """`web:2` is the second shell of web."""
+    name, colon, number = word.rpartition(":")
+    if colon and number.isdecimal() and number != "0" and ":" not in name:
+        return name, int(number)
+    return word, None
+
+
+def _list(entries: Sequence[Entry]) -> str:
+    return "\n".join([*lines(entries), "Which one? keepshell attach HOST:N"])
+
+
+def _hint(entries: Sequence[Entry]) -> str:
+    return "; ".join(lines(entries))
+
+
+def lines(entries: Sequence[Entry]) -> list[str]:
+    """One line for each kept shell, as `attach` wants it named."""
+    counts: dict[str, int] = {}
+    found = []
+    for entry in entries:
+        counts[entry["name"]] = counts.get(entry["name"], 0) + 1
+        name = f"{visible(entry['name'])}:{counts[entry['name']]}"
+        found.append(f"{name}  kept for {_ago(entry['since'])}, {_state(entry)}")
+    return found
+
+
+def detached(environ: Mapping[str, str]) -> list[str]:
+    """The lines of those that nobody is in."""
+    entries = kept.entries(environ)
+    shown = zip(entries, lines(entries), strict=True)
+    return [line for entry, line in shown if not entry["attached"]]
+
+
+def _state(entry: Entry) -> str:
+    if entry["attached"]:
+        return f"open in keepshell {entry['pid']}"
+    left = entry["detached"] + entry["keep"] - time.time()
+    return f"nobody in it; it ends in {describe(max(0.0, left))}"
+
+
+def _ago(moment: float) -> str:
+    return describe(max(0.0, time.time() - moment))

@@ -1,0 +1,1 @@
+"""A session whose shell outlives its connection."""

@@ -1,0 +1,88 @@
+"""Keys typed while the host is away: counted, and never sent by themselves."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from keepshell.core.link.count import keys_in, without_reports
+
+MOST = 4096
+"""Bytes; keys beyond are refused, and the user is told."""
+
+_ENTER = frozenset((b"\r", b"\n"))
+_ESC = b"\x1b"
+
+
+class Wish(Enum):
+    """What a key on the page means; everything else is held."""
+
+    ENTER = "enter"
+    FORGET = "forget"
+    QUIT = "quit"
+    SUSPEND = "suspend"
+
+
+_COMMANDS = {b".": Wish.QUIT, b"\x1a": Wish.SUSPEND}
+
+
+class Held(NamedTuple):
+    """How much is held."""
+
+    keys: int
+    refused: int
+    """Keys that were too many."""
+
+
+class HeldKeys:
+    """What the user types at the page."""
+
+    def __init__(self, escape_char: int | None) -> None:
+        """`escape_char` as ssh would have it, None for none."""
+        self._escape = b"" if escape_char is None else bytes((escape_char,))
+        self._data = b""
+        self._refused = 0
+        self._line_start = True
+
+    @property
+    def count(self) -> Held:
+        return Held(keys_in(self._data), self._refused)
+
+    def typed(self, data: bytes, *, asking: bool) -> Wish | None:
+        """The user's next bytes, as they were read at once; `asking` whether to send what is held.
+
+        Enter by itself is a wish, and so is Esc while we ask; within more bytes they are held as
+        they are: that was a paste.
+        """
+        data = without_reports(data)
+        if not data:
+            return None
+        escaped = self._line_start and self._escape and self._data.endswith(self._escape)
+        if escaped and data[:1] in _COMMANDS:
+            self._data = self._data[: -len(self._escape)]
+            return _COMMANDS[data[:1]]
+        if self._line_start and self._escape and data[:2] in self._spelled():
+            return self._spelled()[data[:2]]
+        if data in _ENTER:
+            self._line_start = True
+            return Wish.ENTER
+        if asking and data == _ESC:
+            return Wish.FORGET
+        if not asking:
+            self._hold(data)
+        return None
+
+    def take(self) -> bytes:
+        """What was held, which is no longer held then."""
+        data, self._data, self._refused = self._data, b"", 0
+        return data
+
+    def _spelled(self) -> dict[bytes, Wish]:
+        return {self._escape + key: wish for key, wish in _COMMANDS.items()}
+
+    def _hold(self, data: bytes) -> None:
+        self._line_start = self._line_start and data == self._escape
+        if self._refused or len(self._data) + len(data) > MOST:
+            self._refused += keys_in(data)
+        else:
+            self._data += data

@@ -1,0 +1,148 @@
+"""What is said of a host that is away: the title, the page, and the line at the end."""
+
+from __future__ import annotations
+
+from keepshell.core.link.recovery import Failure, State
+from keepshell.core.rules.durations import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keepshell.core.link.header import Header, Kept
+    from keepshell.core.link.held import Held
+    from keepshell.core.link.recovery import Recovery
+
+NO_ENGINE = "this shell is not kept: the host has neither Python 3 nor Perl"
+NO_MARKER = "this shell is not kept: the host has started something else in its place"
+KILLED_WITH_SESSION = (
+    "this shell will not outlive its connection: logind kills it (KillUserProcesses=yes)"
+)
+NO_HEADER = "The host began to keep the shell and then said no more."
+TOO_LATE = "the login was not finished in 30 s"
+OTHER_MACHINE = "another machine answers under this name"
+SUPERSEDED = "The shell was fetched into another terminal (or it ended with status 254)."
+LOGGING_IN = ("Logging in:", "")
+
+_FAILURES = (
+    ("Host key verification failed", Failure.HOST_KEY),
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", Failure.HOST_KEY),
+    ("No matching host key", Failure.HOST_KEY),
+    ("Permission denied", Failure.REFUSED),
+    ("Too many authentication failures", Failure.REFUSED),
+)
+
+
+def failure_of(said: str) -> Failure:
+    """Why ssh has failed, by its own words (sshconnect.c, sshconnect2.c)."""
+    return next((failure for words, failure in _FAILURES if words in said), Failure.NETWORK)
+
+
+def escapes(character: str, key: bytes) -> bytes:
+    """The answer to an escape that is neither `~.` nor `~^Z`."""
+    lines = [character + key.decode("latin-1"), ""]
+    if key == b"?":
+        lines[1:] = ["Supported escape sequences:"]
+    else:
+        lines[1:] = ["Not in a kept shell. Supported escape sequences:"]
+    lines += [
+        f" {character}.   - leave; the shell goes on",
+        f" {character}^Z  - suspend keepshell",
+        f" {character}?   - this message",
+        f" {character}{character}   - send the escape character by typing it twice",
+        "(Note that escapes are only recognized immediately after newline.)",
+        "",
+    ]
+    return "\r\n".join(lines).encode("latin-1", "replace")
+
+
+def away(recovery: Recovery, seconds: float) -> str:
+    """For the title."""
+    if recovery.state is State.NEEDS_YOU and recovery.reached:
+        return "reachable again; Enter logs in"
+    if recovery.state is State.NEEDS_YOU:
+        return f"away for {describe(seconds)}; Enter logs in"
+    if recovery.lost_at is not None:
+        return f"connection lost for {describe(seconds)}"
+    return f"no answer for {describe(seconds)}"
+
+
+def page(
+    kept: Kept, recovery: Recovery, now: float, held: Held, last_words: str
+) -> tuple[str, ...]:
+    """The page that a key opens."""
+    since = recovery.away_since
+    seconds = 0.0 if since is None else now - since
+    lines = [f"{kept.name}: {away(recovery, seconds)}.", "", _next(recovery, now)]
+    if last_words:
+        lines += [f"The last attempt: {last_words}"]
+    lines += ["", _holding(held)] if held.keys else []
+    return (
+        *lines,
+        "",
+        f"Enter  try now      ~.  leave; the shell goes on for {describe(kept.keep)}",
+    )
+
+
+def _next(recovery: Recovery, now: float) -> str:
+    at = recovery.attempts.next_at
+    if recovery.trying:
+        return "A new connection is being tried."
+    if at is not None:
+        return f"The next attempt is in {describe(max(1.0, at - now))}."
+    if recovery.needs_person:
+        if recovery.failure is Failure.HOST_KEY:
+            return "The host's key is not the one it had: Enter logs in, and ssh says more."
+        return "Only you can log in there: Enter does."
+    return "There is no network; it is tried as soon as there is."
+
+
+def _holding(held: Held) -> str:
+    refused = f" (and {_keys(held.refused)} were too many)" if held.refused else ""
+    return f"Held, and not sent without your word: {_keys(held.keys)}{refused}."
+
+
+def question(name: str, held: Held, news: tuple[str, ...]) -> tuple[str, ...]:
+    """The page once the host is back."""
+    told = [f"Before it was lost: {one}." for one in news]
+    return (f"{name} is back.", "", *told, _holding(held), "", "Enter  send      Esc  forget")
+
+
+def news(missing: int, dropped: int) -> tuple[str, ...]:
+    """What was lost: keys that were sent and never arrived, output that the host had to drop."""
+    told = []
+    if missing:
+        told = [f"the last {'key' if missing == 1 else f'{missing} keys'} did not arrive"]
+    if dropped:
+        told += [f"{dropped} bytes of output were too many to keep"]
+    return tuple(told)
+
+
+def _keys(count: int) -> str:
+    return "1 key" if count == 1 else f"{count} keys"
+
+
+def not_kept(why: str) -> str:
+    """The host can't keep a shell."""
+    return f"this shell is not kept: {why}"
+
+
+def same_machine(before: Header | None, after: Header) -> bool:
+    """Whether both headers are of one machine, or one of them does not say."""
+    machines = {header.fields.get("machine", "") for header in (before, after) if header}
+    return len(machines - {""}) < 2
+
+
+def gone(before: Header | None, after: Header) -> str:
+    """Why the shell is no longer there."""
+    boots = [header.fields.get("boot", "") for header in (before, after) if header]
+    if len(set(boots) - {""}) > 1:
+        return "The shell is gone: the host was restarted."
+    status = after.fields.get("status")
+    return f"The shell has ended{f' (status {status})' if status else ''}."
+
+
+def left(kept: Kept) -> str:
+    """After `~.`."""
+    return (
+        f"The shell on {kept.name} goes on for {describe(kept.keep)}; "
+        f"back into it: keepshell attach {kept.name}"
+    )

@@ -1,0 +1,375 @@
+"""A shell that outlives its connection, as a user sees it: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.access import PASSPHRASE
+from tests.support.cli import keepshell
+from tests.support.link import login_through
+from tests.support.network import Network
+from tests.support.processes import end, reap, with_home
+from tests.support.sshd import Sshd
+from tests.support.terminal import Terminal
+from tests.support.trace import Trace
+
+Start = Callable[..., Terminal]
+
+
+class Web:
+    """A host that keeps shells, seen from the client's namespace."""
+
+    def __init__(
+        self, sshd: Sshd, network: Network, start: Start, exe: Path, *, home: Path
+    ) -> None:
+        self.sshd, self.network, self.home = sshd, network, home
+        self._start, self._exe = start, exe
+        *self.arguments, _ = sshd.access.ssh_args()
+        self.target = f"{sshd.access.user}@{network.host}"
+
+    def open(
+        self,
+        *options: str,
+        keepshell: tuple[str, ...] = (),
+        prompt: str = "$ ",
+        **terminal: object,
+    ) -> Terminal:
+        """`keepshell ssh` at the kept shell's prompt."""
+        words = ("--reattach", "true", *keepshell, "ssh", *self.arguments, *options, self.target)
+        opened = self._start([*self.network.prefix, str(self._exe), *words], **terminal)
+        opened.expect(prompt)
+        return opened
+
+    def start(self, words: list[str]) -> Terminal:
+        """Any keepshell in the client's namespace."""
+        return self._start([*self.network.prefix, str(self._exe), *words])
+
+    def attach(self, *words: str) -> Terminal:
+        """`keepshell attach`, for as long as it takes."""
+        return self._start([*self.network.prefix, str(self._exe), "attach", *words])
+
+    def without_command(self) -> None:
+        """A login without a command gets a login shell too, as sshd gives it."""
+        script = self.home.parent / "login.sh"
+        text = script.read_text()
+        script.write_text(
+            text.replace(
+                '-c "$SSH_ORIGINAL_COMMAND"', '${SSH_ORIGINAL_COMMAND:+-c "$SSH_ORIGINAL_COMMAND"}'
+            )
+        )
+
+    def refuse_logins(self) -> None:
+        """No key is good any more."""
+        (self.sshd.access.directory / "authorized_keys").write_text("")
+
+    def drop(self) -> None:
+        """The server's process of each connection is killed."""
+        for process in psutil.Process(self.sshd.pid).children():
+            for child in process.children():
+                if "sshd" in child.name():
+                    child.kill()
+            process.kill()
+
+
+def _is_holder(process: psutil.Process) -> bool:
+    """Perl's has written its name over its environment."""
+    with suppress(psutil.Error):
+        return any("keepshell-holder" in word for word in process.cmdline())
+    return False
+
+
+@pytest.fixture(params=["python", "perl"])
+def web(
+    request: pytest.FixtureRequest,
+    network: Network,
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Start,
+    keepshell_exe: Path,
+    tmp_path: Path,
+) -> Iterator[Web]:
+    path = "/usr/bin:/bin"
+    if request.param == "perl":
+        without = tmp_path / "bin"
+        without.mkdir()
+        (without / "python3").symlink_to("/bin/false")
+        path = f"{without}:{path}"
+    login = login_through(tmp_path, "/bin/bash", path=path)
+    sshd = start_sshd(f"ListenAddress {network.host}", login)
+    home = tmp_path / "login"
+    yield Web(sshd, network, start_terminal, keepshell_exe, home=home)
+    left = with_home(home)
+    left |= {parent for each in left if (parent := each.parent()) and _is_holder(parent)}
+    end(left)
+    for process in left:
+        reap(process.pid)
+
+
+def test_it_is_a_shell_as_any_other(web: Web, trace: Trace) -> None:
+    terminal = web.open()
+    terminal.send("tty; echo $SHLVL one''two; stty -a | grep -o 'erase = [^;]*'\r")
+    terminal.expect("onetwo")
+    terminal.send("exit 7\r")
+    assert terminal.wait() == 7
+    assert b"KEEPSHELL-LINK" not in terminal.output
+    assert b"3119734" not in terminal.output
+    assert terminal.output.endswith(b" closed.\r\r\n")  # as ssh itself says it
+
+
+def test_a_connection_that_is_killed_is_replaced(web: Web, trace: Trace) -> None:
+    terminal = web.open()
+    terminal.send("x=kept; echo be''fore\r")
+    terminal.expect("before")
+    web.drop()
+    trace.wait_for("took-over")
+    terminal.send("echo $x and af''ter\r")
+    terminal.expect("kept and after")
+    terminal.send("exit 3\r")
+    assert terminal.wait() == 3
+
+
+def test_a_black_hole(web: Web, trace: Trace) -> None:
+    """The user is told within seven seconds, and what is typed then is sent only when asked for."""
+    terminal = web.open()
+    terminal.send("echo be''fore\r")
+    terminal.expect("before")
+    web.network.cut()
+    terminal.send("x")  # into the connection, which never delivers it
+    terminal.expect(re.compile(rb"\x1b\]0;[^\x07]*no answer for \d+s\x07"), deadline=7)
+    terminal.send("echo he''ld")
+    terminal.expect("Held, and not sent without your word: 11 keys.")
+    web.drop()
+    web.network.heal()
+    terminal.expect("is back.")
+    terminal.expect("Before it was lost: the last key did not arrive.")
+    terminal.send("\r")
+    terminal.expect("echo he''ld")
+    terminal.send("\r")
+    terminal.expect("held")
+    terminal.send("exit\r")
+    assert terminal.wait() == 0
+
+
+def test_the_old_connection_may_answer_first(web: Web, trace: Trace) -> None:
+    terminal = web.open()
+    web.refuse_logins()
+    web.network.cut()
+    terminal.send("echo l''ate\r")
+    trace.wait_for("attempt-failed")
+    web.network.heal()
+    terminal.expect("late")
+    terminal.send("echo t''wo\r")
+    terminal.expect("two")
+    terminal.send("exit 4\r")
+    assert terminal.wait() == 4
+    assert trace.named("took-over") == []
+
+
+def test_escapes(web: Web) -> None:
+    terminal = web.open()
+    terminal.send("\r~?")
+    terminal.expect("Supported escape sequences:")
+    terminal.send("\r~~x\r")
+    terminal.expect("~x")
+    terminal.send("\r~.")
+    assert terminal.wait() == 255
+    assert b"goes on for 12h" in terminal.output
+
+
+def test_attached_again_after_keepshell_was_killed(web: Web, keepshell_exe: Path) -> None:
+    terminal = web.open()
+    terminal.send("x=kept; echo be''fore\r")
+    terminal.expect("before")
+    psutil.Process(terminal.pid).kill()
+    terminal.wait()
+    shown = keepshell("status").stdout
+    assert f"{web.network.host}:1  kept for" in shown
+    assert re.search(r"nobody in it; it ends in 1[12]h", shown)
+    again = web.attach()
+    again.expect("before")  # the last of its output
+    again.send("echo $x aga''in\r")
+    again.expect("kept again")
+    assert "nobody in it" not in keepshell("status").stdout
+    again.send("exit 5\r")
+    assert again.wait() == 5
+    assert keepshell("status").stdout.startswith("no session runs")
+    assert "nobody in it" not in keepshell("status").stdout
+
+
+def test_left_and_fetched_back(web: Web) -> None:
+    terminal = web.open()
+    terminal.send("x=left; echo s''et\r")
+    terminal.expect("set")
+    terminal.send("\r~.")
+    assert terminal.wait() == 255
+    again = web.attach(web.network.host)
+    again.send("echo $x aga''in\r")
+    again.expect("left again")
+    other = web.attach(f"{web.network.host}:1")
+    other.send("echo $x oth''er\r")
+    other.expect("left other")
+    assert again.wait() == 254
+    assert b"was fetched into another terminal" in again.output
+    other.send("exit\r")
+    assert other.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [((), "no shell is kept"), (("web",), "no shell of web is kept")],
+)
+def test_nothing_to_attach_to(words: tuple[str, ...], sentence: str) -> None:
+    assert sentence in keepshell("attach", *words, status=2).stderr
+
+
+def test_a_login_shell_that_refuses_gets_a_plain_session(web: Web, tmp_path: Path) -> None:
+    script = tmp_path / "login.sh"
+    script.write_text(script.read_text().replace("/bin/bash", "/bin/rbash"))
+    web.without_command()
+    terminal = web.open(prompt="# ")
+    assert b"can't keep a shell" in terminal.output
+    terminal.send("echo pl''ain; exit 2\r")
+    terminal.expect("plain")
+    assert terminal.wait() == 2
+    again = web.open(prompt="# ")
+    assert b"can't keep a shell" not in again.output
+
+
+@pytest.mark.slow
+def test_after_a_minute_in_a_black_hole_it_is_back_as_soon_as_a_login_takes(
+    web: Web, trace: Trace
+) -> None:
+    terminal = web.open()
+    web.network.cut()
+    terminal.send("x")
+    time.sleep(60)  # the outage is the point
+    web.drop()
+    web.network.heal()
+    healed = time.monotonic()
+    trace.wait_for("took-over", deadline=10)
+    terminal.send("echo ba''ck\r")
+    terminal.expect("back")
+    took = time.monotonic() - healed
+    print(f"back after {took:.2f} s")
+    assert took < 3  # half a second and a login, on a machine that may be loaded
+
+
+def test_the_first_loss_of_a_plain_session_names_the_setting(
+    web: Web,
+    network: Network,
+    keepshell_exe: Path,
+    start_terminal: Start,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("KEEPSHELL_HINTS")
+    argv = [*network.prefix, str(keepshell_exe), "ssh", *web.arguments, web.target]
+    advice = f"keepshell config set {network.host} reattach=true".encode()
+    web.without_command()
+    for is_said in (True, False):
+        terminal = start_terminal(argv)
+        terminal.expect("# ")
+        web.drop()
+        assert terminal.wait() == 255
+        assert (advice in terminal.output) is is_said
+
+
+DRAWN = re.compile(rb"\x1b\[\?1049h\x0f.*?\x1b\[\?1049l|\x1b\]0;[^\x07]*\x07|\x1b\[2[23];0t", re.S)
+"""What keepshell itself draws: the page, and the title."""
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_under_random_cuts_every_byte_comes_once(web: Web, trace: Trace, seed: int) -> None:
+    chance = random.Random(seed)
+    terminal = web.open(rows=24, cols=80)
+    terminal.send(
+        "clear; for i in $(seq 3000); do echo line $i of many; sleep 0.002; done; echo DO''NE\r"
+    )
+    terminal.expect("line 1 of many")
+    for cut in range(6):
+        time.sleep(chance.uniform(0.0, 0.8))  # when, is left to chance
+        if chance.random() < 0.5:
+            web.drop()
+        else:
+            web.network.cut()
+            terminal.send("k" if chance.random() < 0.5 else "")
+            web.drop()
+            web.network.heal()
+        trace.wait_for("took-over", cut + 1)
+    terminal.expect("DONE", deadline=60)
+    shown = DRAWN.sub(b"", terminal.output)
+    numbers = [int(number) for number in re.findall(rb"line (\d+) of many\r\n", shown)]
+    assert numbers == list(range(1, 3001))
+
+
+def test_vim_looks_as_before(web: Web, trace: Trace) -> None:
+    terminal = web.open(rows=24, cols=80)
+    terminal.send("vim -u NONE -N\r")
+    terminal.wait_for_screen(lambda screen: "~" in screen.text, "vim")
+    terminal.send("ione line\x1b")
+    terminal.wait_for_screen(lambda s: "one line" in s.text and "INSERT" not in s.text, "the line")
+    before = terminal.screen.text
+    web.network.cut()
+    terminal.send("x")
+    terminal.expect(re.compile(rb"no answer for \d+s\x07"))
+    terminal.send("ipage")
+    terminal.expect("Held, and not sent")
+    web.drop()
+    web.network.heal()
+    terminal.expect("is back.")
+    terminal.send("\x1b")
+    terminal.wait_for_screen(lambda screen: screen.text == before, before)
+    terminal.send(":q!\r")
+    terminal.wait_for_screen(lambda screen: not screen.alternate, "the shell")
+
+
+def test_a_login_that_needs_a_person_is_left_to_the_person(web: Web, trace: Trace) -> None:
+    """The key wants its passphrase each time: nothing is tried until Enter."""
+    locked = web.sshd.access.keys.locked
+    arguments = [
+        str(locked) if word == str(web.sshd.access.keys.user) else word for word in web.arguments
+    ]
+    words = ["--reattach", "true", "ssh", *arguments, web.target]
+    terminal = web.start(words)
+    terminal.expect("passphrase")
+    terminal.send(PASSPHRASE + "\r")
+    terminal.expect("$ ")
+    terminal.send("x=mine\r")
+    terminal.expect("$ ")
+    web.drop()
+    terminal.expect("Enter logs in")
+    terminal.send("\r")
+    terminal.expect("passphrase")
+    terminal.send(PASSPHRASE + "\r")
+    trace.wait_for("took-over")
+    terminal.send("echo $x aga''in\r")
+    terminal.expect("mine again")
+    assert [event["attended"] for event in trace.named("attempt")] == ["True"]
+
+
+def test_a_holder_that_is_gone_ends_it(web: Web, trace: Trace) -> None:
+    terminal = web.open()
+    for process in with_home(web.home):
+        for each in (process, process.parent()):
+            if each and each.is_running() and _is_holder(each):
+                each.kill()
+    assert terminal.wait() == 255
+    assert b"keepshell: The shell has ended." in terminal.output
+
+
+def test_a_new_address_is_a_new_connection(web: Web, trace: Trace) -> None:
+    terminal = web.open()
+    terminal.send("x=moved\r")
+    terminal.expect("$ ")
+    web.network.take_address()
+    trace.wait_for("link", 2)
+    web.network.give_other_address()
+    trace.wait_for("took-over")
+    terminal.send("echo $x aga''in\r")
+    terminal.expect("moved again")
