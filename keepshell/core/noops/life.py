@@ -144,12 +144,21 @@ class Link(Enum):
     BREAKS = "breaks"
 
 
-def judge(data: bytes, answer: Answer, *, asks: bool, tmux: bool, lost: bool = False) -> Link:
+def judge(
+    data: bytes,
+    answer: Answer,
+    reading: Reading | None = None,
+    *,
+    asks: bool,
+    tmux: bool,
+    lost: bool = False,
+) -> Link:
     """What the burst that ends in `data` does to the chain.
 
-    `asks`: it turned reports on; `tmux`: tmux's mode is on; `lost`: part of the burst is missing.
+    `reading` is that of `data`, if it is there. `asks`: it turned reports on; `tmux`: tmux's mode
+    is on; `lost`: part of the burst is missing.
     """
-    reading = Reading.of(data)
+    reading = reading or Reading.of(data)
     if asks and not _lines_after_drawing(data):
         return Link.MENDS
     if (reading.redraws or (tmux and reading.toggles)) and reading.clean(answer.keys):
@@ -202,6 +211,7 @@ class Life:
         link = judge(
             burst.end,
             answer,
+            reading,
             asks=_asks(burst, modes),
             tmux=modes[TMUX].on,
             lost=burst.lost,
