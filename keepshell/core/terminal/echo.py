@@ -43,7 +43,7 @@ NEWLINES = (
 )
 
 # The begun part, at the end of a piece, of something that `normal` takes away or changes.
-_SGR = rb"(?:\x1b\[[0-9]*m|\x0f)*+"
+_SGR = rb"(?:\x1b\[[0-9]*m|\x0f)*"
 _BEGUN = re.compile(
     rb"(?:\x1b(?:\](?:1(?:3(?:3(?:;[^\x07\x1b]{0,70}\x1b?)?)?)?)?)?"  # OSC 133
     rb"|[0-9][0-9:-]{0,9} ?[AaPp]?"  # a clock or a date

@@ -88,7 +88,7 @@ _OTHER = re.compile(rb"\x1b(?!\[[^>])(?:[=>c" + _C0 + rb"]|[ -/]++[" + _C0 + rb"
 _MORE = re.compile(rb"\x1b(?!\[[0-9:;]*+[@-HJ-MPSTXZ`a-gm])")
 # Sequences whose effect depends on what was there before; all others assign.
 _RELATIVE = re.compile(rb"\x1b\[(?:\?[0-9;]*[rs]|[<=>][0-9;]*u)")
-_RESET = re.compile(rb"\x1b(c|\[!p)(?:[^\x1b]*+\x1b\1)*+")  # a run of equal resets is one
+_RESET = re.compile(rb"\x1b(c|\[!p)(?:[^\x1b]*+\x1b\1)*")  # a run of equal resets is one
 _RESETS = frozenset((b"\x1bc", b"\x1b[!p"))
 _PARTS = re.compile(rb"\x1b\[([<-?]?)([0-9;]*)([ -/]*)([@-~])")
 _INTERRUPTED = re.compile(rb"\x1b[ -/" + _C0 + rb"]*+(?:\[[ -?" + _C0 + rb"]*+)?")

@@ -23,7 +23,7 @@ _NOT_FIRST = re.compile(rb";k=[^i]")  # A;k=s: PS2 and its like; k=i is a first 
 
 # zsh's PROMPT_SP: an inverse % and blanks to the edge show where a line did not end; at column 0
 # the prompt covers it. Its blanks count the columns, so they change when the window does.
-_SGR = rb"(?:\x1b\[[0-9]*m|\x0f)*+"
+_SGR = rb"(?:\x1b\[[0-9]*m|\x0f)*"
 _PROMPT_SP = re.compile(rb"(?:\A|(?<=[\r\n]))" + _SGR + rb"[%#]" + _SGR + rb" +\r \r")
 _CLOCK = re.compile(
     rb"(?<![0-9:])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9:])(?: ?[AaPp][Mm])?"
@@ -35,7 +35,9 @@ _NOTHING = _OSC + rb"|\x1b\[\?[0-9;]*[hl]|\x1b\[[0-9]* q|\x1b\[[0-2]?[JK]|\x1b[=
 _SHOWS_NOTHING = re.compile(_NOTHING)
 # ksh93 does that when it starts, most line editors when the window is resized.
 _DRAWN_TWICE = re.compile(
-    rb"(?P<once>(?:\A|[\r\n])(?:" + _NOTHING + rb")*+(?P<line>[^\r\n]+?)(?:" + _NOTHING + rb")*+)"
+    # The first run of _NOTHING is taken as a whole.
+    rb"(?P<once>(?:\A|[\r\n])(?=(?P<nothing>(?:" + _NOTHING + rb")*))(?P=nothing)"
+    rb"(?P<line>[^\r\n]+?)(?:" + _NOTHING + rb")*)"
     rb"\r+(?:\x1b\[[JK]\r)?(?P=line)\Z"
 )
 _COLOUR = re.compile(rb"\x1b\[[0-9:;]*m|\x1b\([0-~]|\x0f")
