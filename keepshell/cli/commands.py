@@ -286,6 +286,8 @@ COMMANDS = (
             ("--measure", "try the idle times out, in sessions of each level, instead of asking"),
             ("--floor TIME", "with --measure: the shortest idle time of interest (default 30s)"),
             ("--limit TIME", "with --measure: the longest, after which it ends (default 20m)"),
+            ("--script", "print the script, for ansible, clush or pssh to run on many hosts"),
+            ("--read FILE", "take their output, or - for stdin; hosts without an answer are told"),
             _JSON,
         ),
         follows=AS_SSH,

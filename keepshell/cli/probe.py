@@ -48,6 +48,10 @@ def command(typed: Typed) -> tuple[str, int]:
     for name in _VALUED:
         if typed.has(name) and not typed.has("measure"):
             raise UsageError(f"--{name}: means nothing without --measure")
+    if typed.has("script") or typed.has("read"):
+        from keepshell.cli import fleet
+
+        return fleet.script() if typed.has("script") else fleet.read(typed)
     target = find(typed.words, typed.settings, typed.environ)
     if typed.has("measure"):
         return _measure(target, typed)
