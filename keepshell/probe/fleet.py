@@ -25,6 +25,15 @@ _ANSIBLE = re.compile(r"^(\S+) \| [A-Z]+!?(?: \| [^\n{]*)? ?=> ?(?=\{)", re.MULT
 _LABEL = re.compile(r"^(\S+?): ?(.*)$")
 
 
+# On a terminal, as ansible gives one, a login shell that is asked for TMOUT would be stopped for
+# touching it: a session without one is begun.
+_ALONE = """\
+if [ -t 0 ] && [ -f "$0" ] && setsid -w true 2>/dev/null
+then exec setsid -w sh "$0" "$@" </dev/null
+fi
+"""
+
+
 @dataclass
 class Answer:
     """What one host said; `problem` is empty for a complete answer."""
@@ -36,7 +45,7 @@ class Answer:
 def for_runners() -> str:
     """The script; its first argument is the host's name as the runner has it."""
     text = script("@HOST@")
-    return text.replace("nonce='@HOST@'", f'nonce="{RUN}:${{1:-$(uname -n)}}"')
+    return _ALONE + text.replace("nonce='@HOST@'", f'nonce="{RUN}:${{1:-$(uname -n)}}"')
 
 
 def read(text: str, expected: Sequence[str] = ()) -> dict[str, Answer]:

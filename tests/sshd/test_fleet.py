@@ -126,7 +126,7 @@ def test_every_answer_is_booked_on_its_own_host(
     assert sorted(row["host"] for row in told) == sorted(HOSTS), said
     timers = {row["host"]: row["timers"] for row in told}
     channel, tmout = "ChannelTimeout 15m", "TMOUT 10m"
-    assert [timers[name] for name in TMOUT] == [[tmout]] * len(TMOUT), (said, told)
+    assert [timers[name] for name in TMOUT] == [[tmout]] * len(TMOUT), said[:3500]
     assert [timers[name] for name in CHANNEL] == [[channel]] * len(CHANNEL)
     assert [sorted(timers[name] or ()) for name in BOTH] == [[channel, tmout]] * len(BOTH)
     problems = {row["host"]: row["problem"] for row in told if row["problem"]}
