@@ -161,6 +161,22 @@ CASES: tuple[Case, ...] = (
         ("n", PROMPT),
     ),
     _TMUX_CUT.at(
+        "dialog",
+        _OTHER_SCREEN,
+        ("dialog --menu Which 9 30 2 1 web 2 db 2> got; echo left-$?\r", "2  db"),
+        None,
+        ("2", ""),
+        ("\r", "left-0"),
+    ),
+    _TMUX_CUT.at(
+        "fzf",
+        _OTHER_SCREEN,
+        ("seq 3 | fzf > got; echo left-$?\r", "3/3"),
+        None,
+        ("2", "1/3"),
+        ("\r", "left-0"),
+    ),
+    _TMUX_CUT.at(
         "another vim, which asks for nothing",
         _OTHER_SCREEN,
         ("TERM=tmux-256color vim -N -u NONE -i NONE -n text\r", '"text" 3L'),

@@ -16,7 +16,6 @@ _NAMED = {case.name: case for case in CASES}
 # Row, the name of a state or requirement of it, and a case in which something is sent without it.
 _MUTATIONS = (
     ("tmux", "alive", "dash (tmux cut off, no words): cat, half typed"),
-    ("tmux", "declared together", "bash (tmux cut off): another vim, which asks for nothing"),
     ("tmux", "no prefix pending", "tmux: prefix pending"),
     ("tmux", "no overlay", "tmux: panes numbered, as soon as shown"),
     ("focus", "alive", "dash (vim cut off, no words): cat, half typed"),
@@ -25,7 +24,6 @@ _MUTATIONS = (
     ("empty-paste", "at a prompt", "dash (bash cut off, no words): cat"),
     ("empty-paste", "at a prompt", "prompt_toolkit (any key): nothing pressed"),
     ("empty-paste", "at a prompt", "joe: text"),
-    ("empty-paste", "no ?1000–1004", "textual (inline): nothing pressed"),
     ("xon", "no mode on", "micro: text"),
     ("xon", "a line, not a screen", "node (keypress, no mode): nothing pressed"),
     ("empty-line", "at the prompt", "dash: PS2"),
