@@ -161,14 +161,6 @@ CASES: tuple[Case, ...] = (
         ("n", PROMPT),
     ),
     _TMUX_CUT.at(
-        "dialog",
-        _OTHER_SCREEN,
-        ("dialog --menu Which 9 30 2 1 web 2 db 2> got; echo left-$?\r", "2  db"),
-        None,
-        ("2", ""),
-        ("\r", "left-0"),
-    ),
-    _TMUX_CUT.at(
         "fzf",
         _OTHER_SCREEN,
         ("seq 3 | fzf > got; echo left-$?\r", "3/3"),
