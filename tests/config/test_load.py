@@ -29,7 +29,8 @@ WINDOW = f'expected a duration from 0.1s to 24d, {EXAMPLES} (for none, set rung 
 SECTION = 'expected a section, as in [default] or [host."*.example.com"]'
 KNOWN = (
     "known: rung, server_alive_interval, outage_tolerance, window_change_interval, no_op, "
-    "no_op_interval, xon, empty_line, idle_limit, rules, warn, title, hints, ssh"
+    "no_op_interval, xon, empty_line, idle_limit, rules, warn, "
+    "reattach, reattach_keep, title, hints, ssh"
 )
 
 
@@ -181,6 +182,7 @@ class TestSources:
             "window_change_interval": "default",
             **dict.fromkeys(("no_op", "no_op_interval", "xon", "empty_line"), "default"),
             **dict.fromkeys(("idle_limit", "rules", "warn", "title", "hints"), "default"),
+            **dict.fromkeys(("reattach", "reattach_keep"), "default"),
             "ssh": "KEEPSHELL_SSH",
         }
 
@@ -427,8 +429,8 @@ class TestOptions:
                 ["--zzz"],
                 "unknown option --zzz; known: --rung, --server-alive-interval, "
                 "--outage-tolerance, --window-change-interval, --no-op, --no-op-interval, --xon, "
-                "--empty-line, --idle-limit, --rules, --warn, --title, --hints, --ssh, --dry-run, "
-                "--help, --version, -h",
+                "--empty-line, --idle-limit, --rules, --warn, --reattach, --reattach-keep, "
+                "--title, --hints, --ssh, --dry-run, --help, --version, -h",
             ),
             (["--\x1b[2J=1"], "unknown option --\\x1b[2J; known: "),
             (["--=x"], "unknown option --; known: "),
@@ -476,6 +478,8 @@ class TestOptions:
             "--idle-limit DURATION",
             "--rules RULE=LIMIT,...",
             "--warn true|false",
+            "--reattach true|false",
+            "--reattach-keep DURATION",
             "--title true|false",
             "--hints true|false",
             "--ssh PATH",

@@ -26,7 +26,8 @@ EXAMPLES = [(row.name, line) for row in COMMANDS for line, _ in row.examples]
 
 # What the user types to end it.
 ENDED_BY = {"keepshell ssh web": "exit", "keepshell --empty-line true ssh web": "exit"}
-ENDED_BY["keepshell run -- ssh web"] = "exit"
+ENDED_BY |= dict.fromkeys(("keepshell run -- ssh web", "keepshell attach"), "exit")
+ENDED_BY["keepshell attach web"] = "exit"
 
 
 @pytest.fixture
@@ -64,6 +65,13 @@ def test_it_runs(
 ) -> None:
     live: Terminal = start_terminal([str(keepshell_exe), "ssh", "web"], env=place.env)
     live.expect(PROMPT)
+    if command == "attach":
+        left = start_terminal(
+            [str(keepshell_exe), "--reattach", "true", "ssh", "web"], env=place.env
+        )
+        left.expect(PROMPT)
+        left.send("\r~.")
+        assert left.wait() == 255
     terminal: Terminal = start_terminal(
         ["bash", "--norc", "-ec", line], env=place.env, cwd=place.here, cols=200
     )
