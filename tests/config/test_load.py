@@ -29,7 +29,7 @@ WINDOW = f'expected a duration from 0.1s to 24d, {EXAMPLES} (for none, set rung 
 SECTION = 'expected a section, as in [default] or [host."*.example.com"]'
 KNOWN = (
     "known: rung, server_alive_interval, outage_tolerance, window_change_interval, no_op, "
-    "no_op_interval, xon, empty_line, idle_limit, rules, warn, "
+    "no_op_interval, xon, empty_line, idle_limit, rules, hold_for, warn, "
     "reattach, reattach_keep, title, hints, ssh"
 )
 
@@ -182,7 +182,7 @@ class TestSources:
             "window_change_interval": "default",
             **dict.fromkeys(("no_op", "no_op_interval", "xon", "empty_line"), "default"),
             **dict.fromkeys(("idle_limit", "rules", "warn", "title", "hints"), "default"),
-            **dict.fromkeys(("reattach", "reattach_keep"), "default"),
+            **dict.fromkeys(("hold_for", "reattach", "reattach_keep"), "default"),
             "ssh": "KEEPSHELL_SSH",
         }
 
@@ -429,7 +429,7 @@ class TestOptions:
                 ["--zzz"],
                 "unknown option --zzz; known: --rung, --server-alive-interval, "
                 "--outage-tolerance, --window-change-interval, --no-op, --no-op-interval, --xon, "
-                "--empty-line, --idle-limit, --rules, --warn, --reattach, --reattach-keep, "
+                "--empty-line, --idle-limit, --rules, --hold-for, --warn, --reattach, --reattach-keep, "
                 "--title, --hints, --ssh, --dry-run, --help, --version, -h",
             ),
             (["--\x1b[2J=1"], "unknown option --\\x1b[2J; known: "),
@@ -477,6 +477,7 @@ class TestOptions:
             "--empty-line true|false",
             "--idle-limit DURATION",
             "--rules RULE=LIMIT,...",
+            "--hold-for DURATION",
             "--warn true|false",
             "--reattach true|false",
             "--reattach-keep DURATION",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ EXAMPLES = [(row.name, line) for row in COMMANDS for line, _ in row.examples]
 ENDED_BY = {"keepshell ssh web": "exit", "keepshell --empty-line true ssh web": "exit"}
 ENDED_BY |= dict.fromkeys(("keepshell run -- ssh web", "keepshell attach"), "exit")
 ENDED_BY["keepshell attach web"] = "exit"
+
+
+_LOGIN_PROMPT = re.compile(rb"[#$] ")
+"""A kept shell is a login shell, and sets its own."""
 
 
 @pytest.fixture
@@ -69,14 +74,14 @@ def test_it_runs(
         left = start_terminal(
             [str(keepshell_exe), "--reattach", "true", "ssh", "web"], env=place.env
         )
-        left.expect(PROMPT)
+        left.expect(_LOGIN_PROMPT)
         left.send("\r~.")
         assert left.wait() == 255
     terminal: Terminal = start_terminal(
         ["bash", "--norc", "-ec", line], env=place.env, cwd=place.here, cols=200
     )
     if line in ENDED_BY:
-        terminal.expect(PROMPT)
+        terminal.expect(_LOGIN_PROMPT if command == "attach" else PROMPT)
         terminal.send_line(ENDED_BY[line])
     said = terminal.read_to_end().decode()
     assert terminal.wait() == 0, said
