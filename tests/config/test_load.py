@@ -429,8 +429,8 @@ class TestOptions:
                 ["--zzz"],
                 "unknown option --zzz; known: --rung, --server-alive-interval, "
                 "--outage-tolerance, --window-change-interval, --no-op, --no-op-interval, --xon, "
-                "--empty-line, --idle-limit, --rules, --hold-for, --warn, --reattach, --reattach-keep, "
-                "--title, --hints, --ssh, --dry-run, --help, --version, -h",
+                "--empty-line, --idle-limit, --rules, --hold-for, --warn, --reattach, "
+                "--reattach-keep, --title, --hints, --ssh, --dry-run, --help, --version, -h",
             ),
             (["--\x1b[2J=1"], "unknown option --\\x1b[2J; known: "),
             (["--=x"], "unknown option --; known: "),
