@@ -62,6 +62,22 @@ NOT_RUN = {
         "keepshell probe --read answers web1 web2 web3",
     ): ("needs a fleet", "tests/sshd/test_fleet.py"),
     (
+        "docs/hold.md",
+        "keepshell hold --for 9h --name db -L 3306:localhost:3306 me@web\n"
+        "keepshell ssh me@web uptime\nkeepshell status\nkeepshell hold --for 2h db\n"
+        "keepshell release db",
+    ): ("wants a folder with a short path", "tests/sshd/test_hold.py"),
+    (
+        "docs/hold.md",
+        "for host in web1 web2 db1; do keepshell hold --for 1h $host; done\n"
+        "keepshell exec -- ansible-playbook -e ansible_ssh_args= site.yml",
+    ): ("needs a playbook", "tests/sshd/test_hold.py"),
+    (
+        "docs/hold.md",
+        "keepshell hold --for 4h --name backup nas && "
+        "keepshell exec -- borg create nas:/srv/repo::{now} /home\nkeepshell release backup",
+    ): ("needs a repository", "tests/sshd/test_hold.py"),
+    (
         "docs/benchmarks.md",
         "scripts/bench\nscripts/bench --quick\nscripts/bench --only bulk --only echo\n"
         "scripts/bench --json FILE",
