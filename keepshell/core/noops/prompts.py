@@ -9,6 +9,7 @@ doesn't echo, and a line may be half typed unseen. (docs/no-ops.md)
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 PROMPTS_KEPT = 8
 SHOWN_KEPT = 2048  # bytes of output since the last key
+
+MOVES_FOR = 2.0
+"""Seconds after an Enter of ours in which a key says nothing of the prompt's row."""
 
 _PASTES = 2004
 _FAMILY_SHARES = 5  # characters
@@ -128,6 +132,7 @@ class Prompts:
         self._watch: _Watch | None = None
         self._dark = False  # the last first key at a proven prompt was not shown
         self._mismatched = False
+        self._moves_until = -math.inf
 
     def burst(self, burst: Burst) -> None:
         """A burst of output is over."""
@@ -148,6 +153,10 @@ class Prompts:
             self._look_for_echo()
         self._row.feed(data[len(line) :])
         self._look_for_echo()
+
+    def entered_for_user(self, now: float) -> None:
+        """An Enter of ours goes out: a key soon after it is shown on the next row, if at all."""
+        self._moves_until = now + MOVES_FOR
 
     def mismatch(self) -> None:
         """An Enter of ours was answered by something else than a prompt: never again."""
@@ -193,7 +202,7 @@ class Prompts:
         prompt = Prompt.of(self._row, modes)
         if self._watch is not None and self._line_over:
             self._give_up()
-        if prompt is None or self._watch is not None:
+        if prompt is None or self._watch is not None or now < self._moves_until:
             return
         at_login = self._key_at is None and prompt == self._login
         anew = self._entered and self._fresh(modes)

@@ -207,6 +207,7 @@ class Typist(Silent):
             modes = witness.look(now)
             drawn = witness.sight(now, modes).drawn
             self._withholding = Withholding(drawn, modes, now, span)
+            witness.prompts.entered_for_user(now)
             self._told = False
             self._last_row = ""
         else:

@@ -86,6 +86,15 @@ def test_where_the_first_key_is_not_shown_nothing_is_known_to_be_empty() -> None
     assert (told.sight.empty, told.sight.echoes) == (True, True)
 
 
+def test_a_key_typed_right_after_an_enter_of_ours_proves_and_denies_nothing() -> None:
+    told = bash()
+    told.prompts.entered_for_user(told.now + 0.5)
+    told.typed(b"l", b"\r\n\x1b[?2004l\r" + BASH[9:] + b"l").typed(
+        b"\r", b"\r\n\x1b[?2004l\r" + BASH[9:]
+    )
+    assert (told.sight.empty, told.sight.echoes) == (True, True)
+
+
 def test_a_key_too_young_may_yet_be_shown() -> None:
     told = bash().typed(b"l")
     sight = told.prompts.sight(told.now + 0.01, told.modes.snapshot(), 0.05)
