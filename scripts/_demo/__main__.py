@@ -22,7 +22,7 @@ exit status: 0 if the bare ssh was cut and the kept one answered, 1 if not, 2 fo
 with --shell, that of the session.
 """
 
-# keepshell's keepalives are 2 and 3 s apart here: a shorter limit would leave no room for them.
+# keepshell's keepalives are 2 s apart here: a shorter limit would leave no room for them.
 SHORTEST_LIMIT = 5.0
 LONGEST_LIMIT = 3600.0
 

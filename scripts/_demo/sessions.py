@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAME = "demo"
 ROWS = 10
-INTERVALS = ("--server-alive-interval", "2s", "--window-change-interval", "3s")
+INTERVAL = ("--server-alive-interval", "2s")
 
 CONFIG = """\
 Host {name}
@@ -64,7 +64,7 @@ class Access:
         return ["ssh", "-F", str(self._directory / "config"), "-l", user, NAME]
 
     def kept(self, user: str) -> list[str]:
-        return [str(self._keepshell), *INTERVALS, *self.bare(user)]
+        return [str(self._keepshell), *INTERVAL, *self.bare(user)]
 
     def environment(self, **more: str) -> dict[str, str]:
         """The user's environment and `more`, without what leads to the user's own settings."""

@@ -93,7 +93,7 @@ class _Story:
         self._caption = (
             f"`{self._kept.title}` answers after {int(idle_for)} s without a key, thanks to "
             f"{seen.keepalives} keepalives.\n"
-            "Here they come every 2 and 3 s; by default, every 60 s."
+            "Here they come every 2 s; by default, every 60 s."
         )
         self._look()
 

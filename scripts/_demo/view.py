@@ -158,7 +158,6 @@ def _facts(side: Side, now: float) -> Table:
     facts.add_row(state, f"{'for' if seen.lost_at is None else 'after'} {seen.alive(now):.1f} s")
     facts.add_row(Text("silent", "dim"), _gauge(seen, now))
     facts.add_row(Text("server-alive", "dim"), _count(seen.server_alives))
-    facts.add_row(Text("window-change", "dim"), _count(seen.window_changes))
     return facts
 
 
