@@ -27,7 +27,6 @@ from keepshell.core.effects import (
     Notify,
     Nudge,
     Phase,
-    Shell,
     Suspend,
     ToHost,
     ToUser,
@@ -262,11 +261,6 @@ class Session:
         """The child has ended: ssh's closing words prove a session in which nothing was shown."""
         if not self.begun and re.search(_CLOSED_BY_SSH, self._tail):
             self.begin(self.idle.started_at)
-
-    @property
-    def shell(self) -> Shell:
-        """What has become of it."""
-        return Shell.PLAIN
 
     def unsaid(self) -> bytes:
         """What the user is still to see once the child has ended."""

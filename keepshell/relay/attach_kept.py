@@ -76,6 +76,7 @@ class AttachedKept(attach.Attached):
         )
 
     def _conclude(self, session: Session, known: Memory, status: int) -> Ending:
+        assert isinstance(session, KeptSession)
         ending = super()._conclude(session, known, status)
         self._refused = session.shell is Shell.REFUSED and not ending.is_drop
         self._file.settle(session.shell)

@@ -30,6 +30,7 @@ from keepshell.core.session import (
     TAIL_SIZE,
     Session,
 )
+from keepshell.core.titles import Titles
 
 START = 1000.0
 EVERY = 60.0
@@ -270,6 +271,25 @@ def test_the_rung_in_use(allowed: Rung, used: Rung) -> None:
     session = make(allowed)
     assert session.rung is used
     assert (session.no_ops, session.injected) == (0, 0)
+
+
+def test_a_title_is_shown_once_the_session_has_begun_and_never_within_a_sequence() -> None:
+    session = make(Rung.OFF)
+    session.titles = Titles("web", ())
+    assert tick(session, START + 1) == []
+    session.begin(START + 2)
+    session.host_output(b"\x1b[3", START + 2)
+    assert tick(session, START + 3) == []
+    session.host_output(b"1m", START + 4)
+    assert tick(session, START + 5) == [ToUser(b"\x1b[22;2t\x1b]2;\xe2\x9c\x93 web\x07")]
+    assert tick(session, START + 6) == []
+
+
+def test_a_plain_session_has_nothing_left_to_show() -> None:
+    session = make()
+    assert session.host_output(b"last words", START) == [ToUser(b"last words")]
+    session.conclude()
+    assert session.unsaid() == b""
 
 
 def test_the_silence_before_a_session_does_not_count() -> None:

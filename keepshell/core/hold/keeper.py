@@ -117,10 +117,6 @@ class Keeper:
             return State.ALIVE
         return State.NEEDS_YOU if self.needs_person and self.current is None else State.NO_ANSWER
 
-    @property
-    def ending(self) -> bool:
-        return self._ending
-
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None for never."""
         return min((at for at, _ in self._timers()), default=None)
@@ -217,10 +213,6 @@ class Keeper:
             if not (self._ending or self.needs_person or self._opening is not None):
                 self._attempts.want(now)
         return []
-
-    def route(self, up: bool, now: float) -> None:
-        """Whether any route leads to the host."""
-        self._attempts.route(up, now)
 
     def resumed(self, now: float) -> list[Act]:
         """The machine slept: the connection has to prove itself at once."""

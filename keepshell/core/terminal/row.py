@@ -180,7 +180,11 @@ class Row:
             self._erase_row(0)
             for row in [row for row in self._rows if row > self._at]:
                 del self._rows[row]
-        elif how >= 2:
+        elif how == 1:
+            self._erase_row(1)
+            for row in [row for row in self._rows if row < self._at]:
+                del self._rows[row]
+        else:
             self._rows, self._unknown = {}, set()
 
     def _switch(self, *, on: bool) -> None:

@@ -21,6 +21,7 @@ from keepshell.core.hold.keeper import (
     Open,
     State,
 )
+from keepshell.core.link.attempts import AFTER_RESUME
 
 HOUR = 3600.0
 
@@ -50,6 +51,23 @@ def test_a_heartbeat_that_is_answered_makes_room_for_the_next() -> None:
     assert state_of(mind) is State.ALIVE
     assert mind.round_trip == pytest.approx(0.1)
     assert mind.next_deadline() == pytest.approx(2 * BEAT_EVERY + 0.1)
+
+
+def test_a_sign_of_life_can_be_asked_for_but_not_twice_at_a_time() -> None:
+    mind = keeper()
+    assert mind.beat(1.0) == [Beat(1)]
+    assert mind.beat(1.1) == []
+    mind.answered(1, 1.2)
+    assert mind.beat(1.3) == [Beat(1)]
+    mind.ended(1, 1.4)
+    assert mind.beat(1.5) == []
+
+
+def test_a_cat_that_has_begun_is_life_and_no_round_trip() -> None:
+    mind = keeper()
+    assert mind.answered(1, 2.0) == []
+    assert mind.round_trip == 0.0
+    assert run(mind, 2.0 + BEAT_EVERY) == [(2.0 + BEAT_EVERY, Beat(1))]
 
 
 def test_a_silent_connection_is_doubted_and_then_a_new_one_is_opened_beside_it() -> None:
@@ -114,6 +132,15 @@ def test_a_login_that_needs_a_person_is_never_tried() -> None:
     assert [act for _, act in run(mind, HOUR - 1) if isinstance(act, Open)] == []
 
 
+def test_nor_while_the_connection_is_only_silent() -> None:
+    mind = keeper()
+    mind.needs_person = True
+    assert run(mind, HOUR - 1) == [(BEAT_EVERY, Beat(1))]
+    assert state_of(mind) is State.NO_ANSWER
+    assert mind.answered(1, HOUR - 1) == []
+    assert state_of(mind) is State.ALIVE
+
+
 def test_one_refusal_ends_the_attempts() -> None:
     mind = keeper()
     mind.ended(1, 2.0)
@@ -153,6 +180,19 @@ def test_after_a_resume_the_connection_must_prove_itself_at_once() -> None:
     mind = keeper()
     mind.resumed(1.0)
     assert mind.tick(1.0) == [Beat(1)]
+
+
+def test_after_a_resume_a_lost_connection_is_tried_without_the_rest_of_the_pause() -> None:
+    mind = keeper()
+    mind.ended(1, 2.0)
+    for generation in range(2, 8):
+        (last,) = run(mind, mind.next_deadline() or 0.0)
+        assert last[1] == Open(generation)
+        mind.ended(generation, last[0])
+    now = last[0] + 1.0
+    assert (mind.next_deadline() or 0.0) > now + AFTER_RESUME
+    assert mind.resumed(now) == []
+    assert run(mind, now + AFTER_RESUME) == [(now + AFTER_RESUME, Open(8))]
 
 
 def test_the_end_can_be_moved() -> None:

@@ -479,6 +479,15 @@ class TestAway:
         world.prints(b"\x1b[c")
         assert world.shown.endswith(b"\x1b[c")
 
+    def test_nor_those_that_come_later_among_the_old(self, world: World) -> None:
+        world.prints(b"$ ").silent()
+        late = b"\x1b[6n!\x1b[c"
+        world.host.output += b"old"
+        world.host.old = len(world.host.output + late) - len(b"\x1b[c")
+        world.reattach().prints(late)
+        assert b"\x1b[6n" not in world.shown
+        assert world.shown.endswith(b"!\x1b[c")
+
     def test_a_program_on_the_alternate_screen_draws_itself_anew(self, world: World) -> None:
         world.prints(b"\x1b[?1049hvim").silent().type(b"k")
         assert "Held" in world.screen.text

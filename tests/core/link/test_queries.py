@@ -71,6 +71,15 @@ def test_it_is_over_when_the_old_bytes_have_passed() -> None:
     assert queries.dropped == 1
 
 
+def test_what_begins_old_and_asks_nothing_passes_whole() -> None:
+    queries = Queries(8)
+    assert queries.feed(b"abcdef\x1b[") == b"abcdef"
+    assert queries.feed(b"3") == b""
+    assert queries.feed(b"1mred") == b"\x1b[31mred"
+    assert queries.over
+    assert queries.dropped == 0
+
+
 def test_a_long_string_is_passed_on_and_not_kept_for_ever() -> None:
     text = b"\x1bPq" + b"#" * (2 * LONGEST)
     assert filtered([text[:100], text[100:], b"\x1b\\"], len(text) + 2) == text + b"\x1b\\"

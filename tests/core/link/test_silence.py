@@ -113,6 +113,26 @@ def test_a_kernel_without_an_answer_proves_nothing() -> None:
     assert silence.look_at == 20.0 + DOUBT_AFTER
 
 
+def test_nor_does_it_end_a_silence() -> None:
+    silence = Silence()
+    silence.sent(10.0)
+    silence.sampled(sample(backoff=3), 12.0)
+    silence.sampled(None, 13.0)
+    assert (silence.state, silence.silent_since, silence.look_at) == (Link.SILENT, 10.0, None)
+
+
+def test_a_silence_ends_when_something_was_heard_and_not_when_tcp_is_less_patient() -> None:
+    """A new route begins the backoff anew."""
+    silence = Silence()
+    silence.sent(10.0)
+    silence.sampled(sample(backoff=3), 12.0)
+    silence.sampled(sample(backoff=0), 13.0)
+    assert state_of(silence) is Link.SILENT
+    assert silence.look_at is not None
+    silence.sampled(sample(backoff=0, heard_ago=0.1), 14.0)
+    assert state_of(silence) is Link.LIVE
+
+
 def test_a_silent_host_is_looked_at_ever_more_seldom() -> None:
     silence, now, looks = Silence(), 0.0, 0
     silence.sent(now)

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepshell.core.ssh.arguments import Route, SshCommand, Unparsed, parse, probe_argv, route
+from keepshell.core.ssh.arguments import (
+    Route,
+    SshCommand,
+    Unparsed,
+    parse,
+    probe_argv,
+    remote_argv,
+    route,
+)
 
 SFTP = (
     "-x -oPermitLocalCommand=no -oClearAllForwardings=yes -oRemoteCommand=none"
@@ -517,6 +525,24 @@ KEYWORDS = [
     "x",
     "proxyjump",
 ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "run"),
+    [
+        ("h", "-tt -e none h run"),
+        ("-p 22 -v u@h -A", "-p22 -v -A -tt -e none u@h run"),
+        ("-e % -E log h", "-e% -Elog -tt -e none h run"),
+        ("-- ssh://h:33", "-tt -e none ssh://h:33 run"),
+    ],
+)
+def test_a_command_of_ours_comes_after_every_option(typed: str, run: str) -> None:
+    """The last -e is the one that ssh takes; what is not for the probe stays here."""
+    argv = remote_argv(parse(typed.split()), ["-tt", "-e", "none"], "run")
+    assert argv == run.split()
+    found = parse(argv)
+    assert (found.host, found.command) == (parse(typed.split()).host, ("run",))
+    assert remote_argv(parse(["h"]), (), "two words")[-1] == "two words"
 
 
 @given(st.lists(ODD_WORDS, max_size=7))

@@ -43,6 +43,12 @@ def row(*output: bytes) -> Row:
         (b"x\x1b[3b", "xxxx", ""),
         (b"one\x1bEtwo", "two", ""),
         (b"one\r\ntwo\r\x1bM$", "$", "ne"),
+        (b"one\x1bDtwo", "   two", ""),
+        (b"one\r\n\r\n\x1b[2F$", "$", "ne"),
+        (b"one\x1b[2Etwo", "two", ""),
+        (b"$ \x1b[s\x1b[20Cright\x1b[u", "$ ", " " * 20 + "right"),
+        (b"$ abc\x1b[2D\x1b[1J", "   ", " c"),
+        (b"text\x1bc$ ", "$ ", ""),
         # zsh's PROMPT_SP, where the line before did not end
         (b"abc\x1b[7m%\x1b[m" + b" " * 79 + b"\r \r\r\x1b[J$ \x1b[K", "$ ", ""),
     ],
@@ -79,6 +85,33 @@ def test_what_is_missing_is_unknown_until_a_new_row() -> None:
     assert not found.known
     found.feed(b"\r\n$ ")
     assert (found.known, found.before) == (True, "$ ")
+
+
+@pytest.mark.parametrize("output", [b"\x1b[K", b"\x1b[2P", b"\x1b[@", b"\x1b[3C", b"\x1b[D"])
+def test_nothing_is_known_of_a_change_at_an_unknown_place(output: bytes) -> None:
+    found = row(b"$ ls")
+    found.lose()
+    found.feed(output)
+    assert not found.known
+    assert (found.before, found.after) == ("", "")
+
+
+def test_the_rows_below_are_erased() -> None:
+    found = row(b"one\r\ntwo\r\nthree\x1b[2A")
+    above = found.number
+    found.feed(b"\x1b[B\r\x1b[J")
+    assert found.text_of(above) == "one"
+    assert (found.text_of(above + 1), found.text_of(above + 2)) == ("", None)
+    found.feed(b"\x1b[B")
+    assert (found.known, found.before + found.after) == (True, "")
+
+
+def test_the_rows_above_are_erased() -> None:
+    found = row(b"one\r\ntwo\r\nthree\x1b[A\r\x1b[C")
+    at = found.number
+    found.feed(b"\x1b[1J")
+    assert found.text_of(at - 1) is None
+    assert (found.text_of(at), found.text_of(at + 1)) == ("  o", "three")
 
 
 def test_a_row_printed_anew() -> None:
