@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ def env(keepshell_exe: Path, tmp_path: Path) -> dict[str, str]:
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> str:
     """What a command prints."""
-    argv = [path_of(argv[0]), *argv[1:]]
+    argv = [shutil.which(argv[0], path=env["PATH"]) or path_of(argv[0]), *argv[1:]]
     done = subprocess.run(
         argv,
         env=env,
@@ -212,7 +213,7 @@ OFFERED = [
     ("keepshell history --", ["--dropped", "--host", "--json", "--since"]),
     ("keepshell history --host x --j", ["--json"]),
     ("keepshell off -", []),
-    ("keepshell probe --", ["--floor", "--json", "--limit", "--measure"]),
+    ("keepshell probe --", ["--floor", "--json", "--limit", "--measure", "--read", "--script"]),
     ("keepshell --rung off probe --json --m", ["--measure"]),
     ("keepshell explain --", ["--all", "--json"]),
 ]
