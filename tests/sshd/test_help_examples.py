@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +32,9 @@ ENDED_BY = {"keepshell ssh web": "exit", "keepshell --empty-line true ssh web": 
 ENDED_BY |= dict.fromkeys(("keepshell run -- ssh web", "keepshell attach"), "exit")
 ENDED_BY["keepshell attach web"] = "exit"
 
+# What must have been typed before.
+AFTER = {"keepshell config unset web empty_line": ["config", "set", "web", "empty_line=true"]}
+
 
 _LOGIN_PROMPT = re.compile(rb"[#$] ")
 """A kept shell is a login shell, and sets its own."""
@@ -41,6 +46,8 @@ def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path, state: State) -> Iter
     made = Place(tmp_path, keepshell_exe, sshd.access)
     made.write(FILES)
     made.env["PATH"] = f"{made.here}:{made.env['PATH']}"
+    short = tempfile.mkdtemp(prefix="ks")  # pytest's paths are too long for a hold's sockets
+    made.env["XDG_RUNTIME_DIR"] = short
     host = f"{sshd.access.user}@127.0.0.1:{sshd.access.port}"
     state.put_rules(host, PROBE, [Rule(KINDS["tmout"], 600, PROBE)])
     now = time.time()
@@ -52,7 +59,8 @@ def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path, state: State) -> Iter
     yield made
     command = [str(keepshell_exe), "release", "--all", "--now"]
     subprocess.run(command, env=made.env, check=True, stdout=subprocess.DEVNULL)
-    eventually(lambda: not list(tmp_path.rglob("*~ask")), "nothing is held any more")
+    eventually(lambda: not list(Path(short).rglob("*~ask")), "nothing is held any more")
+    shutil.rmtree(short)
 
 
 def test_every_command_has_examples() -> None:
@@ -77,12 +85,17 @@ def test_it_runs(
         left.expect(_LOGIN_PROMPT)
         left.send("\r~.")
         assert left.wait() == 255
+    if line in AFTER:
+        subprocess.run([str(keepshell_exe), *AFTER[line]], env=place.env, check=True)
     terminal: Terminal = start_terminal(
         ["bash", "--norc", "-ec", line], env=place.env, cwd=place.here, cols=200
     )
     if line in ENDED_BY:
         terminal.expect(_LOGIN_PROMPT if command == "attach" else PROMPT)
         terminal.send_line(ENDED_BY[line])
+    if line.endswith("| less"):
+        terminal.expect("SYNOPSIS")
+        terminal.send("q")
     said = terminal.read_to_end().decode()
     assert terminal.wait() == 0, said
-    assert "keepshell: " not in said or command in ("off", "on"), said
+    assert not re.search("^keepshell: ", said, re.M) or command in ("off", "on"), said
