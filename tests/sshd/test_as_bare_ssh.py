@@ -207,7 +207,10 @@ def test_a_closed_window(
         eventually(partial(all_gone, ours), "nothing left")
         if where == "connecting":
             connection.close()
-    assert ends[0] == ends[1]
+    if where == "question":  # ssh reads EIO, or gets the SIGHUP first: bare ssh does either
+        assert set(ends) <= {255, -signal.SIGHUP}
+    else:
+        assert ends[0] == ends[1]
 
 
 DISPOSED = """
