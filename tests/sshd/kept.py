@@ -98,9 +98,10 @@ class Kept:
         self.trace.wait_for("noop-sent", count, deadline=30 + count * limit)
         assert set(self.typed()) == {row}
 
-    def wait_for_redraws(self, prompt: str) -> None:
+    def wait_for_redraws(self, prompt: str, *, above: int = 0) -> None:
         """Return when every Enter has been answered, and check what the user sees of the answers.
 
+        `above` are the user's own lines over it.
         Of a redraw that came too late to be hidden, that is one more line with the prompt.
         """
         eventually(
@@ -109,7 +110,7 @@ class Kept:
         )
 
         def shown(screen: Screen) -> bool:
-            visible = self.redraws().count("visible")
+            visible = above + self.redraws().count("visible")
             return screen.lines[visible] == prompt.rstrip() and screen.cursor[0] == visible
 
         self.terminal.wait_for_screen(shown, "a prompt for each redraw that is visible, and one")

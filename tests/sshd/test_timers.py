@@ -389,13 +389,19 @@ def test_the_timer_of_a_shell_is_beaten(open_logins: Open, shell: ShellTimer) ->
         (logins.home / name).write_text(text)
     options = ("--empty-line=true",) if shell.row == "empty-line" else ()
     kept = logins.kept(f"--rules={shell.rule}={shell.limit}s", *options)
+    typed = 0
+    if shell.row == "empty-line" and shell.argv[0] != "bash":
+        # A prompt that no mode tells of is believed once a command of the user's has brought it back.
+        settled(kept.terminal)
+        kept.terminal.send("true\r")
+        typed = 1
     before = settled(kept.terminal)
     bare = logins.bare()
     bare.expect(shell.says, deadline=30 + shell.limit)
     bare.read_to_end(deadline=30 + shell.grace)
     kept.wait_for_turns(shell.row, shell.turns, limit=shell.limit)
     if shell.row == "empty-line":
-        kept.wait_for_redraws(shell.prompt)
+        kept.wait_for_redraws(shell.prompt, above=typed)
     if not kept.trace.named("redraw-visible"):
         assert look(kept.terminal) == before
     assert shell.says not in kept.terminal.output
