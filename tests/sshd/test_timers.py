@@ -391,7 +391,7 @@ def test_the_timer_of_a_shell_is_beaten(open_logins: Open, shell: ShellTimer) ->
     kept = logins.kept(f"--rules={shell.rule}={shell.limit}s", *options)
     typed = 0
     if shell.row == "empty-line" and shell.argv[0] != "bash":
-        # A prompt that no mode tells of is believed once a command of the user's has brought it back.
+        # A prompt that no mode tells of is believed once a command has brought it back.
         settled(kept.terminal)
         kept.terminal.send("true\r")
         typed = 1
