@@ -11,6 +11,7 @@ from keepshell.cli.arguments import Typed
 from keepshell.cli.held import clock
 from keepshell.core.hold import tunnels
 from keepshell.core.rules.durations import parse
+from keepshell.core.rules.policy import Policy
 from keepshell.core.ssh import arguments
 from keepshell.errors import NotFoundError, UsageError
 from keepshell.hold import start
@@ -159,7 +160,7 @@ def _moved(name: str, seconds: float | None, typed: Typed) -> str:
     record = holds.read(name, typed.environ)
     if record is None or record["state"] == "needs-you" or holds.ask(files, "alive") is None:
         return ""
-    return _until(name, files, seconds or 8 * 3600)
+    return _until(name, files, seconds or Policy().hold_for)
 
 
 def _until(name: str, files: holds.Files, seconds: float) -> str:

@@ -207,7 +207,7 @@ def test_a_closed_window(
         eventually(partial(all_gone, ours), "nothing left")
         if where == "connecting":
             connection.close()
-    if where == "question":  # ssh reads EIO, or gets the SIGHUP first: bare ssh does either
+    if where == "question" and job:  # EIO or the SIGHUP first: of 25, bare ssh took 255 in 6
         assert set(ends) <= {255, -signal.SIGHUP}
     else:
         assert ends[0] == ends[1]
