@@ -437,8 +437,7 @@ class Session:
         if chosen is None:
             return [*(Note("hold", reason.text) for reason in self._ladder.reasons), *effects]
         if isinstance(chosen, WindowChange):
-            output_at = self.idle.output_at
-            if output_at is None or now - output_at >= self._policy.window_change_interval / 2:
+            if self._is_quiet(now):
                 self._nudged_at = now
             self.idle.sent(now)
             self.nudges += 1
@@ -474,6 +473,14 @@ class Session:
         idle, half = self.idle, self._policy.window_change_interval / 2
         printed = idle.output_at is not None and idle.output_at - idle.quiet_since() >= half
         return printed or not self._server_alive
+
+    def _is_quiet(self, now: float) -> bool:
+        """Whether output right after a window-change will be its answer.
+
+        Before the host's first words it would be those, late.
+        """
+        idle, half = self.idle, self._policy.window_change_interval / 2
+        return idle.output_at is not None and idle.begun_at <= idle.output_at <= now - half
 
     def _ask_hold(self, _now: float, _phase: Phase) -> list[Effect]:
         self._ask_hold_at = None

@@ -426,6 +426,7 @@ class TestWindowChange:
 
     def test_none_follows_one_that_was_answered(self) -> None:
         session = self.session(server_alive=False)
+        session.host_output(b"switch# ", START)
         assert tick(session, START + EVERY) == NUDGED
         session.host_output(b"\r\nswitch# ", START + EVERY + 0.2)
         assert session.nudge_answered
@@ -449,6 +450,17 @@ class TestWindowChange:
             session.user_input(b"x", START + key)
         session.host_output(b"x", START + EVERY + after)
         assert not session.nudge_answered
+
+    @pytest.mark.parametrize("before", [b"", b"me@web's password: "])
+    def test_the_first_words_of_a_slow_host_are_no_answer(self, before: bytes) -> None:
+        session = self.session(server_alive=False)
+        if before:
+            session.host_output(before, START)
+        session.begin(START + 1)
+        assert tick(session, START + EVERY) == NUDGED
+        session.host_output(b"Welcome\r\n$ ", START + EVERY + 0.2)
+        assert not session.nudge_answered
+        assert tick(session, START + 3 * EVERY) == NUDGED
 
 
 class TestHold:

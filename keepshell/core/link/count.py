@@ -17,14 +17,14 @@ IN_FLIGHT = 2_200_000
 
 _RUNS_KEPT = 4096
 
-# A key: one sequence, or one character. What the terminal says by itself or when the host asks
-# (cursor reports, attributes, focus, mouse, colours) is none.
+# A key: one sequence, or one character; plain text is taken in one run. What the terminal says by
+# itself or when the host asks (cursor reports, attributes, focus, mouse, colours) is none.
 _KEYS = re.compile(
     rb"(?P<report>\x1b(?:\[[IO]|\[M...|\[<[0-9;]+[Mm]|\[[=>?][0-?]*[ -/]*[@-~]"
     rb"|\[[0-9;]+(?:\$y|[nRtx])"
     rb"|\][0-9][^\x07\x1b]*(?:\x07|\x1b\\)|[P_][^\x07\x1b]*(?:\x07|\x1b\\)))"
     rb"|\x1b(?:\[20[01]~|\[[0-?]*[ -/]*[@-~]|O[0-9;]*[@-~]|[^\x1b])"
-    rb"|[\xc0-\xff][\x80-\xbf]{1,3}|.",
+    rb"|(?P<text>[ -~]+)|[\xc0-\xff][\x80-\xbf]{1,3}|.",
     re.DOTALL,
 )
 
@@ -67,9 +67,9 @@ class Input:
 
     def add(self, data: bytes) -> None:
         """These bytes go to the shell."""
-        for size, is_key in _sizes(data):
-            self.sent += size
-            self._add(size if is_key else -size)
+        for size, count, is_key in _sizes(data):
+            self.sent += size * count
+            self._add(size if is_key else -size, count)
         while self._runs and self._runs[0][0] < self.sent - IN_FLIGHT:
             self._runs.popleft()
 
@@ -88,16 +88,16 @@ class Input:
         self._runs.clear()
         return keys
 
-    def _add(self, size: int) -> None:
+    def _add(self, size: int, count: int) -> None:
         """A run is (where it ends, bytes of each key, keys); reports have a negative size."""
-        continues = self._runs and self._runs[-1][1] == size
-        count = self._runs.pop()[2] if continues else 0
-        self._runs.append((self.sent, size, count + 1))
+        if self._runs and self._runs[-1][1] == size:
+            count += self._runs.pop()[2]
+        self._runs.append((self.sent, size, count))
 
 
 def keys_in(data: bytes) -> int:
     """How many keys these bytes are."""
-    return sum(is_key for _, is_key in _sizes(data))
+    return sum(count for _, count, is_key in _sizes(data) if is_key)
 
 
 def without_reports(data: bytes) -> bytes:
@@ -105,9 +105,12 @@ def without_reports(data: bytes) -> bytes:
     return _KEYS.sub(lambda match: b"" if match["report"] else match[0], data)
 
 
-def _sizes(data: bytes) -> Iterator[tuple[int, bool]]:
-    """Each key or report in data: its bytes, and whether it is a key."""
+def _sizes(data: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Keys or reports in data: the bytes of each, how many, and whether they are keys."""
     for match in _KEYS.finditer(data):
         size = match.end() - match.start()
+        if match["text"]:
+            yield 1, size, True
+            continue
         is_paste_mark = size == 6 and match[0][:3] == b"\x1b[2" and match[0][-1:] == b"~"
-        yield size, match["report"] is None and not is_paste_mark
+        yield size, 1, match["report"] is None and not is_paste_mark

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,13 +102,12 @@ _SGR_COLOUR = re.compile(rb"(?<![0-9:])[345]8;(?:5;[0-9]*|2;[0-9]*;[0-9]*;[0-9]*
 _SGR_OFF = frozenset((10, 22, 23, 24, 25, 27, 28, 29, 39, 49, 50, 54, 55, 59, 65, 75))
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(NamedTuple):
     """One private mode: its state, when it was last set, and when last set or reset (seconds)."""
 
     on: bool
-    set_at: float | None
-    changed_at: float | None
+    set_at: float | None = None
+    changed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +160,7 @@ class ModeTracker:
 
     def __init__(self) -> None:
         self._carry = b""
-        self._private = {mode: mode in _ON_AT_START for mode in _PUT_BACK}
-        self._set_at: dict[int, float] = {}
-        self._changed_at: dict[int, float] = {}
+        self._private = {mode: Mode(mode in _ON_AT_START) for mode in _PUT_BACK}
         self._saved: dict[int, bool] = {}
         self._keyboards = ([0], [0])  # kitty keyboard flags of the main and alternate screen
         self._modify_other_keys = 0
@@ -193,10 +190,7 @@ class ModeTracker:
     def snapshot(self) -> Modes:
         """The state now; later output doesn't change what was answered."""
         return Modes(
-            private={
-                mode: Mode(on, self._set_at.get(mode), self._changed_at.get(mode))
-                for mode, on in self._private.items()
-            },
+            private=self._private.copy(),
             kitty_flags=self._keyboard[-1],
             modify_other_keys=self._modify_other_keys,
             half_sequence=bool(self._carry),
@@ -229,14 +223,14 @@ class ModeTracker:
 
     @property
     def _alternate(self) -> bool:
-        return any(self._private[mode] for mode in _ALTERNATE_SCREEN)
+        return any(self._private[mode].on for mode in _ALTERNATE_SCREEN)
 
     @property
     def _keyboard(self) -> list[int]:
         return self._keyboards[self._alternate]
 
     def _is_changed(self, mode: int) -> bool:
-        return self._private[mode] != (mode in _ON_AT_START)
+        return self._private[mode].on != (mode in _ON_AT_START)
 
     def _sequences(self, data: bytes, now: float) -> bytes:
         """Applies every finished sequence; answers the data that follows the last reset, tidied."""
@@ -276,12 +270,10 @@ class ModeTracker:
                     action(self, final, [int(number or 0) for number in numbers.split(b";")], now)
 
     def _put(self, mode: int, on: bool, now: float) -> None:
+        private = self._private
         if mode in _ALTERNATE_SCREEN:  # three switches of one screen
-            self._private.update(dict.fromkeys(_ALTERNATE_SCREEN, False))
-        self._private[mode] = on
-        self._changed_at[mode] = now
-        if on:
-            self._set_at[mode] = now
+            private.update({each: private[each]._replace(on=False) for each in _ALTERNATE_SCREEN})
+        private[mode] = Mode(on, now if on else private[mode].set_at, now)
 
     def _set_private(self, final: bytes, numbers: list[int], now: float) -> None:
         """h and l set and reset; s and r save and restore (XTSAVE, XTRESTORE)."""
@@ -289,7 +281,7 @@ class ModeTracker:
             if mode not in self._private:
                 continue
             if final == b"s":
-                self._saved[mode] = self._private[mode]
+                self._saved[mode] = self._private[mode].on
             elif final != b"r":
                 self._put(mode, final == b"h", now)
             elif mode in self._saved:
