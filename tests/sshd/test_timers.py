@@ -391,9 +391,9 @@ def test_the_timer_of_a_shell_is_beaten(open_logins: Open, shell: ShellTimer) ->
     kept = logins.kept(f"--rules={shell.rule}={shell.limit}s", *options)
     typed = 0
     if shell.row == "empty-line" and shell.argv[0] != "bash":
-        # A prompt that no mode tells of is believed once a command has brought it back.
+        # A prompt that no mode tells of is believed once Enter has brought it back.
         settled(kept.terminal)
-        kept.terminal.send("true\r")
+        kept.terminal.send("\r")
         typed = 1
     before = settled(kept.terminal)
     bare = logins.bare()

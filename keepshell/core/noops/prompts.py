@@ -1,10 +1,11 @@
 """Whether the cursor is at a prompt with nothing typed, told from what the row has shown before.
 
-A prompt is proven by its echo: the user's first key appeared right after it. From then on the same
-row with the cursor at the same place is that prompt again, and empty, if it was printed anew since
-the last key or if that key was one that empties a line. What a program prints that takes keys as
-events never proves itself so. Where the first key at a proven prompt was not shown, the terminal
-doesn't echo, and a line may be half typed unseen. (docs/no-ops.md)
+A prompt is proven by its echo: the user's first key appeared right after it. So is the login prompt
+that Enter has brought back before anything else was typed. From then on the same row with the
+cursor at the same place is that prompt again, and empty, if it was printed anew since the last key
+or if that key was one that empties a line. What a program prints that takes keys as events never
+proves itself so. Where the first key at a proven prompt was not shown, the terminal doesn't echo,
+and a line may be half typed unseen. (docs/no-ops.md)
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ class Prompts:
         self._cut = False  # the beginning of it is not at a line's start
         self._key_at: float | None = None
         self._since_enter = 0  # keys
+        self._only_enters = True  # no other key was pressed
         self._closed = False  # the last key was one that empties a line
         self._line_over = False  # a key after the one waited for may have taken it away
         self._unsafe_at: float | None = None
@@ -172,6 +174,7 @@ class Prompts:
         else:
             self._line_over = True
         self._since_enter = 0 if key.is_enter else self._since_enter + 1
+        self._only_enters = self._only_enters and key.is_enter
         control = key.data[0] if key.kind is Kind.CONTROL else None
         self._closed = key.kind is Kind.EDITING or control in _CLOSING
         if not (key.kind in (Kind.TEXT, Kind.EDITING) or control in _SAFE):
@@ -189,6 +192,8 @@ class Prompts:
             self._login = prompt if is_one else self._login
         elif self._entered and prompt is not None and prompt == self._login:
             self._back = self._back or self._row.printed_anew
+            if self._only_enters and self._row.printed_anew and self._fresh(modes):
+                self._proven.setdefault(prompt, starts(normal(self._shown), self._cut))
         if prompt is not None and self._fresh(modes) and self._is_proven(prompt):
             self._unsafe_at = None
 

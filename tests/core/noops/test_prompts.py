@@ -69,6 +69,30 @@ def test_a_key_shown_where_the_cursor_was_proves_the_prompt() -> None:
     assert b"\x1b[?2004hme@here:~$ " in sight.drawn
 
 
+@pytest.mark.parametrize("login", [BASH, b"Welcome\r\nme@here:~$ "])
+def test_enter_alone_proves_the_login_prompt_that_it_brings_back(login: bytes) -> None:
+    told = Told(login)
+    told.typed(b"\r", b"\r\n" + login[9:])
+    assert told.sight.empty
+    assert told.sight.login
+    assert not told.typed(b"l", b"l").sight.empty
+
+
+@pytest.mark.parametrize(
+    ("login", "keys", "answer"),
+    [
+        (b"Menu\r\n[1]> ", b"\r", b"\r\nStarting\r\nName> "),
+        (b"Password: ", b"\r", b"\r\nPassword: "),
+        (b"code> ", b"s3cret\r", b"\r\ncode> "),  # read without echo
+        (b"code> ", b"\r", b"code> "),
+    ],
+)
+def test_nothing_else_is_proven_by_enter(login: bytes, keys: bytes, answer: bytes) -> None:
+    told = Told(login).typed(keys, answer)
+    assert not told.sight.empty
+    assert not told.sight.login
+
+
 @pytest.mark.parametrize("answer", [b"", b"*", b"\r\nt", b"\x1b[5Ct"])
 def test_a_key_shown_elsewhere_or_not_at_all_proves_nothing(answer: bytes) -> None:
     told = Told().typed(b"t", answer).typed(b"\r", b"\r\n" + BASH)
