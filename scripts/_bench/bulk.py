@@ -62,8 +62,8 @@ def measure(place: Place, plan: Plan) -> list[Row]:
     log.unlink()
     return [
         *_rates(runs),
-        _cpu("relay-cpu", "100 MB", Bar("≤", 1.8), runs),
-        _cpu("relay-cpu-coloured", "100 MB, one line in ten coloured", None, coloured),
+        _cpu("relay-cpu", "100 MB", Bar("≤", 1.3), runs),
+        _cpu("relay-cpu-coloured", "100 MB, one line in ten coloured", Bar("≤", 1.6), coloured),
         _complete(runs["keepshell"] + coloured["keepshell"], size),
     ]
 
@@ -106,8 +106,8 @@ def _run(place: Place, argv: list[str], size: int) -> _Run:
 def _rates(runs: dict[str, list[_Run]]) -> list[Row]:
     rates = {name: median(run.rate for run in of) for name, of in runs.items()}
     bars = {
-        "bare": ("bare ssh", Bar("≥", 0.95)),
-        "script": ("`script`", Bar("≥", 0.95)),
+        "bare": ("bare ssh", None),
+        "script": ("`script`", Bar("≥", 0.97)),
         "expect": ("`expect`", Bar(">", 1)),
         "pexpect": ("pexpect.interact", Bar(">", 1)),
     }

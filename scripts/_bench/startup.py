@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 from tests.support.access import ALIAS
 from tests.support.listening import free_port
@@ -21,6 +21,9 @@ from .report import Bar, Row
 
 _LONGEST = 120  # seconds for one kind of start
 _EXEC_BAR = Bar("≤", 1.6)
+_SECTIONS_BAR = Bar("≤", 20)
+_SECTIONS = 2000
+_SETTLES_WITHIN = 2.5  # seconds: keepshell keeps no copy of a config.toml changed just now
 _PROMPT_BAR = Bar("≤", 45)
 _SHIM_SH_BAR = Bar("≤", 5)
 _SHIM_PYTHON_BAR = Bar("≤", 25)
@@ -62,7 +65,7 @@ def measure_exec(place: Place, plan: Plan) -> list[Row]:
         _exec_row(place, plan, _Call("exec-asked", "the same, `ssh -G` asked first", refused, None))
     )
     place.configure()
-    return rows
+    return [*rows, _sections_row(place, plan, refused)]
 
 
 def measure_prompt(place: Place, plan: Plan) -> list[Row]:
@@ -132,6 +135,26 @@ def _exec_row(place: Place, plan: Plan, call: _Call) -> Row:
         bar=call.bar,
         numbers=_milliseconds(seconds),
     )
+
+
+def _sections_row(place: Place, plan: Plan, arguments: tuple[str, ...]) -> Row:
+    """The same call with very many sections in config.toml, beside one with an empty file."""
+    section = '[host."web-{}.example"]\nwindow_change_interval = "{}s"\n'
+    texts = {
+        "sections": "".join(section.format(number, 60 + number) for number in range(_SECTIONS)),
+        "empty": "",
+    }
+    programs = {}
+    for name, text in texts.items():
+        folder = place.directory / name
+        (folder / "keepshell").mkdir(parents=True)
+        (folder / "keepshell" / "config.toml").write_text(text)
+        homes = (f"XDG_CONFIG_HOME={folder}", f"XDG_STATE_HOME={folder}")
+        programs[name] = [path_of("env"), *homes, *place.kept(*arguments)]
+    sleep(_SETTLES_WITHIN)
+    seconds = _alternate(partial(_to_exit, place.env), programs, plan.exec_rounds)
+    what = f"start-up, exec path, {_SECTIONS} [host] sections in config.toml: beyond an empty one"
+    return _beyond_row("exec-sections", what, seconds, _SECTIONS_BAR)
 
 
 def _prompt_row(place: Place, plan: Plan, call: _Call) -> Row:
