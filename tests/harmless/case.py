@@ -16,6 +16,9 @@ END = "the end of the program"
 EDITS = "a line editor that reads"
 """Waits until bracketed paste is on, where a line editor has no prompt."""
 
+REPORTS = "a program that has asked for focus reports"
+"""Waits until they are on: no terminal reports its focus before."""
+
 XTERM = b"\x1b[>41;379;0c"
 """Secondary device attributes, as xterm answers ESC [ > c."""
 APPLE = b"\x1b[>1;95;0c"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harmless.case import APPLE, CTRL_X, END, ESC, Case, Program
+from tests.harmless.case import APPLE, CTRL_X, END, ESC, REPORTS, Case, Program
 
 _FOCUS = "focus"
 _NOTHING = "hold: nothing is known to be harmless here"
@@ -34,7 +34,7 @@ _PLAIN_VIM = Program(
 _NVIM = Program(
     name="neovim",
     command="nvim -u NONE -i NONE -n -c 'set showcmd' text",
-    starts=(("", "▮one two\nthree four"), ("", "All")),
+    starts=(("", "▮one two\nthree four"), ("", "All"), ("", REPORTS)),
     ends=((":wq\r", END),),
     files={"text": _TEXT},
 )

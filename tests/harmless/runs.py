@@ -28,7 +28,7 @@ from keepshell.core.noops.typist import Allowed, Typist
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session, TypistOf
-from tests.harmless.case import CURSOR, EDITS, END, Case, Step
+from tests.harmless.case import CURSOR, EDITS, END, REPORTS, Case, Step
 from tests.support.processes import Rest, end, reap, with_home
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal
@@ -43,6 +43,7 @@ _POLL_EVERY = 0.01
 
 _NO_TYPING = Policy(rung=Rung.SERVER_ALIVE)
 _RULES = (Timer.TTY_IDLE, Timer.CHANNEL_TIMEOUT)
+_MODES = {EDITS: 2004, REPORTS: 1004}
 _QUERIES = re.compile(rb"\x1b\[(?:(?P<da1>0?c)|>(?P<da2>0?c)|(?P<cursor>6n))")
 
 
@@ -158,8 +159,8 @@ class Run:
             return self.status is not None or self._ended()
         if self._fed == self._pressed_after:
             return False
-        if text == EDITS:
-            return 2004 in self.screen.modes
+        if text in _MODES:
+            return _MODES[text] in self.screen.modes
         return text in self.picture()
 
     def rests(self) -> bool:
