@@ -36,7 +36,8 @@ from tests.support.waiting import eventually
 
 ROWS_OF_SCREEN, COLUMNS = 24, 80
 LIMIT = 6.0  # seconds, of every rule; half of it is when the ladder acts
-AWAY_FOR = 4.0  # seconds by which the clock is put forward
+AWAY_FOR = 4.0  # seconds by which the session's clock is put forward for a decision
+APART = 1.0  # seconds by which it is put forward for each step: the user does not hurry
 FIRST_AFTER, AGAIN_AFTER, DECISIONS = 0.4, 0.2, 13  # seconds, seconds, a count: 3 s in all
 AGREE_WITHIN = 10.0  # seconds for the screens of both runs to become the same
 _POLL_EVERY = 0.01
@@ -129,6 +130,7 @@ class Run:
     def press(self, keys: str) -> None:
         """A step's keys; what the screen shows before any reply to them is not waited for."""
         self._pressed_after = self._fed
+        self._ahead += APART
         self._rest = Rest()
         self.type(keys.encode())
 

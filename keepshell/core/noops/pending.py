@@ -103,7 +103,7 @@ class Prefix:
         if self._kind is Kind.CONTROL:
             return crowded or not self._alone or not self._answered
         # A printable prefix. A password's key looks the same.
-        return self._kind is Kind.TEXT and self._alone and not crowded and not self._drawn
+        return self._kind is Kind.TEXT and not crowded and not self._drawn
 
     @property
     def pending(self) -> bool:

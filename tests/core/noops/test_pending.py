@@ -77,6 +77,11 @@ def test_keys_that_come_together_can_not_be_judged_apart() -> None:
     assert not Typing()(b"a")(b"\x03", b"^C\r\n$ ", after=2 * NEAR).pending
 
 
+def test_a_printable_prefix_is_one_however_soon_it_comes() -> None:
+    assert Typing()(b"a", b"a")(b"`", TOGGLE, after=NEAR / 2).pending
+    assert not Typing()(b"a", b"a")(b"b", b"b", after=NEAR / 2).pending
+
+
 def test_a_late_answer_is_none() -> None:
     typing = Typing()(b"\x02")
     typing.prefix.burst(Burst(b"out\r\n", b"", False, typing.now + 1.1, typing.now + 1.1), 1.0)
