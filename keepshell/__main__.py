@@ -2,8 +2,8 @@
 """The command `keepshell`, and `python -m keepshell`; the installed script is a copy of this file.
 
 Python's environment is not for us: PYTHONPATH may lead to another Python's modules. Until that is
-settled, nothing but `os` and `sys` is imported. Where a part of keepshell can't be loaded, what it
-was to run is run without it.
+settled, nothing but `os` and `sys` is imported. Where a part of keepshell can't be loaded, or this
+Python is too old for it, what it was to run is run without it: Python 3.6 must know this syntax.
 """
 
 import os
@@ -25,22 +25,27 @@ _FOR_PYTHON = (
 PYTHONSAFEPATH, PYTHONUNBUFFERED, PYTHONHASHSEED and others would change nothing, and
 PYTHONDONTWRITEBYTECODE is undone without a start."""
 
+_OLDEST = (3, 11)
 _DEEPEST = 16  # as ssh/client.py has it
 
 
 def start() -> int:
     """Run one call, of sys.argv; its exit status."""
     _give_back_locale()
+    if sys.version_info < _OLDEST:
+        found = ".".join(map(str, sys.version_info[:3]))
+        needed = ".".join(map(str, _OLDEST))
+        _without(f"needs Python {needed} or newer, and this is {found} ({sys.executable})")
     _isolate()
     try:
         from keepshell.cli.main import main
         from keepshell.errors import NotStartedError
     except Exception as error:
-        _without(error)
+        _without(_reason(error))
     try:
         return main()
     except NotStartedError as error:
-        _without(error.__cause__ or error)
+        _without(_reason(error.__cause__ or error))
 
 
 def _isolate() -> None:
@@ -71,13 +76,12 @@ def _give_back_locale() -> None:
         del os.environ["LC_CTYPE"]
 
 
-def _without(error: BaseException) -> "NoReturn":
+def _without(reason: str) -> "NoReturn":
     """Run what we were to run, as it was typed."""
     import contextlib
 
     argv = _asked_for()
-    fault = f"{type(error).__name__}: {error}"
-    said = f"{fault}; running {argv[0]} without keepshell" if argv else _failure(error, fault)
+    said = f"{reason}; running {argv[0]} without keepshell" if argv else reason
     with contextlib.suppress(OSError):
         os.write(2, f"keepshell: {said}\n".encode(errors="backslashreplace"))
     depth = os.environ.get("KEEPSHELL_DEPTH", "")
@@ -94,12 +98,15 @@ def _without(error: BaseException) -> "NoReturn":
     sys.exit(70)
 
 
-def _failure(error: BaseException, fault: str) -> str:
-    """Why a command of our own has failed."""
-    missing = isinstance(error, ModuleNotFoundError) and error.name
-    if missing and not missing.startswith("keepshell"):
-        return f"this needs the Python package {missing}, which {sys.executable} does not have"
-    return f"internal error: {fault}"
+def _reason(error: BaseException) -> str:
+    """Why we can't run, and what would help."""
+    try:
+        from keepshell.text.installed import fault
+
+        return fault(error)
+    except Exception:  # it is gone, or of another version
+        said = f"{type(error).__name__}: {error}"
+        return f"parts of keepshell are missing or of another version ({said}); install it again"
 
 
 def _candidates(name: str) -> "Iterator[str]":
@@ -109,7 +116,7 @@ def _candidates(name: str) -> "Iterator[str]":
         yield os.path.join(folder or os.curdir, name)
 
 
-def _asked_for() -> list[str]:
+def _asked_for() -> "list[str]":
     """The command line to run, by name; empty for a command of our own."""
     name, *words = sys.argv
     if words[:1] == ["--dry-run"]:

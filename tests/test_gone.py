@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -174,6 +177,147 @@ class TestShellFunction:
 
         ended = self.call(shell, installed, breaks)
         assert (ended.returncode, ended.stdout) == (7, "<real><-F><none><host><a b>")
+
+
+SPEAKS = """#!/bin/sh
+echo READY
+read line
+echo "got $line"
+stty size
+exit 5
+"""
+NOT_WHOLE = "parts of keepshell are missing or of another version ("
+
+
+def on_terminal(installed: Installed, *words: str) -> list[str]:
+    return ["env", f"PATH={installed.env['PATH']}", str(installed.command), *words]
+
+
+def modules_of_a_session(installed: Installed) -> list[Path]:
+    """The files that Python reads for a session on a terminal, without the empty ones."""
+    timed = [str(installed.python), "-EPX", "importtime", str(installed.package / "__main__.py")]
+    argv = ["env", f"PATH={installed.env['PATH']}", *timed, "ssh", "-F", "none", "host"]
+    with Terminal(argv) as terminal:
+        assert terminal.wait() == 7
+        names = re.findall(r"\| +keepshell\.([\w.]+)", terminal.read_to_end().decode())
+    files = [installed.package / f"{name.replace('.', '/')}.py" for name in names]
+    return [file for file in files if file.exists()]
+
+
+@pytest.mark.parametrize("lacks", ["the file", "its names"])
+def test_any_part_of_a_session(lacks: str, installed: Installed) -> None:
+    """Before or after ssh has been started: it runs once, and one line at most is said."""
+    files = modules_of_a_session(installed)
+    assert len(files) > 40
+    for file in files:
+        whole = file.read_bytes()
+        if lacks == "the file":
+            file.unlink()
+        else:
+            file.write_text('"""Of another version."""\n')
+        with Terminal(on_terminal(installed, "ssh", "-F", "none", "host"), cols=999) as terminal:
+            assert terminal.wait() == 7, (file, terminal.output)
+            shown = terminal.read_to_end()
+        file.write_bytes(whole)
+        said, real = shown[: shown.index(b"<real>")], shown.count(b"<real>")
+        assert shown.endswith(b"<-F><none><host>"), (file, shown)
+        assert real == 1
+        assert said.count(b"\n") <= 1, (file, said)
+        assert not said or b"; install it again" in said or b"not remembered" in said, said
+
+
+def test_a_session_goes_on_without_us(
+    installed: Installed, start_terminal: Callable[..., Terminal]
+) -> None:
+    (installed.package / "relay" / "loop.py").unlink()
+    real = installed.bin.parent / "real" / "ssh"
+    real.write_text(SPEAKS)
+    terminal = start_terminal(on_terminal(installed, "ssh", "-F", "none", "host"), cols=300)
+    before = terminal.termios()
+    terminal.expect("READY")
+    said = terminal.output.decode().splitlines()[0]
+    assert said.startswith(f"keepshell: {NOT_WHOLE}ModuleNotFoundError: ")
+    assert said.endswith("); install it again; the session goes on without keepshell")
+    terminal.resize(33, 99)
+    terminal.send("one\r")
+    terminal.expect("got one\r\n33 99\r\n")
+    assert terminal.wait() == 5
+    assert terminal.termios() == before
+
+
+def test_a_kept_shell_is_not_begun(
+    installed: Installed, start_terminal: Callable[..., Terminal]
+) -> None:
+    (installed.package / "relay" / "kept.py").unlink()
+    argv = on_terminal(installed, "--reattach", "true", "ssh", "-F", "none", "host")
+    terminal = start_terminal(argv, cols=300)
+    assert terminal.wait() == 7
+    assert terminal.read_to_end().endswith(
+        b"running ssh without keepshell\r\n<real><-F><none><host>"
+    )
+
+
+def test_a_program_goes_on_without_us(
+    installed: Installed, start_terminal: Callable[..., Terminal]
+) -> None:
+    """It is not run twice: what it did until then is done."""
+    (installed.package / "core" / "session.py").write_text("def of another version(:\n")
+    count = "echo x >>count; wc -l <count; exit 6"
+    argv = on_terminal(installed, "run", "--", "sh", "-c", count)
+    terminal = start_terminal(argv, cwd=installed.bin, cols=300)
+    assert terminal.wait() == 6
+    assert terminal.read_to_end().endswith(b"keepshell\r\n1\r\n")
+
+
+def test_a_file_that_is_not_as_installed(installed: Installed) -> None:
+    """Also where the fault that it causes says nothing of it."""
+    about = installed.package.parent / f"keepshell-{keepshell.__version__}.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Name: keepshell\nVersion: {keepshell.__version__}\n")
+    launch = installed.package / "launch.py"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(launch.read_bytes()).digest()).decode()
+    (about / "RECORD").write_text(f"keepshell/launch.py,sha256={digest.rstrip('=')},1\n")
+    assert "launch.py" not in installed.run(installed.command, "doctor").stdout
+    launch.write_text("def resolve(of_another_version):\n    pass\n")
+    ended = installed.run(installed.command, "ssh", "-F", "none", "host")
+    assert (ended.returncode, ended.stdout) == (7, "<real><-F><none><host>")
+    assert ended.stderr.startswith(f"keepshell: {NOT_WHOLE}TypeError: ")
+    told = installed.run(installed.command, "doctor")
+    assert told.returncode == 1
+    assert "keepshell/launch.py" in told.stdout
+
+
+SIMULATED = """
+import runpy, sys
+sys.version_info = (3, 10, 1)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def old_pythons() -> list[tuple[list[str], str]]:
+    """A simulated one, and those that are installed here; their words, and their versions."""
+    pythons = PACKAGE.parent / "scripts" / "pythons"
+    asked = subprocess.run(
+        [pythons, "3.6", "3.7", "3.8", "3.9", "3.10"], capture_output=True, text=True, check=True
+    )
+    found = [([sys.executable, "-c", SIMULATED], "3.10.1")]
+    for python in asked.stdout.split():
+        said = subprocess.run([python, "-V"], capture_output=True, text=True, check=True)
+        found.append(([python], said.stdout.split()[1]))
+    return found
+
+
+def test_an_old_python(installed: Installed) -> None:
+    for old, number in old_pythons():
+        said = f"keepshell: needs Python 3.11 or newer, and this is {number} ("
+        ended = installed.run(*old, installed.command, "ssh", "-F", "none", "host")
+        assert (ended.returncode, ended.stdout) == (7, "<real><-F><none><host>")
+        assert ended.stderr.startswith(said)
+        assert ended.stderr.endswith("); running ssh without keepshell\n")
+        ended = installed.run(*old, installed.command, "status")
+        assert (ended.returncode, ended.stdout) == (70, "")
+        assert re.fullmatch(rf"{re.escape(said)}\S+\)\n", ended.stderr)
 
 
 MOVED = """\

@@ -6,6 +6,7 @@ Nothing is changed, and no host is asked.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -25,7 +26,7 @@ from keepshell.core.rules.plan import plan_for
 from keepshell.errors import KeepshellError
 from keepshell.ssh import client, host_name
 from keepshell.store.database import State
-from keepshell.text import wording
+from keepshell.text import installed, wording
 from keepshell.text.wording import visible
 
 _NEEDED_SQLITE = (3, 24)
@@ -70,10 +71,40 @@ def _lines(check: Check) -> Iterator[str]:
 
 def _versions(environ: Mapping[str, str]) -> Iterator[Check]:
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Check("keepshell", GOOD, f"{VERSION}, Python {python} ({sys.executable})")
+    here = os.path.dirname(installed.PACKAGE)
+    yield Check("keepshell", GOOD, f"{VERSION} in {here}, Python {python} ({sys.executable})")
+    again, _ = installed.ways(installed.PACKAGE)
+    changed = installed.changed()
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        says = f"{changed[0]}{more}: missing, or not of {VERSION}; install keepshell again"
+        yield Check("parts", LOST, says, again)
+    yield from _others(environ)
     if is_off(environ):
         says = f"KEEPSHELL={environ['KEEPSHELL']} turns everything off"
         yield Check("environment", AT_RISK, says, "unset KEEPSHELL")
+
+
+def _others(environ: Mapping[str, str]) -> Iterator[Check]:
+    """Each further `keepshell`, and which one a shell finds."""
+    first, *others = _programs(environ) or [""]
+    for other in others:
+        version = _output([other, "--version"]).removeprefix("keepshell ") or "no version"
+        says = f"{other} ({version}) is there too; {first} is the one that runs"
+        _, remove = installed.ways(other)
+        yield Check("another keepshell", AT_RISK, says, remove or f"rm {shlex.quote(other)}")
+
+
+def _programs(environ: Mapping[str, str]) -> list[str]:
+    """Each `keepshell` there is: those on PATH, in its order, then those in the usual places."""
+    folders = [*environ.get("PATH", os.defpath).split(os.pathsep), "/usr/local/bin", "/usr/bin"]
+    if environ.get("HOME"):
+        folders.append(os.path.join(environ["HOME"], ".local", "bin"))
+    found: dict[str, str] = {}
+    for path in (os.path.join(folder, "keepshell") for folder in folders if folder):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
 
 
 def _real_ssh(environ: Mapping[str, str]) -> Iterator[Check]:

@@ -80,21 +80,33 @@ def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
             raise
         if way is None:
             raise NotStartedError from error
-        say(f"{type(error).__name__}: {error}; running ssh without a pty")
+        say(f"{fault(error)}; running ssh without a pty")
         launch.become(way, os.environ)
     return finish(attached)
 
 
 def finish(attached: Attached) -> NoReturn:
-    """Relay to the end of a child that runs, and end as it did. Raises InternalError."""
+    """Relay to the end of a child that runs, and end as it did.
+
+    Raises InternalError, and NotStartedError where nothing has come of the child.
+    """
     try:
         attached.finish()
-    except KeepshellError:
+    except (KeepshellError, NotStartedError):
         raise
     except Exception as error:
         if os.environ.get("KEEPSHELL_DEBUG"):
             raise
         raise InternalError(f"internal error: {type(error).__name__}: {error}") from error
+
+
+def fault(error: Exception) -> str:
+    """What is wrong with us, and what would help; the bare error where that can't be loaded."""
+    try:
+        from keepshell.text.installed import fault
+    except Exception:
+        return f"{type(error).__name__}: {error}"
+    return fault(error)
 
 
 def _refuse_ours(arguments: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ def run(typed: Typed) -> tuple[str, int]:
     except KeepshellError:
         raise
     except Exception as error:  # if we fail, the program still runs
-        say(f"{type(error).__name__}: {error}; running {words[0]} without a pty")
+        say(f"{main.fault(error)}; running {words[0]} without a pty")
         exec_program(program.argv[0], program.argv, environ)
     return main.finish(attached)
 

@@ -57,8 +57,28 @@ class Attached:
     def finish(self) -> NoReturn:
         """Relay to the end, then end this process as the child has ended.
 
-        Raises what went wrong before the child's end; nothing that goes wrong afterwards counts.
+        What goes wrong before the first byte costs no more than the keepalives. Raises what goes
+        wrong from then on to the child's end; nothing that goes wrong afterwards counts.
         """
+        try:
+            session, relay, known, trace, close = self._prepared()
+        except Exception as error:
+            self._do_without(error)
+        try:
+            with self._signals.watching(), self._terminal.given_back():
+                relay.run(self._signals, self._alarm)
+                wakeups.block_for_the_end()
+            status = os.waitstatus_to_exitcode(relay.child.status or 0)
+            with _harmless(self._job.env):
+                ending = self._conclude(session, known, status)
+                trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
+        finally:
+            with contextlib.suppress(InternalError):
+                close()
+        self._end(session, relay, status)
+
+    def _prepared(self) -> tuple[Session, Relay, Memory, Trace, Callable[[], object]]:
+        """All that the relay needs; the last closes what others see of the session."""
         # Imported while ssh connects, so that it delays nothing.
         from keepshell.relay import clerk, title
         from keepshell.relay.trace import Trace
@@ -66,6 +86,7 @@ class Attached:
 
         job = self._job
         title.show_as(job.plain)
+        self._alarm = wakeups.Alarm()
         files, trace = clerk.Clerk(), Trace(job.env)
         known = memory.Memory(job)
         policy = known.recall()
@@ -85,18 +106,15 @@ class Attached:
         relay = self._relay(session, trace, watch=watch, at_idle=at_idle)
         if job.hold:
             session.held_until(self._held_until(), wakeups.clock())
-        try:
-            with self._signals.watching(), self._terminal.given_back():
-                relay.run(self._signals, wakeups.Alarm())
-                wakeups.block_for_the_end()
-            status = os.waitstatus_to_exitcode(relay.child.status or 0)
-            with _harmless(job.env):
-                ending = self._conclude(session, known, status)
-                trace.note(wakeups.clock(), "ended", kind=ending.kind.value, nudges=session.nudges)
-        finally:
-            with contextlib.suppress(InternalError):
-                files.ask(shown.close, _CLOSED_WITHIN)
-        self._end(session, relay, status)
+        return session, relay, known, trace, partial(files.ask, shown.close, _CLOSED_WITHIN)
+
+    def _do_without(self, error: Exception) -> NoReturn:
+        """Relay without the rest of us: the child runs, and may have done something already."""
+        from keepshell.relay import plain
+        from keepshell.text.installed import fault
+
+        say.say(f"{fault(error)}; the session goes on without keepshell")
+        plain.relay(self._child, self._terminal)
 
     def _held_until(self) -> float | None:
         """When the hold that the session runs through ends, by its clock; None: it has ended."""

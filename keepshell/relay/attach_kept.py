@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keepshell.core.effects import Shell
 from keepshell.core.kept.session import KeptSession
+from keepshell.errors import NotStartedError
 from keepshell.relay import attach
 from keepshell.relay.attempt import Piped
 from keepshell.store import kept
@@ -31,6 +32,11 @@ class AttachedKept(attach.Attached):
         self._piped = Piped(self._job.argv, self._job.env, self._terminal)
         self._refused = False
         return self._piped.child
+
+    def _do_without(self, error: Exception) -> NoReturn:
+        """The host's shell is not begun before we answer."""
+        self._piped.close()
+        raise NotStartedError from error
 
     def _session(self, policy: Policy, plan: Plan, now: float) -> Session:
         from random import random

@@ -9,14 +9,15 @@ from pathlib import Path
 _MAIN = """\
 import sys
 
-if sys.version_info < (3, 11):
-    found = "%d.%d" % sys.version_info[:2]
-    sys.exit("keepshell: needs Python 3.11 or newer, and this is " + found)
+if sys.version_info < (3, 6):
+    found = "%d.%d.%d (%s)" % (sys.version_info[:3] + (sys.executable,))
+    sys.stderr.write("keepshell: needs Python 3.11 or newer, and this is " + found + "\\n")
+    sys.exit(70)
 from keepshell.__main__ import start
 
 sys.exit(start())
 """
-"""Python 2 reads it too, and says the same."""
+"""Python 2 reads it too. From 3.6 on it is start() that says so, and runs ssh."""
 
 
 def pack(folder: Path, program: Path) -> None:

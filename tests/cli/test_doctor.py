@@ -52,6 +52,35 @@ def test_keepshell_is_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong() == [("environment", "warning", "unset KEEPSHELL")]
 
 
+@pytest.mark.parametrize(
+    ("other", "cure"),
+    [
+        ("user/.local/bin", "rm {}"),
+        ("pipx/venvs/keepshell/bin", "pipx uninstall keepshell"),
+        ("share/uv/tools/keepshell/bin", "uv tool uninstall keepshell"),
+    ],
+)
+def test_two_installations(
+    other: str, cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first" / "keepshell", tmp_path / other / "keepshell"
+    for path in (first, second):
+        path.parent.mkdir(parents=True)
+        path.write_text("#!/bin/sh\necho keepshell 0.0.1\n")
+        path.chmod(0o755)
+    if "venvs" in other or "tools" in other:  # as pipx and uv do it
+        link = Path(os.environ["HOME"], ".local", "bin", "keepshell")
+        link.parent.mkdir(parents=True)
+        link.symlink_to(second)
+        second = link
+    again = tmp_path / "again"  # the same one, as /bin and /usr/bin are
+    again.symlink_to(first.parent)
+    monkeypatch.setenv("PATH", f"{first.parent}:{again}:{os.environ['PATH']}")
+    assert wrong() == [("another keepshell", "warning", cure.format(second))]
+    says = checks()["another keepshell"]["says"]
+    assert says == f"{second} (0.0.1) is there too; {first} is the one that runs"
+
+
 def test_there_is_no_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEEPSHELL_SSH", "/no/such/ssh")
     ((about, state, cure),) = wrong(status=1)

@@ -20,6 +20,7 @@ from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
+from tests.test_gone import old_pythons
 from tests.test_packaging import NOT_COPIED, ROOT, run
 
 EPOCH = "1700000000"
@@ -109,13 +110,23 @@ class TestOneFile:
         assert re.fullmatch(needs, done.stderr)
 
     def test_an_old_python(self, one_file: Path) -> None:
+        for old, number in old_pythons():
+            done = run(*old, one_file, "ssh", "-V")
+            said, ssh = done.stderr.splitlines()
+            assert said.startswith(f"keepshell: needs Python 3.11 or newer, and this is {number} (")
+            assert said.endswith("); running ssh without keepshell")
+            assert ssh.startswith("OpenSSH")
+
+    def test_python_2(self, one_file: Path) -> None:
         program = (
-            "import runpy, sys; sys.version_info = (3, 10, 0)\n"
+            "import runpy, sys; sys.version_info = (2, 7, 18)\n"
             f"runpy.run_path({str(one_file)!r}, run_name='__main__')"
         )
         done = subprocess.run([*STOCK, "-c", program], capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert done.stderr == "keepshell: needs Python 3.11 or newer, and this is 3.10\n"
+        assert done.returncode == 70
+        said = "keepshell: needs Python 3.11 or newer, and this is 2.7.18 ("
+        assert done.stderr.startswith(said)
+        assert done.stderr.count("\n") == 1
 
 
 IN_DEBIAN = """
