@@ -12,13 +12,14 @@ import difflib
 import os
 import shlex
 import subprocess
+import sys
 
 from keepshell.cli import config_text
 from keepshell.config.load import load, parse_toml
 from keepshell.config.settings import KEYS, Key
 from keepshell.config.toml_lines import TomlText
 from keepshell.core.rules.policy import Policy
-from keepshell.errors import UsageError
+from keepshell.errors import InternalError, UsageError
 from keepshell.paths import config_path
 from keepshell.shim.files import replace
 from keepshell.text.wording import nearest, printable, visible
@@ -158,7 +159,11 @@ def _change(
     for name, value in values.items():
         if value is not None:
             KEYS[name].read_text(value, f"{name}={value}")
-    after = config_text.changed(before, pattern, values)
+    try:
+        after = config_text.changed(before, pattern, values)
+    except ModuleNotFoundError as error:
+        lacks = f"the Python package {error.name}, which {sys.executable} does not have"
+        raise InternalError(f"this needs {lacks}; without it: keepshell config edit") from error
     parse_toml(after.encode(), path)
     if after == before:
         is_there = None not in values.values()
@@ -198,7 +203,7 @@ def _bytes_of(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return b""
 
 

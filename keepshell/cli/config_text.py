@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-import tomlkit
-from tomlkit.items import Item, Table
-
 from keepshell import config
 from keepshell.config.settings import KEYS
 from keepshell.config.toml_lines import TomlText
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tomlkit import TOMLDocument
+    from tomlkit.items import Table
 
 SCHEMA = os.path.join(os.path.dirname(config.__file__), "config.schema.json")
 """Installed beside the code that reads the file; written by scripts/share."""
@@ -33,22 +31,22 @@ def header(pattern: str | None) -> str:
 
 
 def literal(value: object) -> str:
-    """A value as TOML has it."""
-    return str(tomlkit.item(value).as_string())
+    """A value as TOML has it: for all that a setting may be, JSON is TOML, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def item(name: str, text: str) -> str:
     """The value of a key, given as text, as TOML has it."""
-    return str(_item(name, text).as_string())
+    return literal(_value(name, text))
 
 
-def _item(name: str, text: str) -> Item:
+def _value(name: str, text: str) -> bool | str | list[str]:
     placeholder = KEYS[name].kind.placeholder
     if placeholder == "true|false":
-        return tomlkit.item(text == "true")
+        return text == "true"
     if placeholder.startswith("RULE"):
-        return tomlkit.item([rule.strip() for rule in text.split(",") if rule.strip()])
-    return tomlkit.item(text)
+        return [rule.strip() for rule in text.split(",") if rule.strip()]
+    return text
 
 
 def changed(text: str, pattern: str | None, values: Mapping[str, str | None]) -> str:
@@ -56,6 +54,8 @@ def changed(text: str, pattern: str | None, values: Mapping[str, str | None]) ->
 
     All other lines stay as they are. The text must be good TOML.
     """
+    import tomlkit
+
     document = tomlkit.parse(text)
     table = _section(document, pattern)
     if table is None:
@@ -64,8 +64,8 @@ def changed(text: str, pattern: str | None, values: Mapping[str, str | None]) ->
     for name, value in values.items():
         if value is None:
             table.pop(name, None)
-        elif name not in table or table[name] != _item(name, value):
-            table[name] = _item(name, value)
+        elif name not in table or table[name] != _value(name, value):
+            table[name] = _value(name, value)
     return tomlkit.dumps(document)
 
 

@@ -156,7 +156,7 @@ class _Notes:
         try:
             with open(self._path, "rb") as file:
                 self.made = _checked(json.load(file))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.made = {}
         except (OSError, ValueError) as error:
             raise UsageError(

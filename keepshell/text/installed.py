@@ -56,6 +56,8 @@ def _changed() -> Iterator[str]:
     import hashlib
     from importlib.metadata import PackageNotFoundError, distribution
 
+    if not os.path.isdir(PACKAGE):  # the single file is replaced as a whole
+        return
     try:
         files = distribution("keepshell").files or ()
     except PackageNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -94,9 +95,15 @@ class TestOneFile:
         assert (done.stdout, done.stderr) == ("42\n", "")
         assert "keepshell.pyz" in (shim / "ssh").read_text()
 
-    @pytest.mark.parametrize("words", [["explain", "--json", "web"], ["init", "bash"]])
-    def test_what_needs_nothing_more(self, words: list[str], one_file: Path) -> None:
-        assert run(*STOCK, one_file, *words).stderr == ""
+    @pytest.mark.parametrize(
+        "line",
+        [
+            *("explain --json web", "init bash", "config path", "config check", "config init"),
+            *("config show --defaults", "history", "status", "doctor --json", "man"),
+        ],
+    )
+    def test_what_needs_nothing_more(self, line: str, one_file: Path) -> None:
+        assert run(*STOCK, one_file, *line.split()).stderr == ""
 
     def test_what_does(self, one_file: Path) -> None:
         done = subprocess.run(
@@ -106,8 +113,8 @@ class TestOneFile:
             check=False,
         )
         assert done.returncode == 70
-        needs = r"keepshell: this needs the Python package tomlkit, which \S+ does not have\n"
-        assert re.fullmatch(needs, done.stderr)
+        needs = r"keepshell: this needs the Python package tomlkit, which \S+ does not have; "
+        assert re.fullmatch(needs + "without it: keepshell config edit\n", done.stderr)
 
     def test_an_old_python(self, one_file: Path) -> None:
         for old, number in old_pythons():
@@ -127,6 +134,76 @@ class TestOneFile:
         said = "keepshell: needs Python 3.11 or newer, and this is 2.7.18 ("
         assert done.stderr.startswith(said)
         assert done.stderr.count("\n") == 1
+
+
+HOMES = {
+    "unset": "unset HOME",
+    "gone": "export HOME=/proc/gone",  # where not even root makes a directory
+    "a file": "touch $0/file; export HOME=$0/file",
+    "read-only": "mount -t tmpfs -o ro none $0; export HOME=$0",
+}
+
+
+@pytest.fixture(params=["installed", "one file"])
+def program(request: pytest.FixtureRequest, keepshell_exe: Path) -> list[str]:
+    """The words that run keepshell."""
+    if request.param == "installed":
+        return [str(keepshell_exe)]
+    return [*STOCK, str(request.getfixturevalue("one_file"))]
+
+
+@pytest.fixture(params=HOMES)
+def within(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The words that run what follows with a bad HOME, and without XDG directories.
+
+    In a namespace of its own, since to root nothing but a mount is read-only.
+    """
+    folder = tmp_path / "home"
+    folder.mkdir()
+    unset = "unset XDG_CONFIG_HOME XDG_STATE_HOME XDG_RUNTIME_DIR XDG_CACHE_HOME XDG_DATA_HOME"
+    line = f'{HOMES[request.param]}; {unset}; exec "$@"'
+    mounts = ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-root-user"]
+    return [path_of("unshare"), *mounts, "sh", "-ec", line, str(folder)]
+
+
+def test_a_session_without_a_home(
+    program: list[str], within: list[str], sshd: Sshd, start_terminal: Callable[..., Terminal]
+) -> None:
+    terminal = start_terminal([*within, *program, "ssh", *sshd.access.ssh_args()])
+    terminal.expect(PROMPT)
+    terminal.send_line("echo $((40 + 2)); exit 3")
+    terminal.expect("42")
+    assert terminal.wait() == 3
+    said = [line for line in terminal.read_to_end().splitlines() if b"keepshell" in line]
+    assert len(said) <= 1
+    assert all(line.startswith(b"keepshell: this session is not remembered: ") for line in said)
+
+
+def test_a_host_s_command_without_a_home(program: list[str], within: list[str], sshd: Sshd) -> None:
+    done = run(*within, *program, "ssh", *sshd.access.ssh_args(), "echo $((40 + 2))")
+    assert (done.stdout, done.stderr) == ("42\n", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("config show", "config init", "config set web xon=true", "shim install", "shim status"),
+        *("status", "history", "forget web", "explain -F none 127.0.0.1", "doctor", "hold web"),
+    ],
+)
+def test_our_commands_without_a_home(program: list[str], within: list[str], line: str) -> None:
+    done = subprocess.run(
+        [*within, *program, *shlex.split(line)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode in (0, 1, 2, 70)
+    assert bool(done.stderr) == (done.returncode not in (0, 1) or not done.stdout)
+    for word in ("Traceback", "internal error", "Errno", "install it again"):
+        assert word not in done.stdout + done.stderr
+    assert done.stderr == "" or done.stderr.startswith("keepshell: ")
 
 
 IN_DEBIAN = """
