@@ -216,6 +216,7 @@ keepshell --version
 man -w keepshell
 keepshell --dry-run ssh web | head -n 1
 keepshell status
+keepshell config set web xon=true | tail -n 1
 keepshell doctor >/dev/null
 
 mkdir -p /run/sshd ~/.ssh
@@ -230,7 +231,7 @@ script -qec "$log_in 'tty >/dev/null && echo a session'" /dev/null | grep -o 'a 
 _completion_loader keepshell || [ $? = 124 ]
 complete -p keepshell
 dpkg --purge keepshell >/dev/null
-find / -xdev -name '*keepshell*' -not -path '/dist/*'
+find / -xdev -name '*keepshell*' -not -path '/dist/*' | sort
 """
 
 
@@ -241,6 +242,12 @@ def test_the_debian_package(checkout: Path) -> None:
     built = build("deb", checkout)
     version = keepshell.__version__
     assert set(built) == {f"keepshell_{version}-1_all.deb"}
+    (package,) = (checkout / "dist").iterdir()
+    depends = set(run(path_of("dpkg-deb"), "-f", package, "Depends").stdout.strip().split(", "))
+    packages = {
+        f"python3-{name}" for name in ("pexpect", "psutil", "ptyprocess", "rich", "tomlkit")
+    }
+    assert depends == {"openssh-client", "python3:any (>= 3.11~)"} | packages
     run(
         path_of("lintian"),
         "--allow-root",
@@ -255,7 +262,9 @@ def test_the_debian_package(checkout: Path) -> None:
         "/usr/share/man/man1/keepshell.1.gz",
         "/usr/bin/ssh -o ServerAliveInterval=60 -o ServerAliveCountMax=20 web",
         "no session runs (ssh without a terminal is ssh alone, and not listed)",
+        "+xon = true",
         "a session",
         "complete -F _keepshell keepshell",
-        "/root/.local/state/keepshell",  # what was learned is the user's
+        "/root/.config/keepshell",  # these two are the user's
+        "/root/.local/state/keepshell",
     ]
