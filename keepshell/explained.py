@@ -151,7 +151,7 @@ def _idle_limit(host: launch.HostSettings) -> dict[str, Any] | None:
     return {
         "limit": limit,
         "source": host.sources["idle_limit"],
-        "reset_by": "packets or input, nobody knows which",
+        "reset_by": "packets or input; which is unknown",
         "every": {rung.label: seconds for rung, seconds in every.items()},
         "says": idle_limit_says(limit, host.policy),
     }

@@ -35,7 +35,7 @@ ENDINGS = {
     "client-alive": "ClientAliveInterval",
     "client-gave-up": "network",
     "connection-idle": "connection timer",
-    "disconnected": "server said goodbye",
+    "disconnected": "server disconnected",
     "dropbear-idle": "dropbear -I",
     "killed-here": "ssh was killed here",
     "logind": "logind",
@@ -48,7 +48,7 @@ ENDINGS = {
     "tmout": "TMOUT",
     "stop-idle": "idle-session limit",
     "tty-idle": "idle-terminal reaper",
-    "unanswered": "ServerAlive, not answered",
+    "unanswered": "ServerAlive unanswered",
 }
 
 LEVELS = {

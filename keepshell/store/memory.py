@@ -79,7 +79,7 @@ class Memory:
                 self._known = self._read()
         self.plan = plan.plan_for(self._known, self._policy)
         for remedy in plan.to_tell(self.plan):
-            if self._say(plan.told(self.host, remedy) + self._cure(remedy)):
+            if self._say(plan.told(self.host, remedy) + self._cure(remedy.setting)):
                 self._told.append(remedy.rule.with_changes(told=remedy.mark))
         return plan.adjusted(self._policy, self.plan)
 
@@ -125,7 +125,7 @@ class Memory:
                 self._held[timer.value] = hold.reason, now
 
     def remember(self, record: SessionRecord, ending: Ending, *, status: int) -> str:
-        """Record the session and what it has taught; answers the sentence to be said of it.
+        """Record the session and what it has taught; returns what to say about it.
 
         `status` as of os.waitstatus_to_exitcode.
         """
@@ -143,17 +143,19 @@ class Memory:
                 learned = self._record(record, ending, efforts, status=status)
             if ending.kind is Kind.UNANSWERED and self.host:
                 unanswered.add(self._job.env, self.host)
-                return "Next time: no ServerAlive request is added for this host."
-        held_back = learning.held_back(ending, self.plan, efforts)
+                return "Next time: keepshell adds no ServerAlive requests for this host."
+        held_back, setting = learning.held_back(ending, self.plan, efforts)
+        if held_back:
+            return held_back + self._cure(setting)
         struck = learned or ending.known
-        if held_back or struck is None:
-            return held_back or self._kept_next_time(ending.kind in lost)
+        if struck is None:
+            return self._kept_next_time(ending.kind in lost)
         remedy = plan.remedy_for(struck, self._policy)
-        return f"Next time: {plan.next_time(remedy)}.{self._cure(remedy)}"
+        return f"Next time: {plan.next_time(remedy)}.{self._cure(remedy.setting)}"
 
-    def _cure(self, remedy: plan.Remedy) -> str:
-        """The command that would allow what beats the rule, on a line of its own."""
-        return f"\n  {cure(self._job.name, remedy.setting)}" if remedy.setting else ""
+    def _cure(self, setting: str) -> str:
+        """The command that makes this setting, on a line of its own."""
+        return f" Allow it:\n  {cure(self._job.name, setting)}" if setting else ""
 
     def _kept_next_time(self, is_lost: bool) -> str:
         """How the shell would have outlived its connection, after the first loss there."""

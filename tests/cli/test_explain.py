@@ -143,11 +143,11 @@ def test_an_idle_limit_shortens_the_interval_too(ssh_config: Path) -> None:
 def test_an_idle_limit_is_a_row_of_the_rules(ssh_config: Path) -> None:
     words, options = ("-F", str(ssh_config), "web"), ("--idle-limit", "5m")
     found = explained(*words, options=options)
-    says = "a window-change after 60s, a no-op after 2m 30s of silence"
+    says = "a window-change after 60s, harmless input after 2m 30s of silence"
     assert found["idle_limit"] == {
         "limit": 300,
         "source": "--idle-limit",
-        "reset_by": "packets or input, nobody knows which",
+        "reset_by": "packets or input; which is unknown",
         "every": {"window-change": 60, "no-op": 150},
         "says": says,
     }

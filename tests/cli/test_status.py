@@ -140,12 +140,12 @@ def test_one_line_is_fast(four: Live, keepshell_exe: Path) -> None:
 
 def test_a_keepalive_that_waits(live: Live) -> None:
     live.add("web", 600, rung="no-op", hold="a line is half typed", limits=[CHANNEL])
-    live.add("db", 600, hold="the user is typing")
+    live.add("db", 600, hold="you are typing")
     rows = shown()
     assert (
         "!  web    10m  waiting: a line is half typed     -  cut in 5m: ChannelTimeout 15m" in rows
     )
-    assert "✓  db     10m  waiting: the user is typing       -  -" in rows
+    assert "✓  db     10m  waiting: you are typing           -  -" in rows
 
 
 def test_switched_off(live: Live) -> None:

@@ -101,7 +101,7 @@ def test_after_hours_of_suspend_one_tick_and_no_burst() -> None:
 def test_nothing_is_sent_while_ssh_prompts() -> None:
     session = make()
     effects = session.tick(START + EVERY, Phase.PROMPTING)
-    assert effects == [Note("hold", "ssh itself prompts")]
+    assert effects == [Note("hold", "ssh is asking you something")]
     assert session.next_deadline() == START + 2 * EVERY
     assert session.nudges == 0
     assert session.idle.sent_at is None
@@ -305,7 +305,7 @@ def test_why_a_window_change_is_held() -> None:
     session = make()
     assert session.hold is None
     session.tick(START + EVERY, Phase.PROMPTING)
-    assert session.hold == "ssh itself prompts"
+    assert session.hold == "ssh is asking you something"
     session.tick(START + 2 * EVERY, Phase.IN_SESSION)
     assert session.hold is None
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from tests.harmless.case import BASH, CTRL_C, CTRL_D, END, PROMPT, Case, Program, Step
 
-_ENDED = "hold: the program that turned reports on may have ended"
-_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
-_OTHER_SCREEN = "hold: the screen is another program's than the one that asked for reports"
+_ENDED = "hold: the program that asked for focus reports may have ended"
+_UNKNOWN = "hold: the line under the cursor is not a prompt seen before"
+_OTHER_SCREEN = "hold: the program that asked for focus reports no longer has the screen"
 
 # An ssh to a server of its own, which lives as long as the connection, and has no port. The server
 # is killed two seconds after the login, as if a cable were cut.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.harmless.case import APPLE, CTRL_X, END, ESC, REPORTS, Case, Program
 
 _FOCUS = "focus"
-_NOTHING = "hold: nothing is known to be harmless here"
+_NOTHING = "hold: no input is known to be harmless here"
 _EMACS_LIKE = "hold: the program takes focus reports for keys, as emacs does"
 _TYPED = "hold: a line is half typed"
-_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
-_STOPPED = "hold: output is stopped by ^S"
-_CONTROL = "hold: the last key may make the next one a literal"
+_UNKNOWN = "hold: the line under the cursor is not a prompt seen before"
+_STOPPED = "hold: you stopped the output with ^S"
+_CONTROL = "hold: the last key may quote the next one, as ^V does"
 _TEXT = "one two\nthree four\nfive six\n"
 _CHANGE = (":set noar|call system('echo new >> text')\r", "▮one")
 """Changes the file in vim's back, which looks at it when told to, or when focus comes in anew."""

@@ -9,8 +9,8 @@ import sys
 
 from tests.harmless.case import BASH, PROMPT, Case, Program
 
-_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
-_NOTHING = "hold: nothing is known to be harmless here"
+_UNKNOWN = "hold: the line under the cursor is not a prompt seen before"
+_NOTHING = "hold: no input is known to be harmless here"
 _ADDRESSED = "hold: the program draws on the screen, and may take ^Q for a key"
 
 # Each event is counted and shown, as a command line of an agent's or a game would act on it.

@@ -7,9 +7,9 @@ from tests.harmless.case import END, ESC, Case, Program
 _SWALLOWED = "tmux"
 _PREFIX = "hold: the last key may have been tmux's prefix"
 _OVERLAY = "hold: tmux may show a list or a question that takes any key"
-_BROKEN = "hold: the program that turned reports on may have ended"
-_LITERAL = "hold: the last key may make the next one a literal"
-_NOTHING = "hold: nothing is known to be harmless here"
+_BROKEN = "hold: the program that asked for focus reports may have ended"
+_LITERAL = "hold: the last key may quote the next one, as ^V does"
+_NOTHING = "hold: no input is known to be harmless here"
 _START = "tmux -f ~/tmux.conf -L harmless"
 _INSIDE = "inside$ ▮"
 _CONF = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.harmless.case import CTRL_D, EDITS, END, Case, Program
 
-_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
+_UNKNOWN = "hold: the line under the cursor is not a prompt seen before"
 _TYPED = "hold: a line is half typed"
 
 _ASKS = "while True:\n  try: print(eval(input('? ')))\n  except EOFError: break\n"

@@ -9,10 +9,10 @@ from tests.harmless.case import CTRL_D, CTRL_V, CTRL_X, END, ESC, Case, Program,
 _PROMPT = "READY$ ▮"
 _FRESH = "empty-paste"
 _TYPED = "hold: a line is half typed"
-_UNKNOWN = "hold: the line under the cursor is no prompt that was seen before"
+_UNKNOWN = "hold: the line under the cursor is not a prompt seen before"
 _DRAWS = "hold: the program draws on the screen, and may take ^Q for a key"
-_NOTHING = "hold: nothing is known to be harmless here"
-_ENDED = "hold: the program that turned reports on may have ended"
+_NOTHING = "hold: no input is known to be harmless here"
+_ENDED = "hold: the program that asked for focus reports may have ended"
 _LEAVE_2004 = r"printf '\033[?2004h'; echo left" "\r"
 _LEAVE_1004 = r"printf '\033[?1049h\033[>4;2m\033[?1004h'; echo left" "\r"
 _LEAVE_7727 = r"printf '\033[?1049h\033[?7727h'; echo left" "\r"
@@ -179,7 +179,7 @@ _BASH_CASES = (
     ),
     _BASH.at(
         "pasting",
-        "hold: the user is pasting",
+        "hold: you are pasting",
         (f"{ESC}[200~echo a", ""),
         None,
         (f"b{ESC}[201~", "echo ab▮"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.harmless.case import CTRL_C, END, ESC, Case, Program
 
-_NOTHING = "hold: nothing is known to be harmless here"
+_NOTHING = "hold: no input is known to be harmless here"
 _LINES = "".join(f"line {number}\n" for number in range(1, 101))
 _PAGE = ".TH PAGE 1\n.SH NAME\npage \\- of lines\n.SH LINES\n" + "line\n.br\n" * 60
 

@@ -101,9 +101,9 @@ def test_a_hold_is_shown_with_its_reason(
     eventually(shown, "the session, which begins when keepshell has seen the raw terminal")
     terminal.send("\n")
     trace.wait_for("hold")
-    assert eventually(lambda: one()["hold"], "a hold") == "ssh itself prompts"
+    assert eventually(lambda: one()["hold"], "a hold") == "ssh is asking you something"
     table = keepshell("status").stdout
-    assert "ssh itself prompts" in table
+    assert "ssh is asking you something" in table
 
 
 def test_off_and_on(keep: Start, trace: Trace) -> None:

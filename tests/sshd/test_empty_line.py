@@ -30,9 +30,9 @@ OPTIONS = (f"--rules=tmout={LIMIT}s", "--empty-line=true")
 TITLED = r"\[\e]0;\u: \w\a\e[32m\]READY$ \[\e[m\]"
 
 HALF_TYPED = "a line is half typed"
-MISMATCH = "an earlier Enter was answered by something else than the prompt"
+MISMATCH = "something other than the prompt answered an earlier Enter"
 ELSEWHERE = "the line under the cursor is not the login prompt"
-FULL_SCREEN = "a full-screen program runs; the shell's timer stands still"
+FULL_SCREEN = "the shell's timer does not run during a full-screen program"
 
 PROGRAM = "\x1b[?2004l"
 """What bash prints last before it runs a program."""
@@ -288,7 +288,7 @@ def test_a_hostile_host_gets_no_ops_at_their_interval_and_never_enter(
     kept = logins.kept(f"--rules={rule},tmout={LIMIT}s", "--xon=true")
     if floods:
         kept.trace.wait_for("hold", 5)
-        assert set(kept.holds()) <= {PRINTING, "an escape sequence is half shown"}
+        assert set(kept.holds()) <= {PRINTING, "the host has printed half an escape sequence"}
     else:
         # Each row ends at the first output that follows what it sent.
         kept.trace.wait_for("noop-sent", 1)

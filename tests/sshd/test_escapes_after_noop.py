@@ -100,7 +100,7 @@ def test_between_no_ops_the_escapes_are_the_ones_of_ssh(open_logins: Open) -> No
 
 def test_nothing_is_typed_while_the_escape_character_waits(open_logins: Open) -> None:
     kept = after_a_no_op(open_logins)
-    why = "the escape character is typed, and the next key decides"
+    why = "you typed the escape character; the next key decides"
     kept.terminal.send("~")
     kept.wait_for_hold(why)
     sent, held = kept.typed(), len(kept.holds())

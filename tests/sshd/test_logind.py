@@ -101,7 +101,7 @@ def test_what_sends_no_input_does_not(logins: Logins) -> None:
 
 def test_in_less_it_holds_and_the_drop_is_named(logins: Logins) -> None:
     kept = in_less(logins.kept(RULE))
-    kept.wait_for_hold("nothing is known to be harmless here")
+    kept.wait_for_hold("no input is known to be harmless here")
     said = kept.terminal.read_to_end(deadline=ENDS_WITHIN).decode()
     assert kept.terminal.wait() == 255
     assert kept.typed() == []

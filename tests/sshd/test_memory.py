@@ -102,7 +102,7 @@ def test_channel_timeout_is_learned_and_then_beaten(
         (said,) = said_by_keepshell(terminal)
         assert "ChannelTimeout" in said
         if_again = "" if confirmed else "if it happens again after the same time, "
-        assert re.search(rf"Next time: {if_again}a no-op goes out after [\d.]+s", said)
+        assert re.search(rf"Next time: {if_again}harmless input is sent after [\d.]+s", said)
         (rule,) = state.rules(name_of(access))
         assert (rule.kind, rule.source) == (KINDS["channel-timeout"], DROP)
         assert (rule.confirmed, rule.believed) == (confirmed, confirmed)
@@ -115,7 +115,7 @@ def test_channel_timeout_is_learned_and_then_beaten(
         assert bare_session(access).returncode == 255
     answers(second)
     (told,) = leave(second)
-    assert told.startswith(f"{name_of(access)}: a session was dropped after ")
+    assert told.startswith(f"{name_of(access)}: sshd's ChannelTimeout ended a session after ")
     assert told.endswith(f"To undo: keepshell forget {name_of(access)}")
     past = state.sessions()[-1]
     assert (past.ending, past.status) == ("own-exit", 0)
@@ -147,7 +147,9 @@ def test_what_may_not_be_typed_is_named(
         terminal = keep(access, "--no-op", "never")
         assert terminal.wait() == 255
         *told, said = said_by_keepshell(terminal)
-        assert said.endswith("Next time: only a no-op beats it, and is not allowed.")
+        assert said.endswith(
+            "only harmless input beats it, and you have not allowed that. Allow it:"
+        )
         assert b"\n  keepshell config set 127.0.0.1 no_op=auto\r" in terminal.output
         assert told == []  # so far it was only suspected
         assert state.rules(name_of(access))[0].confirmed == confirmed
@@ -159,22 +161,10 @@ LESS = "less --clear-screen /etc/passwd"
 @pytest.mark.parametrize(
     ("options", "typed", "shown", "reason", "helps"),
     [
-        ((), "ech", "ech", "a line is half typed", "leaving no line half typed would have helped"),
-        (
-            (),
-            f"{LESS}\r",
-            "\x1b[?1049h",
-            NOTHING_HARMLESS,
-            "nothing is known that would",
-        ),
-        ((), "cat\r", "\x1b[?2004l", "only ^Q would do, and `xon` is off", "xon = true would"),
-        (
-            ("--xon=true",),
-            f"{LESS}\r",
-            "\x1b[?1049h",
-            NOTHING_HARMLESS,
-            "nothing is known",
-        ),
+        ((), "ech", "ech", "a line is half typed", " Clearing it would have helped."),
+        ((), f"{LESS}\r", "\x1b[?1049h", NOTHING_HARMLESS, ""),
+        ((), "cat\r", "\x1b[?2004l", "only ^Q would do, and `xon` is off", " Allow it:"),
+        (("--xon=true",), f"{LESS}\r", "\x1b[?1049h", NOTHING_HARMLESS, ""),
     ],
     ids=["half-line", "less", "cat", "less-xon"],
 )
@@ -197,8 +187,8 @@ def test_a_no_op_that_was_held_is_not_promised(
     assert terminal.wait() == 255
     (said,) = said_by_keepshell(terminal)
     assert "ChannelTimeout" in said
-    assert f" This rule was known: a no-op was due, but held ({reason}); {helps}" in said
-    assert said.endswith(" would have helped.")
+    waited = f" This timer was known: harmless input was due, but had to wait: {reason}.{helps}"
+    assert said.endswith(waited)
     assert "Next time" not in said
     assert {rule.outlasted for rule in state.rules(name_of(access))} == {Rung.OFF}
 
@@ -213,8 +203,8 @@ def test_an_empty_line_that_was_held_is_not_promised(
     terminal.send("ech")
     assert terminal.wait() == 0
     (said,) = said_by_keepshell(terminal)
-    held = "an empty line was due, but held (a line is half typed)"
-    assert said.endswith(f"{held}; leaving no line half typed would have helped.")
+    held = "Enter was due, but had to wait: a line is half typed."
+    assert said.endswith(f"{held} Clearing it would have helped.")
 
 
 def test_a_shells_timer_is_named_with_what_would_beat_it(
@@ -225,7 +215,7 @@ def test_a_shells_timer_is_named_with_what_would_beat_it(
     assert first.wait() == 0
     (said,) = said_by_keepshell(first)
     assert "TMOUT" in said
-    assert said.endswith("Next time: only an empty line beats it, and is not allowed.")
+    assert said.endswith("only Enter beats it, and you have not allowed that. Allow it:")
     (rule,) = state.rules(name_of(access))
     assert rule == Rule(KINDS["tmout"], LIMIT, DROP, seen_at=rule.seen_at, plain=True, drops=1)
     assert keep(access).wait() == 0  # below a minute, once is not enough
@@ -235,7 +225,7 @@ def test_a_shells_timer_is_named_with_what_would_beat_it(
         assert b"timed out waiting for input" in bare_session(access).stdout
     answers(second)
     (told,) = leave(second)
-    assert "an empty line goes out after 2s of silence" in told
+    assert "Enter is sent after 2s of silence" in told
     assert state.sessions()[-1].empty_lines >= 2
 
 
@@ -328,7 +318,7 @@ def test_two_equal_drops_of_a_short_limit_are_believed(
         assert terminal.wait() == 255
         said = said_by_keepshell(terminal)
         assert len(said) == 1
-        assert f"Next time: {advice} goes out after 2s" in said[0]
+        assert f"Next time: {advice} is sent after 2s" in said[0]
     (rule,) = state.rules(name_of(access))
     assert (rule.kind, rule.confirmed) == (KINDS["connection-idle"], True)
     assert LIMIT <= rule.limit <= LIMIT + 1
@@ -337,7 +327,7 @@ def test_two_equal_drops_of_a_short_limit_are_believed(
         assert bare_session(access).returncode == 255
     answers(kept)
     (told,) = leave(kept)
-    assert "a window-change goes out after 2s of silence" in told
+    assert "a window-change is sent after 2s of silence" in told
 
 
 def test_a_rule_that_was_probed_is_acted_on_in_silence(
@@ -529,7 +519,7 @@ def test_how_each_shell_logs_out(
     terminal.expect("READY# ")
     terminal.wait(deadline=60 + DEADLINE)
     (said,) = said_by_keepshell(terminal)
-    assert "logged out after" in said
+    assert "logged you out after" in said
     assert one(state.sessions()).ending == "tmout"
     (rule,) = state.rules(name_of(access))
     assert (rule.kind.name, rule.source) == (kind, DROP)
@@ -650,14 +640,14 @@ def test_a_rung_that_has_failed_is_known(
     terminal = keep(access)
     assert terminal.wait() == 255
     told, said = said_by_keepshell(terminal)
-    assert "a no-op goes out after 5s of silence" in told
-    spite = "it struck in spite of a no-op; what may beat it is not allowed"
-    assert said.endswith(f"Next time: {spite}.")
+    assert "harmless input is sent after 5s of silence" in told
+    spite = "it struck despite harmless input, and you have not allowed what might beat it"
+    assert said.endswith(f"Next time: {spite}. Allow it:")
     (rule,) = state.rules(name_of(access))
     assert (rule.limit, rule.drops, rule.outlasted) == (10, 1, Rung.NO_OP)
 
     terminal = keep(access, "--empty-line", "true")
     assert terminal.wait() == 255
     told, said = said_by_keepshell(terminal)
-    assert "an empty line goes out after 5s of silence" in told
-    assert "in spite of an empty line, and nothing else may beat it" in said
+    assert "Enter is sent after 5s of silence" in told
+    assert "it struck despite Enter, and nothing else might beat it" in said

@@ -91,9 +91,7 @@ def test_sshd_and_a_login_bash(start_sshd: StartSshd, probed: Callable[..., Any]
     made = _rows(told)
     assert made["ChannelTimeout session:*=20m"]["rung"] == "no-op"
     assert "never kills" in made["ClientAliveInterval 900, CountMax 0"]["verdict"]
-    assert made["TMOUT=600, read-only"]["verdict"] == (
-        "only an empty line beats it: `empty_line = true`"
-    )
+    assert made["TMOUT=600, read-only"]["verdict"] == ("only Enter beats it: `empty_line = true`")
     assert _learned(told) == {"channel-timeout": 1200.0, "tmout": 600.0}
     assert _remembered(told) == _learned(told)
 

@@ -25,7 +25,7 @@ from tests.support.waiting import DEADLINE, eventually
 Start = Callable[..., Terminal]
 
 PLAIN_SHELL = ("bash", "--norc", "--noprofile", "--noediting", "-i")
-PROMPTS = "ssh itself prompts"
+PROMPTS = "ssh is asking you something"
 STOPPED = "the program is stopped"
 
 

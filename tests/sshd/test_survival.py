@@ -185,7 +185,7 @@ class TestSharedConnection:
     ) -> None:
         session = firewalled.open(str(keepshell_exe), *SERVER_ALIVE, "ssh", *arguments)
         session.wait_cut(rb"Shared connection to 127\.0\.0\.1 closed\.")
-        assert_explained(session.terminal, r"the master of the connection ended it after \d+s ")
+        assert_explained(session.terminal, r"the connection's master ended it after \d+s ")
 
 
 def test_server_alive_keeps_a_session_without_a_terminal(
@@ -236,7 +236,7 @@ class TestShellTimeout:
         if rung is not None:
             assert_explained(
                 session.terminal,
-                r"the shell logged out after \d+s without a command line\. That is TMOUT",
+                r"the shell logged you out after \d+s without a command\. That is TMOUT",
             )
         witness.answers()
 

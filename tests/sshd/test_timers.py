@@ -28,7 +28,7 @@ from tests.support.waiting import eventually
 
 CHANNEL_TIMEOUT = f"ChannelTimeout session:*={LIMIT}s"
 CHANNEL_RULE = f"--rules=channel-timeout={LIMIT}s"
-NOTHING = "nothing is known to be harmless here"
+NOTHING = "no input is known to be harmless here"
 LONG_AGO = 1e9
 """An atime, seconds since 1970. The kernel stores a new one only when it differs by eight seconds
 (docs/idle-rules.md), so the next read of input is sure to be seen."""

@@ -53,8 +53,8 @@ def test_it_ends_one_session_and_no_other(
     first = keep()
     assert first.wait() == 255
     said = " ".join(first.read_to_end().decode().split())
-    assert "answers no ServerAlive request" in said
-    assert "Next time: no ServerAlive request is added for this host." in said
+    assert "the host does not answer ServerAlive" in said
+    assert "Next time: keepshell adds no ServerAlive requests for this host." in said
     assert state.sessions()[-1].ending == "unanswered"
     assert server_alive(mute)["ServerAliveInterval"] == ("0", "the host answers none")
 

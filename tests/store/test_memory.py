@@ -65,13 +65,13 @@ def ended(known: memory.Memory, ending: Ending = DROPPED, *, begun: bool = True)
 def test_from_a_drop_to_the_next_session(said: list[str]) -> None:
     first = memory.Memory(job())
     assert first.recall().window_change_interval == 60
-    assert ended(first) == "Next time: a no-op goes out after 7m 30s of silence."
+    assert ended(first) == "Next time: harmless input is sent after 7m 30s of silence."
     assert said == []
     second = memory.Memory(job())
     second.recall()
     assert [rule.kind.name for rule in second.plan.to_type_for] == ["channel-timeout"]
     assert len(said) == 1
-    assert ended(second) == "Next time: a no-op goes out after 7m 30s of silence."
+    assert ended(second) == "Next time: harmless input is sent after 7m 30s of silence."
     (rule,) = State.of(os.environ).rules(HOST)
     assert (rule.confirmed, rule.drops, rule.told) == (True, 2, "beaten no-op")
 
@@ -91,8 +91,8 @@ def test_a_no_op_that_was_held_is_not_promised(said: list[str], writable: bool) 
     if not writable:
         Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db").write_text("damaged")
     assert ended(known) == (
-        "This rule was known: a no-op was due, but held (nothing is known to be harmless here);"
-        " nothing is known that would have helped."
+        "This timer was known: harmless input was due, but had to wait: no input is known to be"
+        " harmless here."
     )
     assert len(said) == (not writable)
 
@@ -103,7 +103,7 @@ def test_a_hold_of_nothing_but_sshs_own_prompt_is_told(said: list[str]) -> None:
     known.recall()
     prompts = ladder.Held(Reason.SSH_PROMPTS, 1500.0)
     known.note_holds({Timer.CHANNEL_TIMEOUT: prompts}, 1890.0)
-    assert f"held ({Reason.SSH_PROMPTS.text})" in ended(known)
+    assert f"had to wait: {Reason.SSH_PROMPTS.text}." in ended(known)
 
 
 def test_without_a_session_nothing_is_remembered(said: list[str]) -> None:

@@ -3,11 +3,11 @@
 The rules it keeps:
 
 - one ordered table, `_ROWS`; the first row that fits decides, and the last one always fits;
-- what is known explains first: a rule of the host that may have ended a session so, and whose limit
-  fits the silence that it counts, names the ending;
-- an ending that looks the same as another says so, in the sentence and in `alternatives`;
+- known rules come first: a rule of the host that can end a session this way, and whose limit fits
+  the silence it counts, names the ending;
+- an ending that looks like another says so, in the sentence and in `alternatives`;
 - words about a lost connection count only with the status of one, and only as ssh's last words
-  (`evidence.py`); a shell's words only as the last of the host's, and after an idle time.
+  (`evidence.py`); a shell's words only as the host's last, and after an idle time.
 
 The texts and statuses were captured from ssh 9.2 and plink 0.78 (docs/idle-rules.md).
 """
@@ -25,11 +25,12 @@ from keepshell.core.rules.kinds import KINDS, Rule
 
 __all__ = ["Ending", "Evidence", "Kind", "classify"]
 
-_QUOTE_SIZE = 60
+_QUOTE_SIZE, _NAME_SIZE = 60, 30
+"""Characters shown of a server's words, and of a program's name."""
 
 
 class Kind(Enum):
-    """What ended a session; where several causes look alike, the likeliest one."""
+    """What ended a session; of several causes that look alike, the likeliest."""
 
     OWN_EXIT = "own-exit"
     ESCAPE_QUIT = "escape-quit"
@@ -39,7 +40,7 @@ class Kind(Enum):
     UNREACHABLE = "unreachable"
     NOT_BEGUN = "not-begun"
     UNKNOWN = "unknown"
-    # From here on: ended from outside; where it was by an idle rule, by the name of its kind.
+    # From here on: ended from outside; an idle rule's ending has the name of its kind.
     CHANNEL_TIMEOUT = "channel-timeout"
     CLIENT_ALIVE = "client-alive"
     CLIENT_GAVE_UP = "client-gave-up"
@@ -81,10 +82,10 @@ _NO_DROP = {
 class Ending:
     """What ended a session.
 
-    `sentence` is one printable line without prefix and line end, worth showing for a drop; of
-    other endings ssh or the user knows all. `rule` is the kind of idle rule that the ending points
-    to, by its name in `kinds.KINDS`, `idle` the silence in seconds at which it fired, if known;
-    `known` the rule that was known before and explains it.
+    `sentence` is one printable line without prefix and line end, worth showing for a drop; about
+    other endings ssh has said enough, or the user knows. `rule` is the kind of idle rule that the
+    ending points to, by its name in `kinds.KINDS`, `idle` the silence in seconds after which it
+    fired, if known, and `known` the rule that was known before and explains it.
     """
 
     kind: Kind
@@ -104,9 +105,9 @@ class Ending:
 class _Row:
     """Fits when each of `when` holds, `said` is in ssh's words and `shown` in the host's text.
 
-    `idle` is the silence that the sentence speaks of as {idle} and that `rule` fired after.
-    `perhaps` is a second sentence, for a drop: what it looks like, or what else is known.
-    `may_be` is the kind of rule that it may be though it teaches none.
+    `idle` is the silence that the sentence calls {idle} and after which `rule` fired. `perhaps` is
+    a second sentence, for a drop: what it looks like, or what else is known. `may_be` is the kind
+    of rule it may be, though it teaches none.
     """
 
     kind: Kind
@@ -153,7 +154,7 @@ _NO_HOST = rb"refused|Could not resolve|timed out|No route|unreachable|Unable to
 
 _ROWS = (
     # The user's own doing, or a signal.
-    _Row(Kind.ESCAPE_QUIT, "the user disconnected with the escape", (Case.quit_typed,)),
+    _Row(Kind.ESCAPE_QUIT, "you left with the escape", (Case.quit_typed,)),
     _Row(Kind.OWN_EXIT, "{signal} was sent to keepshell", (Case.passed_on,)),
     _Row(
         Kind.NOT_BEGUN,
@@ -161,15 +162,15 @@ _ROWS = (
         (Case.before_session, Case.signalled),
     ),
     _Row(Kind.KILLED_HERE, "{program} was killed here by {signal}", (Case.signalled,)),
-    # There was no session, and ssh has said why.
-    _Row(Kind.HOST_KEY, "the host key was not accepted", _NOT_UP, shown=_NO_KEY),
+    # There was no session, and ssh said why.
+    _Row(Kind.HOST_KEY, "ssh did not accept the host key", _NOT_UP, shown=_NO_KEY),
     _Row(Kind.AUTH_FAILED, "the login failed", _NOT_UP, shown=_NO_LOGIN),
     _Row(Kind.UNREACHABLE, "the host could not be reached", _NOT_UP, shown=_NO_HOST),
     _Row(Kind.NOT_BEGUN, "{program} failed before the session began", _NOT_UP),
     # The shell's own timer; the status is the last command's (bash, mksh), 0, or 14 (zsh).
     _Row(
         Kind.TMOUT,
-        "zsh logged out after {idle} without a key",
+        "zsh logged you out after {idle} without a key",
         (*_UP, Case.user_quiet),
         shown=_ZSH,
         rule="zsh-tmout",
@@ -177,7 +178,7 @@ _ROWS = (
     ),
     _Row(
         Kind.TMOUT,
-        "the shell logged out after {idle} without a command line",
+        "the shell logged you out after {idle} without a command",
         (*_UP, Case.user_quiet),
         shown=_SHELL,
         idle=Case.user_idle,
@@ -187,28 +188,28 @@ _ROWS = (
     # bash in another language: a bell, one line, the end.
     _Row(
         Kind.TMOUT,
-        "the shell rang and ended after {idle} without a command line",
+        "the shell rang the bell and ended after {idle} without a command",
         (*_UP, Case.user_quiet),
         shown=_RANG,
         idle=Case.user_idle,
         rule="tmout",
         alternatives=(Kind.REMOTE_EXIT,),
-        perhaps="It looks like TMOUT, or the remote command was done",
+        perhaps="It looks like TMOUT, or the remote command had finished",
     ),
     # The connection was lost.
     _Row(
         Kind.UNANSWERED,
-        "the host answers no ServerAlive request, so ssh gave up after {idle}",
+        "ssh gave up after {idle}: the host does not answer ServerAlive",
         (*_LOST, Case.unanswered),
-        perhaps="Its network took them",
+        perhaps="The requests did reach its network",
         said=rb"Timeout, server ",
         idle=Case.host_idle,
     ),
     _Row(
         Kind.UNANSWERED,
-        "the host answers no ServerAlive request, so ssh gave up after {idle}",
+        "ssh gave up after {idle}: the host does not answer ServerAlive",
         (*_LOST, Case.of_ssh, Case.hidden, Case.unanswered),
-        perhaps="So it looks without ssh's words: the host's network took the requests",
+        perhaps="So it looks, with ssh's message hidden: the requests did reach the host's network",
         idle=Case.host_idle,
     ),
     _Row(
@@ -222,7 +223,7 @@ _ROWS = (
     ),
     _Row(
         Kind.SERVER_GONE,
-        "the server closed it; the host had announced that it goes down",
+        "the server closed it; the host had said that it was going down",
         _LOST,
         said=_BY_SERVER,
         shown=_GOES_DOWN,
@@ -246,21 +247,21 @@ _ROWS = (
         rule="connection-idle",
         alternatives=(Kind.STOP_IDLE, Kind.SERVER_GONE),
         perhaps="It looks like a timer on the connection, such as ClientAliveInterval or"
-        " dropbear -I; or like logind, or sshd or the host was stopped",
+        " dropbear -I, or like logind; or sshd or the host was stopped",
     ),
     _Row(
         Kind.SERVER_GONE,
         "the server closed the connection while it was in use",
         _LOST,
         said=_BY_SERVER,
-        perhaps="It or the host was stopped",
+        perhaps="Either sshd or the host was stopped",
     ),
     _Row(
         Kind.DISCONNECTED,
         "the server disconnected after {idle} without input, despite keepalives",
         (*_LOST, Case.kept),
         said=_IDLE_REASON,
-        perhaps='Its reason was "{reason}"',
+        perhaps='It said "{reason}"',
         rule="stop-idle",
     ),
     _Row(
@@ -268,7 +269,7 @@ _ROWS = (
         "the server disconnected after {idle} without input or window-change",
         (*_LOST, Case.client_quiet),
         said=_IDLE_REASON,
-        perhaps='Its reason was "{reason}"',
+        perhaps='It said "{reason}"',
         idle=Case.client_idle,
         rule="connection-idle",
     ),
@@ -277,7 +278,7 @@ _ROWS = (
         "the server disconnected after {idle} without input",
         _LOST,
         said=_REASON,
-        perhaps='Its reason was "{reason}"',
+        perhaps='It said "{reason}"',
     ),
     _Row(
         Kind.RESET,
@@ -308,32 +309,33 @@ _ROWS = (
     ),
     _Row(
         Kind.CLIENT_GAVE_UP,
-        '{program} gave up the connection: "{reason}"',
+        "{program} gave up the connection",
         _LOST,
         said=_FATAL,
+        perhaps='It said "{reason}"',
     ),
     _Row(Kind.KILLED_HERE, "ssh was killed here by a signal", _LOST, said=rb"Killed by signal"),
     # The session was closed in good order: by the user, or without the user.
     _Row(
         Kind.OWN_EXIT,
-        "the user ended the session, status {status}",
+        "you ended the session, status {status}",
         (*_UP, Case.exited, Case.typing),
     ),
     _Row(
         Kind.OWN_EXIT,
-        "the shell was left with exit or ^D, status {status}",
+        "you left the shell with exit or ^D, status {status}",
         (*_UP, Case.exited),
         shown=_LEFT,
     ),
     _Row(
         Kind.MASTER_GONE,
-        "the master of the connection ended it after {idle} without input",
+        "the connection's master ended it after {idle} without input",
         _LOST,
         said=rb"Shared c" + _CLOSED,
         may_be="session-idle",
         alternatives=(Kind.CHANNEL_TIMEOUT, Kind.CLIENT_ALIVE, Kind.REMOTE_KILLED),
-        perhaps="It or its server was stopped, or it was ChannelTimeout, or the remote shell was"
-        " killed",
+        perhaps="The master or its server was stopped, or it was ChannelTimeout, or the remote"
+        " shell was killed",
     ),
     _Row(
         Kind.CHANNEL_TIMEOUT,
@@ -365,10 +367,10 @@ _ROWS = (
         perhaps="A timer on the session, the network or a signal ended it: -q, LogLevel or a"
         " redirection hid ssh's message",
     ),
-    # TERM, HUP, INT and QUIT leave nothing but the status, and so does all that -q hides.
+    # TERM, HUP, INT and QUIT leave only the status, as does whatever -q hides.
     _Row(
         Kind.KILLED_HERE,
-        "ssh ended without a reason after {idle} without input",
+        "ssh ended after {idle} without input, and gave no reason",
         (*_LOST, Case.of_ssh),
         alternatives=(Kind.UNKNOWN,),
         perhaps="A signal ended it here, or -q, LogLevel or a redirection hid its message",
@@ -381,19 +383,19 @@ _ROWS = (
         idle=Case.channel_idle,
         rule="channel-timeout",
         alternatives=(Kind.REMOTE_EXIT,),
-        perhaps="It looks like ChannelTimeout, or the remote command was done",
+        perhaps="It looks like ChannelTimeout, or the remote command had finished",
     ),
     _Row(
         Kind.REMOTE_EXIT, "the remote shell or command ended with status {status}", (Case.exited,)
     ),
-    _Row(Kind.UNKNOWN, "nobody knows how the session ended"),
+    _Row(Kind.UNKNOWN, "how the session ended is unknown"),
 )
 
 
 def classify(evidence: Evidence, known: Iterable[Rule] = ()) -> Ending:
-    """The ending that the evidence points to; any evidence has one.
+    """The ending that the evidence points to; there always is one.
 
-    `known` are the rules of the host, those before others that are more certain.
+    `known` are the rules of the host, the more certain first.
     """
     case = Case(evidence)
     row = next(row for row in _ROWS if row.fits(case))
@@ -413,14 +415,14 @@ def classify(evidence: Evidence, known: Iterable[Rule] = ()) -> Ending:
 
 
 def _dropped(evidence: Evidence, sentence: str, perhaps: str = "") -> str:
-    """The line about a drop; its first sentence fits into 100 columns, with `keepshell: `."""
+    """The line about a drop; with `keepshell: `, its first sentence fits into 100 columns."""
     return " ".join(
         f"{part}." for part in (f"session dropped: {sentence}", perhaps, _sent(evidence)) if part
     )
 
 
 def _fired_after(rule: Rule, row: _Row, case: Case) -> float | None:
-    """The silence after which a known rule may have ended the session; None where it has not."""
+    """The silence after which a known rule may have ended the session; None if it has not."""
     kind = KINDS.get(row.rule or row.may_be or "")
     if kind is None or not (rule.kind is kind or rule.kind.name in kind.may_be):
         return None
@@ -451,8 +453,8 @@ def _words(row: _Row, case: Case) -> dict[str, object]:
     found = re.search(row.said, case.said)
     idle = row.idle(case)
     return {
-        "idle": "an unknown time" if idle is None else describe(idle),
-        "program": _printable(evidence.program.encode(errors="replace")),
+        "idle": "some time" if idle is None else describe(idle),
+        "program": _printable(evidence.program.encode(errors="replace"))[:_NAME_SIZE],
         "reason": _printable(found["reason"]) if found and "reason" in found.groupdict() else "",
         "signal": _signal_name(evidence.signal or evidence.forwarded),
         "status": evidence.exit_status,
@@ -460,7 +462,7 @@ def _words(row: _Row, case: Case) -> dict[str, object]:
 
 
 def _printable(text: bytes) -> str:
-    """`text` fit to be shown on one line; whoever is at the other end may have written it."""
+    """`text`, safe to show on one line; the other end may have written it."""
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "?" for byte in text[:_QUOTE_SIZE])
 
 
@@ -474,6 +476,6 @@ def _signal_name(number: int | None) -> str:
 
 def _sent(evidence: Evidence) -> str:
     nudges = evidence.keepalives - evidence.no_ops
-    counts = ((nudges, "window-change"), (evidence.no_ops, "no-op"))
+    counts = ((nudges, "window-change"), (evidence.no_ops, "harmless input"))
     named = [f"{count} {name}{'s' * (count > 1)}" for count, name in counts if count > 0]
-    return f"{' and '.join(named) or 'No window-change'} had been sent"
+    return f"keepshell had sent {' and '.join(named) or 'no window-change'}"

@@ -1,7 +1,7 @@
 """What is known when a session has ended, and what ssh's own last words are in it.
 
-The tail is hostile text: anything may stand in a file that the user looks at. Only lines that ssh
-(or plink) prints, with nothing after them, count as its own words; all the rest is the host's.
+The tail is hostile text: a file that the user looks at may contain anything. Only lines that ssh
+(or plink) prints, with nothing after them, count as its own words; everything else is the host's.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class Evidence:
 
     `exit_status` is None if `signal` killed the child, `tail` the last output as the terminal got
     it. `user_idle` counts from the last key that went to the host, `sent_idle` from the last
-    keepalive, `typed_idle` from the last that was input; `keepalives` are all of them, `no_ops`
-    those that were input. `sent_gap` is how long nothing had gone out, no key and no keepalive,
-    before the last thing that did. `reads` are the last reads of output as (seconds before the end,
-    bytes), oldest first; without them it stays open how long the host was silent before ssh spoke.
-    `forwarded` is a signal that keepshell got and passed on. `hidden`: ssh's own words can't be
-    seen, by -q, LogLevel or a redirection. `acked_idle` counts from when the kernel last said that
-    the host had acknowledged all that was sent, and `gives_up_after` is after how many seconds
-    without an answer ssh ends a session because of options that are keepshell's.
-    None: it never was, or nobody knows.
+    keepalive, `typed_idle` from the last keepalive that was input; `keepalives` counts them all,
+    `no_ops` those that were input. `sent_gap` is how long neither a key nor a keepalive had gone
+    out before the last one did. `reads` are the last reads of output as (seconds before the end,
+    bytes), oldest first; without them it is unknown how long the host was silent before ssh spoke.
+    `forwarded` is a signal that keepshell got and passed on. `hidden`: -q, LogLevel or a
+    redirection hides ssh's own words. `acked_idle` counts from when the kernel last said that the
+    host had acknowledged everything sent, and `gives_up_after` is the number of seconds without an
+    answer after which ssh ends a session because of keepshell's options.
+    None: it never happened, or it is unknown.
     """
 
     exit_status: int | None
@@ -106,7 +106,7 @@ class Case:
         return self.evidence.signal is not None
 
     def passed_on(self) -> bool:
-        """keepshell got a signal and passed it on, and the child ended of it."""
+        """keepshell got a signal and passed it on, and that ended the child."""
         return self.evidence.forwarded is not None and (self.signalled() or self.failed())
 
     def quit_typed(self) -> bool:
@@ -125,16 +125,15 @@ class Case:
         return self.evidence.hidden
 
     def unanswered(self) -> bool:
-        """ssh gave up a host that was there all the time: it answers no request at all.
+        """ssh gave up on a host that was there all the time but answers no request at all.
 
-        It had acknowledged one of them; and had it answered that, ssh would have begun to count
-        anew.
+        It had acknowledged one; an answer to that one would have made ssh start counting again.
         """
         acked, limit = self.evidence.acked_idle, self.evidence.gives_up_after
         idle = _least(self.host_idle(), self.evidence.lasted)
         if acked is None or limit is None or idle is None:
             return False
-        # Half of the time is over when at least one request of two or more has gone out.
+        # After half the time at least one of two or more requests has gone out.
         return idle - acked >= limit / 2 and limit - JUST <= idle < 1.5 * limit
 
     def typing(self) -> bool:
@@ -154,7 +153,7 @@ class Case:
         sent, gap, user = self.evidence.sent_idle, self.evidence.sent_gap, self.user_idle()
         if sent is None or user is None or sent >= user:
             return False
-        # What met the end at once was not survived; the one before it was.
+        # One that met the end was not survived; the one before was.
         return sent >= JUST or (gap is not None and user >= 1.5 * gap)
 
     def user_idle(self) -> float | None:
@@ -182,15 +181,15 @@ class Case:
         return _least(self.input_idle(), self.host_idle())
 
     def client_idle(self) -> float | None:
-        """Seconds in which nothing went out; if a last packet met the end, before that packet."""
+        """Seconds in which nothing went out; up to the last packet, if that one met the end."""
         last, gap = _least(self.user_idle(), self.evidence.sent_idle), self.evidence.sent_gap
         return gap if gap is not None and last is not None and last < JUST else last
 
 
 def _last_words(tail: bytes, program: str) -> bytes:
-    """The lines at the very end that are the child's own; only in a session can they be told."""
+    """The lines at the very end that are the child's own; known only in a session."""
     lines = b"|".join(_LINES.get(program, _SSH_LINES))
-    # Compiled only now: it takes longer than loading all the rest of this module.
+    # Compiled only now: that takes longer than loading the rest of this module.
     found = re.search(rb"(?:(?:" + lines + rb")" + _EOL + rb")+\Z", tail)
     return found[0] if found else b""
 

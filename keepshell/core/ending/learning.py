@@ -3,7 +3,7 @@
 The rules it keeps:
 
 - one drop is a suspicion, a second after the same idle time confirms it;
-- a rung that was held in the end has not failed: why it was held is said instead.
+- a rung that had to wait in the end has not failed: the user is told why it waited.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LastHold:
-    """What was due and not sent: why, and how many seconds before the end that was last seen."""
+    """What was due and not sent: why, and when that was last seen, in seconds before the end."""
 
     reason: Reason
     idle: float
@@ -32,18 +32,18 @@ class LastHold:
 
 @dataclass(frozen=True)
 class Efforts:
-    """What was done in the idle time that ended a session, and what else there is to know of it."""
+    """What was done in the idle time that ended a session, and what else is known about it."""
 
     rung: Rung = Rung.OFF
-    """The highest that was used in it."""
+    """The highest rung used then."""
     typed_idle: float | None = None
     """Seconds since the last input that was not the user's."""
     user_idle: float = 0.0
-    """Seconds since the last that was."""
+    """Seconds since the user's last input."""
     half_line: bool = False
     """Whether a line was half typed when it began."""
     held: Mapping[str, LastHold] = field(default_factory=dict)
-    """The last hold of each timer (`RuleKind.timer`), be it long ago."""
+    """The last hold of each timer (`RuleKind.timer`), even one of long ago."""
 
     def meant_for(self, kind: RuleKind) -> bool:
         """Whether something was typed that should have reset a rule of this kind."""
@@ -61,7 +61,7 @@ class Efforts:
 def learn(
     ending: Ending, known: Sequence[Rule], now: float, efforts: Efforts | None = None
 ) -> Rule | None:
-    """The rule that this ending points to, new or known before; None where it points to none.
+    """The rule that this ending points to, new or known before; None if it points to none.
 
     `known` are the stored rules of the host, `now` is in seconds since 1970. The answer replaces a
     known rule of the same timer (`Rule.is_same_timer`).
@@ -71,7 +71,7 @@ def learn(
     if kind is None or idle is None or not ending.is_drop:
         return None
     if kind.needs == Rung.EMPTY_LINE and efforts.half_line:
-        return None  # its timer had begun before the last key: nobody knows when
+        return None  # its timer had begun before the last key, at an unknown time
     if efforts.meant_for(kind) and efforts.typed_idle is not None:
         idle = min(idle, efforts.typed_idle)
         failed = next((rule for rule in known if _outlasted(rule, kind, idle, efforts)), None)
@@ -86,9 +86,9 @@ def learn(
 
 
 def _outlasted(rule: Rule, kind: RuleKind, idle: float, efforts: Efforts) -> bool:
-    """Whether a rule struck in spite of what was typed: when it would have without.
+    """Whether a rule struck despite what was typed, at the time it would have struck anyway.
 
-    At another time, the session had another end: one accident condemns no rung.
+    At another time something else ended the session: one accident doesn't condemn a rung.
     """
     acted_on = rule.kind is kind and rule.believed and idle < rule.limit
     if not acted_on or same_time(idle, rule.limit) or efforts.hold_of(kind.timer, idle):
@@ -97,13 +97,13 @@ def _outlasted(rule: Rule, kind: RuleKind, idle: float, efforts: Efforts) -> boo
 
 
 def _struck_again(rule: Rule, kind: RuleKind, idle: float) -> bool:
-    """Whether this rule may have fired after so many seconds, and looked like that kind."""
+    """Whether this rule may have fired after `idle` seconds, and looked like that kind."""
     agrees = rule.kind is kind or kind.name in rule.kind.may_be
     return agrees and rule.kind.fires_at(idle, rule.limit)
 
 
 def _confirmed(rule: Rule, taught: Rule) -> Rule:
-    """A known rule that has struck once more, and by this ending may be better known."""
+    """A known rule that has struck once more; this ending may tell more about it."""
     open_still = rule.source in (CONFIG, PROBE) or taught.kind.name not in rule.kind.may_be
     return rule.with_changes(
         kind=rule.kind if open_still else taught.kind,
@@ -113,14 +113,15 @@ def _confirmed(rule: Rule, taught: Rule) -> Rule:
     )
 
 
-def held_back(ending: Ending, plan: Plan, efforts: Efforts) -> str:
-    """The sentence about what was due against the rule that ended the session, and was held.
+def held_back(ending: Ending, plan: Plan, efforts: Efforts) -> tuple[str, str]:
+    """What was due against the rule that ended the session, but had to wait.
 
-    Empty where nothing was.
+    A sentence, and the setting that would have helped, as in config.toml. Both are empty where
+    nothing waited or nothing would have helped.
     """
     kind, idle = KINDS.get(ending.rule or ""), ending.idle
     if kind is None or idle is None or kind.needs is None:
-        return ""
+        return "", ""
     known = {
         for_typist(remedy).kind.timer: remedy.rung or kind.needs
         for remedy in plan.remedies
@@ -129,10 +130,13 @@ def held_back(ending: Ending, plan: Plan, efforts: Efforts) -> str:
     for timer, rung in (known or {kind.timer: kind.needs}).items():
         held = efforts.hold_of(timer, idle)
         if held is not None:
-            said = f"{SENT[rung]} was due, but held ({held.reason.text}); {_helps(held.reason)}."
-            return f"This rule was known: {said}" if known else said[0].upper() + said[1:]
-    return ""
+            said = f"{SENT[rung]} was due, but had to wait: {held.reason.text}."
+            said = f"This timer was known: {said}" if known else _capital(said)
+            cure = held.reason.cure
+            helps = f" {_capital(cure)} would have helped." if cure else ""
+            return said + helps, held.reason.setting
+    return "", ""
 
 
-def _helps(reason: Reason) -> str:
-    return f"{reason.cure or 'nothing is known that'} would have helped"
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -80,18 +80,13 @@ def _beaten(remedy: plan.Remedy) -> str:
 
 
 def _not_allowed(remedy: plan.Remedy) -> str:
-    what = _WITH_ARTICLE[remedy.rung or remedy.rule.kind.needs or Rung.EMPTY_LINE]
+    what = plan.SENT[remedy.rung or remedy.rule.kind.needs or Rung.EMPTY_LINE]
     return f"only {what} beats it: `{remedy.setting}`"
 
 
-_WITH_ARTICLE = {
-    Rung.WINDOW_CHANGE: "a window-change",
-    Rung.NO_OP: "a no-op",
-    Rung.EMPTY_LINE: "an empty line",
-}
 _VERDICTS: dict[plan.Verdict, Callable[[plan.Remedy], str]] = {
     plan.Verdict.BEATEN: _beaten,
     plan.Verdict.NOT_ALLOWED: _not_allowed,
 }
-"""What was read on the host has struck nobody, so it can't be doubted, nor have outlasted a rung;
+"""What was read on the host has not struck yet, so it can't be doubted, nor have outlasted a rung;
 and what nothing beats is no rule of a session."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CONFIG, PROBE, MEASURED, DROP = SOURCES = ("config", "probe", "measured", "drop")
-"""How a rule is known: the user states it, it was read on the host or tried out, or it struck."""
+"""How a rule is known: the user states it, a probe read it or tried it out, or it struck."""
 
 LEAST, MOST = 2, 24 * 86400
 """Limits in seconds: servers reckon in whole seconds and fire up to one early; poll(2) takes no
@@ -49,20 +49,20 @@ class RuleKind:
         self.title = title
         """What people call it: `TMOUT`."""
         self.owner = owner or title
-        """Who enforces it, for a sentence."""
+        """Who enforces it, in a sentence."""
         self.quiet = quiet
-        """Of what there was none when it fired, for a sentence."""
+        """What was missing when it fired, in a sentence."""
         self.reset_by = reset_by
         self.needs = needs
-        """The lowest rung that surely beats it, None where nothing does."""
+        """The lowest rung that certainly beats it; None if nothing does."""
         self.also = also
-        """A lower rung that may do it too, and is used beside the other."""
+        """A lower rung that might too, and is used as well."""
         self.timer = timer
-        """The timer of the rungs that type which acts on it, as core/noops/table.py names them."""
+        """The timer in core/noops/table.py that typing acts on for it."""
         self.lag = lag
-        """Seconds by which what resets it may be noticed late."""
+        """How late a reset may be noticed, in seconds."""
         self.may_be = may_be
-        """The kinds that this one may turn out to be: so much is left open by what is known."""
+        """The kinds that this one may turn out to be, once more is known."""
         self.does = does
         """What it does to the user, for a warning."""
 
@@ -79,7 +79,7 @@ _ATIME_LAG = 10.0
 
 _PACKETS = "any packet from the client"
 _ATIME = "input that a program on the host reads"
-_LINE = "a completed line"
+_LINE = "a complete line"
 
 _ROWS = (
     RuleKind(
@@ -94,7 +94,7 @@ _ROWS = (
         "dropbear-idle",
         "dropbear -I",
         quiet="without input or window-change",
-        reset_by="input or output, or a window-change; no ServerAlive request",
+        reset_by="input, output or a window-change, but not ServerAlive",
         needs=Rung.WINDOW_CHANGE,
     ),
     RuleKind(
@@ -151,7 +151,7 @@ _ROWS = (
     ),
     RuleKind(
         "tty-idle",
-        "a reaper of idle terminals",
+        "an idle-terminal reaper",
         quiet="without input",
         reset_by=_ATIME,
         needs=Rung.NO_OP,
@@ -183,7 +183,7 @@ _ROWS = (
         "tmout",
         "TMOUT",
         "the shell's TMOUT",
-        quiet="without a command line",
+        quiet="without a command",
         reset_by=_LINE,
         needs=Rung.EMPTY_LINE,
         timer="tmout",
@@ -194,7 +194,7 @@ _ROWS = (
         "autologout",
         "autologout",
         "tcsh's autologout",
-        quiet="without a command line",
+        quiet="without a command",
         reset_by=_LINE,
         needs=Rung.EMPTY_LINE,
         timer="tmout",
@@ -212,7 +212,7 @@ _ROWS = (
 KINDS = {kind.name: kind for kind in _ROWS}
 
 BELIEVED_FROM = 60.0
-"""Limit in seconds below which one drop is never believed: it would cost a packet every second."""
+"""Seconds. Below this limit one drop is never enough: acting on it may cost a packet a second."""
 
 
 class Rule:
@@ -240,19 +240,19 @@ class Rule:
         self.limit = limit
         self.source = source
         self.seen_at = seen_at
-        """When it was last seen to hold, in seconds since 1970; 0 for what the user states."""
+        """When it was last seen in force, in seconds since 1970; 0 for what the user states."""
         self.confirmed = confirmed
-        """Whether a second drop came after the same idle time; of a `DROP` alone, a suspicion."""
+        """Whether a second drop came after the same idle time; until then it is a suspicion."""
         self.plain = plain
-        """Whether the host said what had ended the session: there was no other explanation."""
+        """Whether the host said what had ended the session, so that nothing else explains it."""
         self.drops = drops
         self.outlasted = outlasted
-        """The highest rung that it struck in spite of; OFF for none."""
+        """The highest rung it struck despite; OFF for none."""
         self.told = told
-        """What the user was last told about it, as `plan.Remedy.mark`; or nothing."""
+        """What the user was last told about it, as `plan.Remedy.mark`; or empty."""
 
     def is_same_timer(self, other: Rule) -> bool:
-        """Whether both may be known of one timer: the kinds agree as far as they say, so do limits.
+        """Whether both may be the same timer: neither their kinds nor their limits contradict that.
 
         5 s by a drop, 6 s by a probe and 5 s measured are one (ChannelTimeout and sshd 8.0 fire up
         to 1 s early, docs/idle-rules.md).
@@ -266,7 +266,7 @@ class Rule:
 
     @property
     def believed(self) -> bool:
-        """Whether to act on it: anything but one drop that may have had another cause."""
+        """Whether to act on it: always, unless it is one drop that may have had another cause."""
         plain = self.plain and self.limit >= BELIEVED_FROM
         return self.confirmed or plain or self.source != DROP
 
@@ -312,7 +312,7 @@ def parse(text: str) -> Rule:
 
 
 def parse_all(texts: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules in a list of such texts; raises ValueError for a kind with two limits too."""
+    """The rules in a list of such texts; also raises ValueError for a kind with two limits."""
     found: dict[RuleKind, Rule] = {}
     for rule in map(parse, texts):
         stated = found.setdefault(rule.kind, rule)
@@ -329,10 +329,10 @@ def _nearest(name: str) -> str:
 
 
 def one_each(rules: Iterable[Rule]) -> list[Rule]:
-    """The same rules, each timer once, whatever it is known from.
+    """The same rules, each timer once, however it is known.
 
-    What the user states comes first, then what was read on the host, tried out, and what a drop
-    taught. Two timers that were stated or read are two, though they may have the same limit.
+    What the user states comes first, then what was read on the host, what was tried out, and what
+    a drop taught. Two timers that were stated or read stay two, even with the same limit.
     """
     found: list[Rule] = []
     for rule in sorted(rules, key=_authority):
@@ -345,7 +345,7 @@ def one_each(rules: Iterable[Rule]) -> list[Rule]:
 
 
 _TAUGHT = (MEASURED, DROP)
-"""The sources that tell a timer by what it does, which leaves open what it is."""
+"""The sources that know a timer by what it does, and not what it is."""
 
 
 def _is_told_twice(rule: Rule, known: Rule) -> bool:

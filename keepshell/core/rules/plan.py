@@ -4,7 +4,7 @@ The rules it keeps:
 
 - a rule is acted on at half its limit or sooner (ChannelTimeout and sshd 8.0 can fire a second
   early, docs/idle-rules.md), and only by a rung that the user allows;
-- what nothing beats, or nothing allowed, is said, with the setting that would.
+- the user is told of a rule that nothing, or nothing allowed, beats, and of the setting that would.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ SHORTEST = 1.0
 
 SENT = {
     Rung.WINDOW_CHANGE: "a window-change",
-    Rung.NO_OP: "a no-op",
-    Rung.EMPTY_LINE: "an empty line",
+    Rung.NO_OP: "harmless input",
+    Rung.EMPTY_LINE: "Enter",
 }
+"""What a rung sends, in words for the user."""
 
 
 _DEMANDS: tuple[tuple[Rung, Callable[[Policy, Rung], bool], str], ...] = (
@@ -46,7 +47,7 @@ class Verdict(Enum):
 
     BEATEN = "beaten"
     NOT_ALLOWED = "not-allowed"
-    OUTLASTED = "outlasted"  # it struck in spite of the rung, and no higher one may be used
+    OUTLASTED = "outlasted"  # it struck despite the rung, and no higher one may be used
     DOUBTED = "doubted"  # a short silence and a single drop: too little to act on
     NOTHING = "nothing"
 
@@ -56,7 +57,7 @@ class Remedy:
     """What is done about one rule.
 
     `rung` is the lowest that beats it, None where nothing does. Where the remedy `acts`, it is
-    used after `every` seconds of silence. `setting` is what would allow a rung that is not.
+    used after `every` seconds of silence. `setting` is what would allow a rung that isn't allowed.
     """
 
     rule: Rule
@@ -67,18 +68,18 @@ class Remedy:
 
     @property
     def acts(self) -> bool:
-        """Whether something is sent because of it: what failed once may do the next time."""
+        """Whether something is sent because of it: what failed once may work the next time."""
         return self.verdict in (Verdict.BEATEN, Verdict.OUTLASTED)
 
     @property
     def threatens(self) -> bool:
-        """Whether the rule may end an idle session with a shell, unless something is sent."""
+        """Whether the rule may end a session with a shell that sends nothing."""
         has_shell = self.rule.kind.name != "unused-connection"
         return has_shell and self.rule.believed
 
     @property
     def mark(self) -> str:
-        """What `Rule.told` has when the user was told of this: `beaten no-op`."""
+        """What `Rule.told` holds once the user was told of this: `beaten no-op`."""
         return f"{self.verdict.value} {self.rung.label if self.rung else 'nothing'}"
 
 
@@ -102,18 +103,18 @@ class Plan:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The rules that it goes by, those first that are more certain."""
+        """The rules it goes by, the more certain first."""
         return tuple(remedy.rule for remedy in self.remedies)
 
     @property
     def to_type_for(self) -> tuple[Rule, ...]:
-        """The rules that the rungs which type are to act on, at half of what is the limit here."""
+        """The rules that typing must beat. Each acts at half the limit given here."""
         return tuple(for_typist(remedy) for remedy in self.remedies if remedy.acts)
 
 
 def for_typist(remedy: Remedy) -> Rule:
     rule = remedy.rule.with_changes(limit=remedy.every / ACT_AT)
-    # What a no-op does not beat is left to the timer of the next rung, whoever enforces it.
+    # What a no-op does not beat is left to the timer of the next rung, regardless of its owner.
     return rule.with_changes(kind=KINDS["tmout"]) if remedy.rung == Rung.EMPTY_LINE else rule
 
 
@@ -144,7 +145,7 @@ def _above(rung: Rung) -> Rung | None:
 
 
 def missing(rung: Rung, policy: Policy) -> str:
-    """The settings that would allow this rung, as they stand in config.toml; empty if it is."""
+    """The settings that would allow this rung, as in config.toml; empty if it is allowed."""
     lacking = [
         setting.format(rung=rung.label)
         for lowest, allows, setting in _DEMANDS
@@ -167,7 +168,7 @@ def adjusted(policy: Policy, plan: Plan) -> Policy:
 def against_idle_limit(limit: float, policy: Policy) -> dict[Rung, float]:
     """After how many seconds of silence each rung acts on `Policy.idle_limit`, in seconds.
 
-    Nobody knows what resets it, so all is sent that may: packets and input.
+    What resets it is unknown, so everything that might is sent: packets and input.
     """
     half = limit * ACT_AT
     every = {Rung.WINDOW_CHANGE: min(half, policy.window_change_interval), Rung.NO_OP: half}
@@ -189,22 +190,22 @@ def _sent(remedy: Remedy) -> str:
 
 
 def _beaten(remedy: Remedy) -> str:
-    return f"{_sent(remedy)} goes out after {exact(remedy.every)} of silence"
+    return f"{_sent(remedy)} is sent after {exact(remedy.every)} of silence"
 
 
 def _not_allowed(remedy: Remedy) -> str:
-    return f"only {_sent(remedy)} beats it, and is not allowed"
+    return f"only {_sent(remedy)} beats it, and you have not allowed that"
 
 
 def _outlasted(remedy: Remedy) -> str:
-    spite = f"it struck in spite of {SENT[remedy.rule.outlasted]}"
+    despite = f"it struck despite {SENT[remedy.rule.outlasted]}"
     if remedy.setting:
-        return f"{spite}; what may beat it is not allowed"
-    return f"{spite}, and nothing else may beat it"
+        return f"{despite}, and you have not allowed what might beat it"
+    return f"{despite}, and nothing else might beat it"
 
 
 def _doubted(remedy: Remedy) -> str:
-    sent = f"{_sent(remedy)} goes out after {exact(remedy.every)}"
+    sent = f"{_sent(remedy)} is sent after {exact(remedy.every)}"
     return f"if it happens again after the same time, {sent}"
 
 
@@ -217,7 +218,7 @@ def idle_limit_says(limit: float, policy: Policy) -> str:
     every = against_idle_limit(limit, policy)
     sent = ", ".join(f"{SENT[rung]} after {exact(seconds)}" for rung, seconds in every.items())
     lacking = missing(Rung.NO_OP, policy)
-    allowed = f"a no-op is not allowed ({lacking} would)" if lacking else ""
+    allowed = f"harmless input is not allowed ({lacking} would allow it)" if lacking else ""
     return "; ".join(filter(None, (f"{sent} of silence" if sent else "", allowed)))
 
 
@@ -231,7 +232,7 @@ _WORDS: dict[Verdict, Callable[[Remedy], str]] = {
 
 
 def to_tell(plan: Plan) -> list[Remedy]:
-    """What the user is to be told about at the start of a session: drops, and each once."""
+    """What to tell the user at the start of a session: drops, each once."""
     return [
         remedy
         for remedy in plan.remedies
@@ -240,9 +241,7 @@ def to_tell(plan: Plan) -> list[Remedy]:
 
 
 def told(host: str, remedy: Remedy) -> str:
-    """The line for it, with how to undo what was learned."""
+    """The line that says so, with how to undo what was learned."""
     rule = remedy.rule
-    happened = (
-        f"a session was dropped after {describe(rule.limit)} {rule.kind.quiet} ({rule.kind.owner})"
-    )
-    return f"{host}: {happened}; {next_time(remedy)}. To undo: keepshell forget {host}"
+    happened = f"{rule.kind.owner} ended a session after {describe(rule.limit)} {rule.kind.quiet}"
+    return f"{host}: {happened}. From now on: {next_time(remedy)}. To undo: keepshell forget {host}"

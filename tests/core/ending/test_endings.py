@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from keepshell.core.ending.endings import (
     classify,
 )
 from keepshell.core.rules.durations import describe
-from keepshell.core.rules.kinds import CONFIG, KINDS, PROBE, Rule, RuleKind
+from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, PROBE, Rule, RuleKind
 
 PROMPT = b"\x1b[?2004hREADY$ "
 CLOSED = b"Connection to 127.0.0.1 closed.\r\r\n"
@@ -429,7 +430,7 @@ def test_the_escape() -> None:
         ({"signal": 15, "program": "plink"}, Kind.KILLED_HERE, "plink was killed here by SIGTERM"),
         ({"signal": 2, "session": False}, Kind.NOT_BEGUN, "by SIGINT before the session began"),
         ({"signal": 15, "forwarded": 15}, Kind.OWN_EXIT, "SIGTERM was sent to keepshell"),
-        ({"signal": None}, Kind.UNKNOWN, "nobody knows"),
+        ({"signal": None}, Kind.UNKNOWN, "is unknown"),
     ],
 )
 def test_without_a_status(facts: dict[str, Any], kind: Kind, words: str) -> None:
@@ -472,7 +473,7 @@ def test_a_reason_that_names_idleness(
     said = b"Received disconnect from 10.0.0.1 port 22:2: " + reason + b"\r\n"
     end = ending(PROMPT + said, **facts)
     assert (end.kind, end.rule, end.idle) == (Kind.DISCONNECTED, rule, idle)
-    assert f'Its reason was "{reason.decode()}"' in end.sentence
+    assert f'It said "{reason.decode()}"' in end.sentence
 
 
 def test_output_to_the_end_rules_channel_timeout_out() -> None:
@@ -568,8 +569,8 @@ def test_the_sentence() -> None:
     end = ending(PROMPT + CLOSED, user_idle=900.0, sent_idle=20.0, keepalives=14)
     assert end.sentence == (
         "session dropped: the server closed the channel after 15m without input or output. It looks"
-        " like ChannelTimeout, or the remote shell was killed or ended with status 255. 14"
-        " window-changes had been sent."
+        " like ChannelTimeout, or the remote shell was killed or ended with status 255. keepshell"
+        " had sent 14 window-changes."
     )
     assert end.alternatives == (Kind.REMOTE_KILLED, Kind.REMOTE_EXIT)
 
@@ -577,10 +578,10 @@ def test_the_sentence() -> None:
 @pytest.mark.parametrize(
     ("keepalives", "no_ops", "words"),
     [
-        (0, 0, ". No window-change had been sent."),
-        (1, 0, ". 1 window-change had been sent."),
-        (2, 2, ". 2 no-ops had been sent."),
-        (14, 1, ". 13 window-changes and 1 no-op had been sent."),
+        (0, 0, ". keepshell had sent no window-change."),
+        (1, 0, ". keepshell had sent 1 window-change."),
+        (2, 2, ". keepshell had sent 2 harmless inputs."),
+        (14, 1, ". keepshell had sent 13 window-changes and 1 harmless input."),
     ],
 )
 def test_the_sentence_counts_keepalives(keepalives: int, no_ops: int, words: str) -> None:
@@ -820,6 +821,27 @@ def test_the_first_sentence_of_a_drop_fits_into_a_line(row: _Row) -> None:
     said = f"keepshell: session dropped: {row.sentence.format_map(words)}."
     assert len(said) <= 100
     assert ". " not in said
+
+
+RULES = st.builds(
+    Rule,
+    st.sampled_from(list(KINDS.values())),
+    st.floats(2, 24 * 86400),
+    st.sampled_from([CONFIG, PROBE, DROP]),
+)
+LAST_WORDS = st.sampled_from([tail for _, _, tail, *_ in IDLE_ENDINGS + PLINK_ENDINGS])
+
+
+@given(EVIDENCE, LAST_WORDS, st.lists(RULES))
+def test_a_drop_is_told_by_the_hundredth_column(
+    evidence: Evidence, tail: bytes, rules: list[Rule]
+) -> None:
+    for known in (rules, [rule.with_changes(limit=evidence.user_idle or 60.0) for rule in rules]):
+        for found in (evidence, replace(evidence, tail=tail, session=True, exit_status=255)):
+            end = classify(found, known)
+            first, stop, _ = f"keepshell: {end.sentence} ".partition(". ")
+            assert stop
+            assert not end.is_drop or len(first) < 100
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.name in _SILENCES])

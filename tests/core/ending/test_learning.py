@@ -343,25 +343,25 @@ def test_what_may_end_the_session() -> None:
 
 
 WORDS = [
-    (rule(limit=4, confirmed=True), Policy(), "a no-op goes out after 2s of silence"),
-    (rule(limit=5, source=PROBE), Policy(), "a no-op goes out after 2.5s of silence"),
-    (rule(limit=300), Policy(), "a no-op goes out after 2m 30s of silence"),
-    (rule(), NO_TYPING, "only a no-op beats it, and is not allowed"),
+    (rule(limit=4, confirmed=True), Policy(), "harmless input is sent after 2s of silence"),
+    (rule(limit=5, source=PROBE), Policy(), "harmless input is sent after 2.5s of silence"),
+    (rule(limit=300), Policy(), "harmless input is sent after 2m 30s of silence"),
+    (rule(), NO_TYPING, "only harmless input beats it, and you have not allowed that"),
     (rule("unused-connection"), ALL, "nothing that keepshell sends beats it"),
     (
         rule("client-alive", 10),
         Policy(),
-        "if it happens again after the same time, a window-change goes out after 5s",
+        "if it happens again after the same time, a window-change is sent after 5s",
     ),
     (
         rule(outlasted=Rung.NO_OP),
         Policy(),
-        "it struck in spite of a no-op; what may beat it is not allowed",
+        "it struck despite harmless input, and you have not allowed what might beat it",
     ),
     (
         rule("tmout", outlasted=Rung.EMPTY_LINE),
         ALL,
-        "it struck in spite of an empty line, and nothing else may beat it",
+        "it struck despite Enter, and nothing else might beat it",
     ),
 ]
 
@@ -378,25 +378,26 @@ def test_the_words(known: Rule, policy: Policy, words: str) -> None:
             20,
             Policy(),
             {Rung.WINDOW_CHANGE: 10, Rung.NO_OP: 10},
-            "a window-change after 10s, a no-op after 10s of silence",
+            "a window-change after 10s, harmless input after 10s of silence",
         ),
         (
             900,
             Policy(window_change_interval=30),
             {Rung.WINDOW_CHANGE: 30, Rung.NO_OP: 450},
-            "a window-change after 30s, a no-op after 7m 30s of silence",
+            "a window-change after 30s, harmless input after 7m 30s of silence",
         ),
         (
             20,
             Policy(no_op="never"),
             {Rung.WINDOW_CHANGE: 10},
-            'a window-change after 10s of silence; a no-op is not allowed (no_op = "auto" would)',
+            "a window-change after 10s of silence; harmless input is not allowed"
+            ' (no_op = "auto" would allow it)',
         ),
         (
             20,
             Policy(rung=Rung.SERVER_ALIVE),
             {},
-            'a no-op is not allowed (rung = "no-op" would)',
+            'harmless input is not allowed (rung = "no-op" would allow it)',
         ),
     ],
 )
@@ -410,12 +411,12 @@ def test_an_idle_limit_of_the_users(
 def test_the_user_is_told_of_a_drop_and_how_to_undo_it() -> None:
     suspected = remedy_for(rule(limit=80), Policy())
     assert told("me@web:22", suspected) == (
-        "me@web:22: a session was dropped after 80s without input or output (sshd's "
-        "ChannelTimeout); a no-op goes out after 40s of silence. "
+        "me@web:22: sshd's ChannelTimeout ended a session after 80s without input or output. "
+        "From now on: harmless input is sent after 40s of silence. "
         "To undo: keepshell forget me@web:22"
     )
     confirmed = remedy_for(rule(limit=4, confirmed=True), Policy())
-    assert "(sshd's ChannelTimeout)" in told("me@web:22", confirmed)
+    assert "sshd's ChannelTimeout ended" in told("me@web:22", confirmed)
 
 
 def test_each_is_told_once_and_again_when_the_verdict_has_changed() -> None:
@@ -439,29 +440,31 @@ SENTENCES = [
         rule(),
         drop(),
         Efforts(held={"channel-timeout": LastHold(LESS, 4.0)}),
-        f"This rule was known: a no-op was due, but held ({LESS.text}); nothing is known that would"
-        " have helped.",
+        f"This timer was known: harmless input was due, but had to wait: {LESS.text}.",
+        "",
     ),
     (
         rule(),
         drop(),
         Efforts(Rung.NO_OP, typed_idle=900.0, held={"channel-timeout": LastHold(OFF, 899.0)}),
-        f"This rule was known: a no-op was due, but held ({OFF.text}); xon = true would have"
-        " helped.",
+        f"This timer was known: harmless input was due, but had to wait: {OFF.text}.",
+        "xon = true",
     ),
     (
         rule("tmout", 600),
         drop("tmout", 400.0),
         Efforts(half_line=True, held={"tmout": LastHold(HALF, 4.0)}),
-        f"This rule was known: an empty line was due, but held ({HALF.text}); leaving no line half"
-        " typed would have helped.",
+        f"This timer was known: Enter was due, but had to wait: {HALF.text}. Clearing it would"
+        " have helped.",
+        "",
     ),
     (
         rule(outlasted=Rung.NO_OP),
         drop(),
         Efforts(held={"tmout": LastHold(HALF, 4.0)}),
-        f"This rule was known: an empty line was due, but held ({HALF.text}); leaving no line half"
-        " typed would have helped.",
+        f"This timer was known: Enter was due, but had to wait: {HALF.text}. Clearing it would"
+        " have helped.",
+        "",
     ),
     # Due for an idle limit, of whatever rule; and a rule that is known with a longer limit.
     *(
@@ -469,19 +472,19 @@ SENTENCES = [
             known,
             drop(),
             Efforts(held={"channel-timeout": LastHold(HALF, 4.0)}),
-            f"A no-op was due, but held ({HALF.text}); leaving no line half typed would have"
-            " helped.",
+            f"Harmless input was due, but had to wait: {HALF.text}. Clearing it would have helped.",
+            "",
         )
         for known in (rule("logind"), rule(limit=7200.0))
     ),
 ]
 
 
-@pytest.mark.parametrize(("known", "ending", "efforts", "sentence"), SENTENCES)
+@pytest.mark.parametrize(("known", "ending", "efforts", "sentence", "setting"), SENTENCES)
 def test_what_was_due_and_held_is_said(
-    known: Rule, ending: Ending, efforts: Efforts, sentence: str
+    known: Rule, ending: Ending, efforts: Efforts, sentence: str, setting: str
 ) -> None:
-    assert held_back(ending, plan_for([known], ALL), efforts) == sentence
+    assert held_back(ending, plan_for([known], ALL), efforts) == (sentence, setting)
 
 
 @pytest.mark.parametrize(
@@ -498,4 +501,4 @@ def test_what_was_due_and_held_is_said(
     ],
 )
 def test_a_hold_that_did_not_last_to_the_end_is_not(ending: Ending, efforts: Efforts) -> None:
-    assert held_back(ending, plan_for([rule()], Policy()), efforts) == ""
+    assert held_back(ending, plan_for([rule()], Policy()), efforts) == ("", "")

@@ -93,14 +93,14 @@ def reason(situation: Situation) -> str:
 
 def not_ready() -> Iterator[tuple[str, bytes, bytes, dict[str, bool], str]]:
     """Name, more output, more keys, more facts, the reason: each forbids everything."""
-    yield "prompting", b"", b"", {"prompting": True}, "ssh itself prompts"
+    yield "prompting", b"", b"", {"prompting": True}, "ssh is asking you something"
     yield "stopped", b"", b"", {"child_stopped": True}, "the program is stopped"
-    yield "reply", b"", b"", {"reply_pending": True}, "the last empty line has not been answered"
-    yield "paste", b"", b"\x1b[200~", {}, "the user is pasting"
+    yield "reply", b"", b"", {"reply_pending": True}, "the last Enter has not been answered"
+    yield "paste", b"", b"\x1b[200~", {}, "you are pasting"
     yield "half key", b"", b"\x1b[", {}, "an escape sequence is half typed"
-    yield "half output", b"\x1b[?10", b"", {}, "an escape sequence is half shown"
-    yield "tilde", b"", b"\r~", {}, "the escape character is typed, and the next key decides"
-    yield "^S", b"", b"\x13", {}, "output is stopped by ^S"
+    yield "half output", b"\x1b[?10", b"", {}, "the host has printed half an escape sequence"
+    yield "tilde", b"", b"\r~", {}, "you typed the escape character; the next key decides"
+    yield "^S", b"", b"\x13", {}, "you stopped the output with ^S"
 
 
 NOT_READY = list(not_ready())
@@ -121,9 +121,9 @@ def test_ready_holds_whatever_is_on_the_screen(
 @pytest.mark.parametrize(
     ("told", "now", "why"),
     [
-        (screen(VIM).typed(b"j", 10.0), 11.9, "the user is typing"),
+        (screen(VIM).typed(b"j", 10.0), 11.9, "you are typing"),
         (screen(VIM).typed(b"j", 10.0), 12.0, None),
-        (screen(VIM).typed(b"\x1b", 10.0), 11.9, "the user is typing"),
+        (screen(VIM).typed(b"\x1b", 10.0), 11.9, "you are typing"),
         (screen(VIM).typed(b"\x1b", 10.0), 12.0, None),
         (screen(VIM).shown(DRAWN, 10.0), 10.9, "the host is printing"),
         (screen(VIM).shown(DRAWN, 10.0), 11.0, None),
@@ -162,7 +162,7 @@ def test_a_report_from_before_it_was_asked_for_is_not_repeated() -> None:
     assert sent(told.at(99.0)) == FOCUS_IN
 
 
-ENDED = "the program that turned reports on may have ended"
+ENDED = "the program that asked for focus reports may have ended"
 
 
 @pytest.mark.parametrize("login", [BASH, DASH])
@@ -198,7 +198,7 @@ def test_tmux_with_a_key_pending(key: bytes, answer: bytes) -> None:
     listed.shown(b"\x1b[?25l\x1b[H(0) - 0: 1 windows\x1b[2;1H", 11.1)
     assert reason(listed.at(99.0)) == OVERLAY
     told = screen(TMUX).typed(b"\x16", 10.0).shown(b"^", 10.1)
-    assert reason(told.at(99.0)) == "the last key may make the next one a literal"
+    assert reason(told.at(99.0)) == "the last key may quote the next one, as ^V does"
 
 
 def test_focus_is_repeated_as_the_terminal_reported_it() -> None:
@@ -213,7 +213,7 @@ def test_focus_is_repeated_as_the_terminal_reported_it() -> None:
 @pytest.mark.parametrize("keys", [b"\x16", b"\x11", b"\x16u06", b"\x1b[27;5;118~"])
 def test_focus_after_a_key_that_makes_the_next_one_a_literal(focus: bytes, keys: bytes) -> None:
     told = screen(VIM).typed(focus, 2.0).typed(keys, 12.0)
-    assert reason(told.at(99.0)) == "the last key may make the next one a literal"
+    assert reason(told.at(99.0)) == "the last key may quote the next one, as ^V does"
     assert sent(told.typed(b"z", 13.0).at(99.0)) == focus
     for key in (b"\x0b", b"\x12", b"\x06", b"\x18"):
         assert sent(screen(VIM).typed(focus, 2.0).typed(key, 12.0).at(99.0)) == focus
@@ -234,7 +234,7 @@ def test_a_dead_program_gets_no_report(login: bytes, focus: bytes) -> None:
 def test_another_programs_screen_below_a_stale_request() -> None:
     told = screen(VIM).shown(b"\r\n$ ", 3.0).typed(b"nano\r", 4.0)
     told.shown(b"\x1b[?1049h" + DRAWN, 4.5)
-    why = "the screen is another program's than the one that asked for reports"
+    why = "the program that asked for focus reports no longer has the screen"
     assert reason(told.at(99.0)) == why
     assert sent(told.shown(b"\x1b[?1004h" + DRAWN, 5.0).at(99.0)) == FOCUS_IN
 
@@ -266,8 +266,8 @@ def test_full_screen_without_focus_reports_and_focus_without_full_screen(
     assert choose(told.at(99.0, CHANNEL, xon=True)) == Hold(Reason.NOTHING_HARMLESS)
 
 
-NO_PROMPT = "the line under the cursor is no prompt that was seen before"
-UNSEEN = "what was typed last is not shown"
+NO_PROMPT = "the line under the cursor is not a prompt seen before"
+UNSEEN = "what you typed last is not shown"
 BASH_REPLY = b"\r\n\x1b[?2004l\r%s\x1b[?2004hme$ "
 
 
@@ -385,7 +385,7 @@ ELSEWHERE = "the line under the cursor is not the login prompt"
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (screen(VIM), "a full-screen program runs; the shell's timer stands still"),
+        (screen(VIM), "the shell's timer does not run during a full-screen program"),
         (bash().typed(b"x", 10.0).shown(b"x", 10.1), "a line is half typed"),
         (bash().typed(b"\r", 10.0), ELSEWHERE),
         (bash().typed(b"\r", 10.0).shown(b"\r\nme$ ", 10.1), ELSEWHERE),
@@ -396,8 +396,8 @@ ELSEWHERE = "the line under the cursor is not the login prompt"
             for line in (b"> ", b"(gdb) ", b"Go on? [Y/n] ", b"... ", b"[sudo] password: ", b"")
         ),
         (proven(DASH).typed(b"\r", 10.0).shown(b"\r\nme$ \r\nBroadcast\r\n", 10.1), ELSEWHERE),
-        (screen(b"Proceed? [Y/n] "), "no prompt of the shell was seen at login"),
-        (screen(b""), "no prompt of the shell was seen at login"),
+        (screen(b"Proceed? [Y/n] "), "no shell prompt was seen at login"),
+        (screen(b""), "no shell prompt was seen at login"),
     ],
 )
 def test_no_enter(told: Told, why: str) -> None:
@@ -409,7 +409,7 @@ def test_no_enter_unless_allowed_and_never_after_a_mismatch() -> None:
     why = "only Enter resets the shell's timer, and `empty_line` is off"
     assert reason(told.at(99.0, SHELL)) == why
     told.typist._witness.prompts.mismatch()
-    why = "an earlier Enter was answered by something else than the prompt"
+    why = "something other than the prompt answered an earlier Enter"
     assert reason(told.at(99.0, SHELL, empty_line=True)) == why
 
 

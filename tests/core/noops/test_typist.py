@@ -78,7 +78,9 @@ def test_an_empty_paste_at_a_fresh_prompt() -> None:
 def test_nothing_while_ssh_prompts() -> None:
     session = make()
     session.host_output(PROMPT, START)
-    assert tick(session, START + 50, Phase.PROMPTING) == [Note("hold", "ssh itself prompts")]
+    assert tick(session, START + 50, Phase.PROMPTING) == [
+        Note("hold", "ssh is asking you something")
+    ]
 
 
 def test_a_hold_says_its_reason_and_near_the_limit_it_is_said_once() -> None:
@@ -421,7 +423,7 @@ def test_what_is_held_can_be_asked() -> None:
     session = make(Timer.LOGIND)
     tick(session, START + 50)
     assert session.held[Timer.LOGIND].reason is Reason.NOTHING_HARMLESS
-    assert session.hold == "nothing is known to be harmless here"
+    assert session.hold == "no input is known to be harmless here"
     assert (session.no_ops, session.injected) == (0, 0)
 
 

@@ -98,11 +98,11 @@ def test_a_recorded_answer() -> None:
         "sshd -T",
         "input or output",
         Rung.NO_OP,
-        "beaten: a no-op goes out after 7m 30s of silence",
+        "beaten: harmless input is sent after 7m 30s of silence",
     )
     tmout = made["TMOUT=600, read-only"]
     assert (tmout.rung, tmout.where) == (None, "a login of bash")
-    assert tmout.verdict == "only an empty line beats it: `empty_line = true`"
+    assert tmout.verdict == "only Enter beats it: `empty_line = true`"
     known = rules(found, 7.0)
     assert [(rule.kind.name, rule.limit) for rule in known] == [
         ("channel-timeout", 900.0),
@@ -115,8 +115,8 @@ def test_a_recorded_answer() -> None:
 @pytest.mark.parametrize(
     ("policy", "verdict"),
     [
-        (Policy(), "only an empty line beats it: `empty_line = true`"),
-        (Policy(empty_line=True), "beaten: an empty line goes out after 5m of silence"),
+        (Policy(), "only Enter beats it: `empty_line = true`"),
+        (Policy(empty_line=True), "beaten: Enter is sent after 5m of silence"),
     ],
 )
 def test_the_verdict_goes_by_what_the_user_allows(policy: Policy, verdict: str) -> None:
@@ -127,8 +127,8 @@ def test_the_verdict_goes_by_what_the_user_allows(policy: Policy, verdict: str) 
 @pytest.mark.parametrize(
     ("policy", "verdict"),
     [
-        (Policy(no_op="never"), 'only a no-op beats it: `no_op = "auto"`'),
-        (Policy(rung=Rung.SERVER_ALIVE), 'only a no-op beats it: `rung = "no-op"`'),
+        (Policy(no_op="never"), 'only harmless input beats it: `no_op = "auto"`'),
+        (Policy(rung=Rung.SERVER_ALIVE), 'only harmless input beats it: `rung = "no-op"`'),
     ],
 )
 def test_a_no_op_that_is_forbidden(policy: Policy, verdict: str) -> None:
@@ -398,7 +398,7 @@ NOT_SET = "not set in a login without a terminal"
 @pytest.mark.parametrize(
     ("answers", "name", "verdict", "known"),
     [
-        (["shell /bin/ksh", "tmout 60", "tmout-of ksh"], "TMOUT=60", "only an", {"tmout": 60.0}),
+        (["shell /bin/ksh", "tmout 60", "tmout-of ksh"], "TMOUT=60", "only Enter", {"tmout": 60.0}),
         (["shell /bin/zsh", "tmout 60", "tmout-of zsh"], "TMOUT=60", "beaten", {"zsh-tmout": 60.0}),
         (["shell /bin/bash", "tmout 0", "tmout-of bash"], "TMOUT", NOT_SET, {}),
         (
@@ -420,11 +420,16 @@ NOT_SET = "not set in a login without a terminal"
             "whether busybox takes notice of it is unknown",
             {},
         ),
-        (["shell /bin/tcsh", "autologout 30"], "autologout=30", "only an", {"autologout": 1800.0}),
+        (
+            ["shell /bin/tcsh", "autologout 30"],
+            "autologout=30",
+            "only Enter",
+            {"autologout": 1800.0},
+        ),
         (
             ["shell /bin/tcsh", "autologout 30 5"],
             "autologout=30",
-            "only an",
+            "only Enter",
             {"autologout": 1800.0},
         ),
         (["shell /bin/tcsh", "autologout "], "autologout", NOT_SET, {}),
