@@ -1,6 +1,6 @@
 """The errors keepshell reports itself: what happened, where, what to do, and the exit code.
 
-NotStartedError    a fault before ssh or the program runs: it is to be run without us
+NotStartedError    a fault before ssh or the program runs: run it without us
 KeepshellError
 ├── UsageError       exit 2: the command line or the configuration can't be read
 │   ├── NoProgramError   exit 127: the program to run is not there
@@ -19,7 +19,7 @@ class NotStartedError(Exception):
 
 
 class KeepshellError(Exception):
-    """Something the user must know; `str()` of it is the whole sentence after `keepshell: `."""
+    """Something the user must know; its `str()` is the whole sentence after `keepshell: `."""
 
     exit_code = 70
 

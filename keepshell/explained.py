@@ -63,7 +63,7 @@ def explain(
 
 
 def _problem(host: launch.HostSettings, name: str) -> str:
-    """Why ssh could not even begin to connect; empty where nothing is known to stand in the way."""
+    """Why ssh could not even begin to connect; empty if no reason is known."""
     import socket
 
     typed = str(host.command.host)

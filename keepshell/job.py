@@ -1,4 +1,4 @@
-"""What is to run in the pty, and how it is to be kept alive."""
+"""What to run in the pty, and how to keep it alive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXPLAINED = frozenset(("ssh", "plink"))
 
 
 class Job:
-    """What is to run in the pty, and how it is to be kept alive."""
+    """What to run in the pty, and how to keep it alive."""
 
     __slots__ = (
         "again",

@@ -1,7 +1,7 @@
 """How one call starts: ssh as it is, ssh with the keepalive options, or ssh inside our pty.
 
 `resolve` finds ssh and reads the command line and config.toml; `route` asks ssh's own configuration
-where that can matter, and picks the way. Both answer with values, which nobody changes.
+where that can matter, and picks the way. Both return values that never change.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UNATTENDED = {
     "sessiontype": "none",
     "stdinnull": "yes",
 }
-"""What gives nobody a terminal, and is reckoned with where ssh alone knows: in a pty, ssh without a
+"""What leaves the session without a terminal; assumed where only ssh knows: in a pty, ssh without a
 terminal on the host would not get what is typed."""
 _TYPES_NOTHING = Rung.WINDOW_CHANGE
 """The highest rung that types nothing."""
@@ -168,7 +168,7 @@ def _next_ssh(tried: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def holds_exist(environ: Mapping[str, str]) -> bool:
-    """Whether any connection may be held: one look at a folder, so that nobody else pays."""
+    """Whether any connection may be held: one look at a folder is all it costs everyone else."""
     folder = paths.hold_dir(environ)
     return folder is not None and os.path.isdir(folder)
 
@@ -230,7 +230,7 @@ class HostSettings:
         return self.configured(name, default) if typed is None else typed
 
     def answer_or_worst(self) -> Mapping[str, str]:
-        """What `ssh -G` said; without it, what would give nobody a terminal, if it may be set."""
+        """What `ssh -G` said; without it, what would take the terminal away, if it may be set."""
         if self.answer is not None:
             return self.answer
         return {name: value for name, value in _UNATTENDED.items() if self.found.may_set(name)}
@@ -330,7 +330,7 @@ class HostSettings:
         return None if is_default else value or _NOT_KNOWN
 
     def _unknown(self, name: str) -> str:
-        """Why nobody but ssh knows the value of a keyword."""
+        """Why only ssh knows the value of a keyword."""
         asking = "`ssh -G` does not answer"
         if self.found.executes:
             asking = "asking `ssh -G` would run the program of a `Match exec`"
@@ -501,7 +501,7 @@ def describe(way: Answer | Exec | Pty) -> str:
 
 
 def start(way: Answer | Exec | Pty, environ: Mapping[str, str]) -> Attached:
-    """Become ssh, or spawn it in a pty and return it. Raises what stands in the way."""
+    """Become ssh, or spawn it in a pty and return it. Raises the error that prevents it."""
     if not isinstance(way, Pty):
         become(way, environ)
     if way.job.kept is not None:
@@ -557,7 +557,7 @@ class Program:
 def start_program(program: Program, environ: Mapping[str, str]) -> Attached:
     """Spawn a program in a pty, kept alive by window-changes, or become it where that is no use.
 
-    Raises what stands in the way.
+    Raises the error that prevents it.
     """
     env = client.started(f"run {program.name}", program.argv, environ)
     if is_off(environ) or not on_terminal():

@@ -33,7 +33,7 @@ def unanswered(environ: Mapping[str, str]) -> str | None:
 
 
 def live_dirs(environ: Mapping[str, str]) -> Iterator[str]:
-    """Where it may stand what runs now, best first: `$XDG_RUNTIME_DIR/keepshell`, `STATE/live`."""
+    """Where live sessions may be listed, best first: `$XDG_RUNTIME_DIR/keepshell`, `STATE/live`."""
     base = _absolute(environ, "XDG_RUNTIME_DIR")
     if base is not None and os.path.isdir(base):
         yield f"{base}/keepshell"
@@ -71,7 +71,7 @@ def exec_dirs(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def make_private(path: str) -> None:
-    """Make a directory, and see that nobody else may look into it. Raises OSError."""
+    """Make a directory that no one else may look into. Raises OSError."""
     os.makedirs(path, mode=0o700, exist_ok=True)
     found = os.stat(path)
     if found.st_uid == os.geteuid() and found.st_mode & 0o077:
@@ -79,7 +79,7 @@ def make_private(path: str) -> None:
 
 
 def is_private(path: str) -> bool:
-    """Whether this is a directory of ours that nobody else can write to."""
+    """Whether this is a directory of ours that no one else can write to."""
     try:
         found = os.lstat(path)
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-_START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted behind the name
+_START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted after the name
 
 
 def started_at(pid: int) -> float | None:

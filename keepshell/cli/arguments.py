@@ -48,7 +48,7 @@ def asks_for_help(row: Command, typed: Sequence[str]) -> bool:
     """Whether the user wants to read the command's page."""
     if row.follows == AS_COMMAND:
         return list(typed[:1]) in (["-h"], ["--help"])
-    if row.follows:  # every letter is ssh's, and so is what stands between
+    if row.follows:  # every letter is ssh's, and so is everything between
         return list(typed) == ["-h"] or "--help" in (*typed[:1], *typed[-1:])
     before = typed[: typed.index("--")] if "--" in typed else typed
     return "-h" in before or "--help" in before
@@ -104,7 +104,7 @@ def _split(shape: Command | Word, typed: Sequence[str]) -> tuple[dict[str, str],
         is_ours = word.partition("=")[0] in known
         if is_ours or (word.startswith("--") and not rest):
             _take(word, waiting, known, values)
-        else:  # behind a host, an option that we don't know may be its command's
+        else:  # after a host, an option that we don't know may be its command's
             rest.append(word)
     return values, [*rest, *waiting]
 

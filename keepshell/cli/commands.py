@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 CONNECT, HOLD, LOOK, HOSTS, SET_UP = GROUPS = ("connect", "hold", "look", "hosts", "set up")
 
 AS_SSH = "ssh"
-"""ssh's own arguments follow, which are passed on as they are."""
+"""ssh's own arguments follow, and are passed on as they are."""
 AS_COMMAND = "command"
-"""A command line of its own follows, perhaps after `--`; it is passed on as it is."""
+"""A whole command line follows, perhaps after `--`, and is passed on as it is."""
 
 
 class Word:
-    """A word that a command takes first, as `config set` does, with what follows it."""
+    """A word that a command takes first, such as `set` in `config set`, and what follows it."""
 
     __slots__ = ("arguments", "follows", "hidden", "meaning", "name", "options")
 
@@ -50,15 +50,15 @@ class Word:
 class Command:
     """One command of ours.
 
-    `runs` is `MODULE:FUNCTION` below `keepshell.cli`; the function takes the `Typed` and answers
-    with the text to print and the exit status. Empty for ssh, which `main` runs without this table.
+    `runs` is `MODULE:FUNCTION` below `keepshell.cli`; the function takes the `Typed` and returns
+    the text to print and the exit status. Empty for ssh, which `main` runs without this table.
 
     `arguments` are the words it takes, as the help shows them, and the parser goes by that: `HOST`
-    is one word, `[HOST]` none or one, `[HOST...]` any number. Or `words` are, of which one must be
-    typed first; or `follows` says that the rest is not ours to read.
+    is one word, `[HOST]` none or one, `[HOST...]` any number. With `words`, one of those must be
+    typed first; with `follows`, the rest is not ours to read.
 
-    `options` are its own, `takes_settings` tells whether the options before it mean something to
-    it. `meaning` is for lists, `details` for its own page. `examples` are run by a test.
+    `options` are its own; `takes_settings` says whether the options before it matter to it.
+    `meaning` is for lists, `details` for its own page. A test runs the `examples`.
     """
 
     __slots__ = (
@@ -150,13 +150,13 @@ COMMANDS = (
     Command(
         "exec",
         "[--] COMMAND [ARG...]",
-        "run a script with every ssh that it calls kept alive",
+        "run a script, with every ssh it calls kept alive",
         group=CONNECT,
         runs="programs:execute",
-        details="Runs a command with keepshell's own ssh first on PATH, so each call of `ssh` in "
-        "it or in its children goes through keepshell. scp and sftp, which call ssh by its path, "
-        "are told the other path. So is autossh, unless AUTOSSH_PATH is set. The command replaces "
-        "keepshell: status, signals and job control are its own.",
+        details="Runs a command with keepshell's own ssh first on PATH, so that every `ssh` it or "
+        "its children call goes through keepshell. scp and sftp, which call ssh by its path, are "
+        "given ours; so is autossh, unless AUTOSSH_PATH is set. The command replaces keepshell: "
+        "status, signals and job control are its own.",
         follows=AS_COMMAND,
         takes_settings=True,
         examples=(
@@ -214,14 +214,14 @@ COMMANDS = (
     Command(
         "status",
         "",
-        "the sessions that run now, and whether they will survive",
+        "your running sessions, and whether they will survive",
         group=LOOK,
         runs="status:command",
-        details="Lists the sessions that run now: how long you have been idle in each, what keeps "
-        "it alive, and what happens next. A call of ssh without a terminal is not listed, because "
-        "keepshell has become ssh there.",
+        details="Lists your running sessions: how long you have been idle in each, what keeps it "
+        "alive, and what happens next. An ssh without a terminal is not listed, because there "
+        "keepshell has become ssh.",
         options=(
-            ("--watch", "keep showing them, until q or ^C"),
+            ("--watch", "keep showing them until you press q or ^C"),
             ("--line", "one short line, for a status bar: 3 kept, 1 !"),
             _JSON,
         ),
@@ -240,12 +240,12 @@ COMMANDS = (
         "past sessions, and how each ended",
         group=LOOK,
         runs="history:command",
-        details="Lists past sessions: how long each lasted, how long you were idle in it, what was "
-        "sent meanwhile, and what ended it. Below, each host's sessions on a time line: time with "
-        "you at the keys, idle time that was kept, idle time, and drops.",
+        details="Lists past sessions: how long each lasted, how long you were idle in it, how many "
+        "keepalives were sent, and what ended it. Below that, a timeline for each host shows when "
+        "you typed, when an idle session was kept alive, when it was merely idle, and each drop.",
         options=(
             ("-n N", "only the last N sessions"),
-            ("--dropped", "only those that were ended from outside"),
+            ("--dropped", "only those that were cut"),
             ("--since TIME", "how far back: 2d, or a date such as 2026-10-01 (default 7d)"),
             ("--host HOST", "the same as HOST"),
             _JSON,
@@ -262,10 +262,10 @@ COMMANDS = (
         "what keepshell would do for a host, and why",
         group=LOOK,
         runs="explain:command",
-        details="Tells whether an idle session with this host survives: each idle timer known of "
-        "the host with what beats it, and the settings that are not the defaults, with the place "
-        "where each was set. Nothing is sent to the host.",
-        options=(("--all", "the settings that have their defaults too"), _JSON),
+        details="Says whether an idle session with this host survives, lists the host's known idle "
+        "timers with what beats each, and the settings that differ from the defaults, with where "
+        "each was set. Nothing is sent to the host.",
+        options=(("--all", "also the settings that have their defaults"), _JSON),
         follows=AS_SSH,
         takes_settings=True,
         examples=(
@@ -279,15 +279,15 @@ COMMANDS = (
         "read a host's idle timers",
         group=HOSTS,
         runs="probe:command",
-        details="Reads a host's idle timers in one ordinary session and tells what beats each. "
-        "Nothing is written on the host. The timers are remembered here, and later sessions act on "
+        details="Reads a host's idle timers in one ordinary session and shows what beats each. "
+        "Nothing is written on the host. keepshell remembers the timers, and later sessions act on "
         "them.",
         options=(
-            ("--measure", "try the idle times out, in sessions of each level, instead of asking"),
-            ("--floor TIME", "with --measure: the shortest idle time of interest (default 30s)"),
-            ("--limit TIME", "with --measure: the longest, after which it ends (default 20m)"),
+            ("--measure", "don't ask the host: let a test session of each level sit idle"),
+            ("--floor TIME", "with --measure: the shortest limit to look for (default 30s)"),
+            ("--limit TIME", "with --measure: the longest to wait for (default 20m)"),
             ("--script", "print the script, for ansible, clush or pssh to run on many hosts"),
-            ("--read FILE", "take their output, or - for stdin; hosts without an answer are told"),
+            ("--read FILE", "read their output back (- for stdin), and list who didn't answer"),
             _JSON,
         ),
         follows=AS_SSH,
@@ -300,19 +300,19 @@ COMMANDS = (
     Command(
         "forget",
         "HOST",
-        "delete what is remembered of a host",
+        "delete what keepshell remembers about a host",
         group=HOSTS,
         runs="history:forget",
-        details="Deletes the idle timers and the past sessions remembered of a host.",
+        details="Deletes the idle timers and past sessions that keepshell remembers of a host.",
         examples=(("keepshell forget web", "start over with web"),),
     ),
     Command(
         "init",
         "SHELL",
-        "`ssh` means `keepshell ssh` in your shell, with completions",
+        "make `ssh` mean `keepshell ssh` in your shell, with completions",
         group=SET_UP,
         runs="completion:for_startup",
-        details="Prints a function `ssh` and the completions for your shell's start-up file.",
+        details="Prints a function `ssh` and completions, for your shell's start-up file.",
         words=(
             Word("bash", "", 'for ~/.bashrc: eval "$(keepshell init bash)"', options=_NO_SSH),
             Word("zsh", "", 'for ~/.zshrc: eval "$(keepshell init zsh)"', options=_NO_SSH),
@@ -329,8 +329,8 @@ COMMANDS = (
         "the same for scripts: an `ssh` to put on PATH",
         group=SET_UP,
         runs="programs:shim",
-        details="Writes ssh, scp and sftp into a directory of their own and prints the line that "
-        "puts it on PATH. Takes them away again. Tells whether they are in use.",
+        details="Puts ssh, scp and sftp into a directory of their own, and prints the line that "
+        "puts that directory on PATH; removes them again; says whether they are in use.",
         words=(
             Word(
                 "install",
@@ -360,12 +360,12 @@ COMMANDS = (
         "for every host.",
         words=(
             Word("path", "", "where the file is"),
-            Word("check", "", "whether it can be read; if not, what is wrong and where"),
+            Word("check", "", "whether it is valid; if not, what is wrong and where"),
             Word(
                 "show",
                 "",
-                "the settings in the order in which they are looked for",
-                options=(("--defaults", "those that are not set too"),),
+                "the settings, in the order keepshell looks for them",
+                options=(("--defaults", "also those that are not set"),),
             ),
             Word("edit", "", "open it in $VISUAL or $EDITOR, and check it afterwards"),
             Word("init", "", "write a file with every setting, explained and commented out"),
@@ -383,36 +383,36 @@ COMMANDS = (
     Command(
         "doctor",
         "",
-        "what keepshell rests on, and the cure where something is wrong",
+        "check the setup, and say how to fix what is wrong",
         group=SET_UP,
         runs="doctor:command",
-        details="Looks at the versions, the ssh that is run, whether `ssh` in your shell and your "
-        "scripts is keepshell, config.toml, the directories for what is remembered, the terminal, "
-        "and the hosts whose idle timers nothing you allow beats. Status 1 where something is "
-        "wrong. Nothing is changed.",
+        details="Checks the versions, which ssh is run, whether `ssh` in your shell and scripts is "
+        "keepshell, config.toml, the directories where things are remembered, the terminal, and "
+        "the hosts whose idle timers nothing you allow beats. Exits with 1 if something is wrong. "
+        "Changes nothing.",
         options=(_JSON,),
         examples=(
-            ("keepshell doctor", "look at everything"),
+            ("keepshell doctor", "check everything"),
             ("keepshell doctor --json", "for programs"),
         ),
     ),
     Command(
         "off",
         "PID|HOST",
-        "no keepalives in a session that runs",
+        "stop the keepalives of a running session",
         group=SET_UP,
         runs="status:off",
-        details="Switches the keepalives of a session that runs now off. ssh's own ServerAlive "
-        "requests go on.",
+        details="Switches off the keepalives of a running session. ssh's own ServerAlive requests "
+        "go on.",
         examples=(("keepshell off web", "let web's idle timers do as they please"),),
     ),
     Command(
         "on",
         "PID|HOST",
-        "keepalives again, after off",
+        "start them again, after off",
         group=SET_UP,
         runs="status:on",
-        details="Switches the keepalives of a session that runs now on again.",
+        details="Switches the keepalives of a running session on again.",
         examples=(("keepshell on web", "keep it alive again"),),
     ),
     Command(
@@ -421,7 +421,7 @@ COMMANDS = (
         "this help, or the page of one command",
         group=SET_UP,
         runs="help:command",
-        details="Prints the help, or the page of one command, as --help does.",
+        details="Prints this help, or the page of one command, as --help does.",
         examples=(("keepshell help probe", "the same as keepshell probe --help"),),
     ),
     Command(
@@ -430,8 +430,8 @@ COMMANDS = (
         "the manual",
         group=SET_UP,
         runs="man:command",
-        details="Shows the manual with the system's man, which finds it by itself only where it is "
-        "installed below a directory of its MANPATH.",
+        details="Shows the manual with the system's man, which finds it on its own only if it is "
+        "installed in a directory of its MANPATH.",
         examples=(("keepshell man | less", "the same as plain text"),),
     ),
 )
@@ -472,7 +472,7 @@ ENVIRONMENT = (
 )
 
 EXIT_STATUS = (
-    ("ssh's", "or the status of the command that was run"),
+    ("ssh's", "or that of the command that was run"),
     ("1", "nothing was found"),
     ("2", "keepshell can't read its command line or its configuration"),
     ("70", "keepshell failed"),

@@ -1,7 +1,7 @@
 """What a shell's start-up file evaluates: the function `ssh`, and completions.
 
-The completions are made from the tables of commands and settings. Behind `keepshell ssh` they are
-whatever the shell has for ssh, and behind `run` and `exec` whatever it has for that command.
+The completions are made from the tables of commands and settings. After `keepshell ssh` they are
+the shell's own for ssh, and after `run` and `exec` the shell's own for that command.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _fish_word(row: Row) -> str:
 
 
 def _adopting(between: str) -> dict[str, str]:
-    """By how they go on, the commands behind which other programs' completions stand."""
+    """The commands that other programs' completions follow, by how they go on."""
     return {
         f"as_{follows}": between.join(c.name for c in COMMANDS if c.follows == follows)
         for follows in (AS_COMMAND, AS_SSH)

@@ -88,7 +88,7 @@ _keepshell_known() {
     # Offers what keepshell knows: hosts, sessions, keys and their values. The command is word $1.
     local -a asked=("${COMP_WORDS[@]:$1:COMP_CWORD-$1}") pairs=()
     local word meaning
-    [[ $cur != = ]] || { asked+=(=) && cur=; } # right behind it
+    [[ $cur != = ]] || { asked+=(=) && cur=; } # right after it
     while IFS=$'\\t' read -r word meaning; do
         pairs+=("$word" "$meaning")
     done < <(command keepshell complete "${asked[@]}" "$cur" 2>/dev/null)
@@ -97,7 +97,7 @@ _keepshell_known() {
 }
 
 _keepshell_own() {
-    # Offers what we ourselves take behind the command, which is word $1.
+    # Offers what we ourselves take after the command, which is word $1.
     case ${COMP_WORDS[*]:$1:COMP_CWORD-$1} in
     @{steps}
     esac
@@ -112,7 +112,7 @@ _keepshell() {
             local option=${COMP_WORDS[at]}
             [[ ${COMP_WORDS[at + 1]} == = ]] && ((at += 1))
             if ((at + 1 >= COMP_CWORD)); then
-                ((at == COMP_CWORD)) && cur= # right behind the =
+                ((at == COMP_CWORD)) && cur= # right after the =
                 _keepshell_value "$option"
                 return
             fi
@@ -170,7 +170,7 @@ _keepshell_known() {
 }
 
 _keepshell_own() {
-    # Offers what we ourselves take behind the command, which is word 1.
+    # Offers what we ourselves take after the command, which is word 1.
     local -a offers
     case ${(j: :)words[1,CURRENT - 1]} in
     @{steps}
@@ -271,7 +271,7 @@ function __keepshell_known
 end
 
 function __keepshell_as
-    # Completes as if the line began with the words behind the command.
+    # Completes as if the line began with the words after the command.
     set -l words (commandline -opc)
     set -e words[1..(__keepshell_at)]
     test "$words[1]" = --

@@ -3,7 +3,7 @@
 The rules it keeps:
 
 - a change is checked before it is written, and nothing but its lines is touched;
-- the file is replaced in one step, so a reader never finds half of it.
+- the file is replaced in one step, so a reader never finds half a file.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def _most(text: str | None) -> int:
 
 
 def forget(typed: Typed) -> tuple[str, int]:
-    """`forget HOST`: deletes all that is known of it, and says how much that was.
+    """`forget HOST`: deletes everything known about it, and says how much that was.
 
     Raises UsageError and StateError.
     """

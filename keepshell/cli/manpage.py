@@ -17,7 +17,7 @@ _DESCRIPTION = (
     "server. An interactive session runs in a pseudo-terminal, which keepshell relays byte for "
     "byte; while the user is idle it sends what the host is known to need, and nothing that the "
     "program on the screen would notice.",
-    "Our own options stand before the command; everything behind ssh belongs to ssh(1).",
+    "keepshell's own options come before the command; everything after ssh belongs to ssh(1).",
 )
 
 _CONFIGURATION = (

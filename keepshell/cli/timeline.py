@@ -35,7 +35,7 @@ class Span(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """The time that `width` cells stand for; `start` is before `end`."""
+    """The time that `width` cells show; `start` is before `end`."""
 
     start: float
     end: float

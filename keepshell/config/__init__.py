@@ -1,1 +1,1 @@
-"""config.toml: the settings there are, reading them, and where each stands."""
+"""config.toml: which settings there are, reading them, and where each was set."""

@@ -1,6 +1,6 @@
 """From config.toml to the policy of one host, or an error that says where the file is wrong.
 
-All of the file is checked when it is read: whether it is good does not depend on the host. Without
+The whole file is checked when it is read: whether it is valid does not depend on the host. Without
 a file, the cost is one `open` that fails.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keepshell.config.toml_lines import TomlText
 
 DEFAULT = "default"
-"""The source of what nobody has set."""
+"""The source of a setting that was never set."""
 
 _NOT_READ = "safe, as the configuration can't be read"
 
@@ -41,9 +41,9 @@ def load(environ: Mapping[str, str]) -> Config:
 
 
 def load_anyway(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
-    """What can be used of the configuration, and what `load` would have raised.
+    """The usable part of the configuration, and what `load` would have raised.
 
-    Of a file that can't be read nothing counts, and nothing is typed: it may forbid that.
+    A file that can't be read counts for nothing, and nothing is typed: the file may forbid that.
     """
     problems: list[str] = []
     sections: Sequence[_Section | _Kept] = ()
@@ -94,13 +94,13 @@ def _parse_sections(data: bytes, path: str) -> list[_Section]:
             sections += _host_sections(source, table)
         elif name != "default":
             raise _misplaced(source, name)
-    if "default" in source.tables:  # asked last, wherever it stands
+    if "default" in source.tables:  # asked last, wherever it is in the file
         sections.append(_Section(source, ("default",), source.tables["default"]))
     return sections
 
 
 def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings that the environment holds. Raises UsageError."""
+    """The settings in the environment. Raises UsageError."""
     return {
         name: key.read_text(environ[key.variable], key.variable)
         for name, key in KEYS.items()
@@ -109,7 +109,7 @@ def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 class Config:
-    """A configuration that has been read and found good."""
+    """A configuration that has been read and is valid."""
 
     __slots__ = ("_otherwise", "_sections", "_variables")
 
@@ -161,7 +161,7 @@ class Config:
     def _setting(
         self, name: str, sections: Sequence[_Section | _Kept], options: Mapping[str, Any]
     ) -> tuple[Any, str]:
-        """The value that wins and its source; None where nobody set the key."""
+        """The value that wins and its source; None if the key was never set."""
         if name in options:
             return options[name], KEYS[name].option
         if name in self._variables:
@@ -186,7 +186,7 @@ class EffectivePolicy:
 
 
 class _Section:
-    """`[default]` or one `[host."PATTERN"]`: its settings, read and found good."""
+    """`[default]` or one `[host."PATTERN"]`: its settings, read and valid."""
 
     __slots__ = ("_keys", "_source", "patterns", "values")
 
@@ -243,14 +243,14 @@ class _Section:
         raise UsageError(f"{where}: {self._title} {printable(name)}: {problem}")
 
     def _unknown(self, name: str, value: object) -> str:
-        """What to say of a key that is no setting."""
+        """What to say about a key that is not a setting."""
         if self.patterns and isinstance(value, dict):  # [host.web.example.com] nests tables
-            return 'a pattern with dots stands in quotes, as in [host."web.example.com"]'
+            return 'put quotes around a pattern with dots, as in [host."web.example.com"]'
         return f"unknown key; {suggest(name, KEYS)}"
 
 
 class _Kept:
-    """A section out of the compiled copy."""
+    """A section from the compiled copy."""
 
     __slots__ = ("_keys", "_path", "_rows", "patterns")
 
@@ -310,10 +310,10 @@ def _no_section(source: TomlText, keys: Sequence[str], value: object) -> UsageEr
 
 
 def _misplaced(source: TomlText, name: str) -> UsageError:
-    """The error for a name outside of our sections."""
+    """The error for a name outside our sections."""
     where = f"{source.at(name)}: {printable(name)}"
     if name in KEYS:
-        return UsageError(f"{where}: stands before any section; put it below [default]")
+        return UsageError(f"{where}: is above the first section; move it below [default]")
     sections = ("[default]", '[host."PATTERN"]')
     return UsageError(f"{where}: unknown section; {suggest(name, sections)}")
 
@@ -341,7 +341,7 @@ def _read_file(path: str, file: BinaryIO) -> bytes:
     except OSError as error:
         raise _unreadable(path, error) from None
     if len(data) > _MOST_BYTES:
-        raise UsageError(f"{path}: larger than 1 MiB, and so no configuration; move it away")
+        raise UsageError(f"{path}: larger than 1 MiB, so it can't be a configuration; move it away")
     return data
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from keepshell.core.rules.kinds import Rule
 
-LEAST_LIMIT = 2  # seconds; servers reckon in whole ones and fire up to one early
+LEAST_LIMIT = 2  # seconds; servers count whole ones and fire up to one early
 _LONGEST = 24 * 86400  # poll(2) takes milliseconds in a C int: 24.8 days
 
 
@@ -145,7 +145,7 @@ class _Rules:
 
 
 class _ExplainedError(ValueError):
-    """What is wrong with a value, when its kind knows better than `expected` says."""
+    """What is wrong with a value, when its kind can say it better than `expected`."""
 
 
 class _Program:
@@ -200,7 +200,7 @@ class Key:
             raise ValueError(f"expected {self.kind.expected}, found {found(value)}") from None
 
     def read_text(self, text: str, where: str) -> Any:
-        """The same for text that stands elsewhere, in `where`; raises UsageError."""
+        """The same for text from elsewhere, named by `where`; raises UsageError."""
         try:
             return self.read(text)
         except ValueError as error:
@@ -212,44 +212,44 @@ _ROWS = (
     Key(
         "server_alive_interval",
         _Duration(1, whole=True, instead='rung = "off"'),  # ssh takes whole seconds; 0 is none
-        "silence of the host until ssh asks it for a sign of life",
+        "how long the host is silent before ssh asks for a sign of life",
     ),
     Key(
         "outage_tolerance",
         _Duration(1),
-        "time without an answer until ssh gives the host up",
+        "how long ssh waits without an answer before it gives up",
     ),
     Key(
         "window_change_interval",
         # Idle rules count in seconds; more than ten packets a second would be a flood.
         _Duration(0.1, instead='rung = "server-alive"'),
-        "silence of the user until a window-change is sent",
+        "how long you are silent before a window-change is sent",
     ),
     Key(
         "no_op",
         _Word(NO_OP_WHEN),
-        "when harmless input is typed: where a rule needs it, everywhere, nowhere",
+        "when to type harmless input: where a timer needs it, everywhere, nowhere",
     ),
     Key("no_op_interval", _Duration(1), 'how often, with no_op = "always" and no limit known'),
-    Key("xon", _Switch(), "^Q may be typed where nothing else does"),
-    Key("empty_line", _Switch(), "Enter may be typed at an empty prompt against a shell's timer"),
-    Key("idle_limit", _Duration(LEAST_LIMIT), "the time after which the host ends idle sessions"),
-    Key("rules", _Rules(), "the idle rules the host is known to have"),
+    Key("xon", _Switch(), "allow ^Q where nothing else resets the timer"),
+    Key("empty_line", _Switch(), "allow Enter at an empty prompt, against a shell's timer"),
+    Key("idle_limit", _Duration(LEAST_LIMIT), "how long until the host ends an idle session"),
+    Key("rules", _Rules(), "the idle timers that the host has"),
     Key("hold_for", _Duration(1), "how long `keepshell hold` holds a connection"),
-    Key("warn", _Switch(), "the terminal notifies before a rule fires that can't be beaten"),
-    Key("reattach", _Switch(), "the shell outlives its connection, and is reached again"),
-    Key("reattach_keep", _Duration(60), "how long a shell lives on its host with nobody attached"),
-    Key("title", _Switch(), "the window's title says whether an idle session will survive"),
+    Key("warn", _Switch(), "notify you before a timer ends a session that nothing can keep"),
+    Key("reattach", _Switch(), "keep the shell when its connection is lost, and return to it"),
+    Key("reattach_keep", _Duration(60), "how long a shell lives on its host with no one attached"),
+    Key("title", _Switch(), "show in the window's title whether an idle session will survive"),
     Key(
         "hints",
         _Switch(),
-        "one line after the first session with a host, on how to read its idle timers",
+        "after the first session with a host, say how to read its idle timers",
         variable="KEEPSHELL_HINTS",
     ),
     Key(
         "ssh",
         _Program(),
-        "the ssh to run, not the first on PATH",
+        "the ssh to run instead of the first on PATH",
         default_only=True,  # it is what tells the host's real name
         variable="KEEPSHELL_SSH",
     ),
@@ -262,11 +262,11 @@ CONTRADICTIONS = (
     ("xon", True, "rung", RUNGS[: Rung.NO_OP]),
     ("xon", True, "no_op", ("never",)),
 )
-"""A key with a value that is pointless where the other key, set in the same place, has one of
-these. From different places the narrower one wins: `rung` is a ceiling."""
+"""A key whose value is pointless if the other key, set in the same place, has one of these values.
+From different places the narrower one wins: `rung` is a ceiling."""
 
 FLAGS = {
-    "dry_run": "print the command and the source of each added option; run nothing",
+    "dry_run": "print the command and why each option was added; run nothing",
     "help": "print this help",
     "version": "print the version",
 }

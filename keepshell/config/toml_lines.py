@@ -1,7 +1,7 @@
 """A TOML text: its tables, and the line of each key.
 
-tomllib tells no lines. They are looked for in the text when a message, the source of a setting or
-the compiled copy needs one.
+tomllib doesn't say on which line a key is. The text is searched when a message, the source of a
+setting or the compiled copy needs to know.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     Lines = dict[tuple[str, ...], int]
     Tables = dict[str, Any]
 
-_QUOTES = 'text stands in quotes, as in rung = "off"'
+_QUOTES = 'put quotes around text, as in rung = "off"'
 _REMEDIES = (
     ("Invalid value", _QUOTES),
     ("Expected newline", _QUOTES),  # after the 15 of an unquoted 15m
-    ("Invalid initial character", 'a pattern stands in quotes, as in [host."*.example.com"]'),
+    ("Invalid initial character", 'put quotes around a pattern, as in [host."*.example.com"]'),
     ("Cannot declare", "put both into one section"),
     ("Cannot overwrite", "keep one of the two"),
 )
-"""What helps, by how tomllib's words begin."""
+"""The remedy, by the beginning of tomllib's message."""
 
 
 class TomlText:
@@ -44,7 +44,7 @@ class TomlText:
         return f"{self._path}:{line}" if line else self._path
 
     def line(self, *keys: str) -> int:
-        """The same line as a number, 0 where none is known."""
+        """The same line as a number, 0 if unknown."""
         self._lines = self._lines or _lines(self._text)
         while keys and keys not in self._lines:
             keys = keys[:-1]
@@ -74,7 +74,7 @@ def _parse(text: str, path: str) -> Tables:
 
 
 def _lines(text: str) -> Lines:
-    """The line of each section and key; a value of several lines can mislead it."""
+    """The line of each section and key; a value of several lines can mislead this."""
     lines: Lines = {}
     section: tuple[str, ...] = ()
     for number, line in enumerate(text.split("\n"), 1):
@@ -92,7 +92,7 @@ def _lines(text: str) -> Lines:
 
 
 def _opened(statement: str) -> tuple[str, ...]:
-    """The keys, one within another, that a header or an assignment makes; none if it is neither."""
+    """The keys, one within another, that a header or an assignment makes; empty for neither."""
     import tomllib
 
     try:

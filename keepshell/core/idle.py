@@ -44,7 +44,7 @@ class IdleClock:
         self.typed_at: float | None = None
         """When something was last typed for the user."""
         self.counts: Counter[Rung] = Counter()
-        """How many keepalives went out, by rung; those of ssh itself nobody counts."""
+        """How many keepalives went out, by rung; ssh's own can't be counted."""
         self.tried = Rung.OFF
         """The highest rung that was used since the user's last key."""
         self.longest = 0.0
@@ -54,7 +54,7 @@ class IdleClock:
         self._reads: deque[tuple[float, int]] = deque(maxlen=READS_KEPT)
 
     def user(self, now: float, *, reached: bool = True) -> None:
-        """The user typed; `reached` says whether anything of it went to the host."""
+        """The user typed; `reached` says whether any of that went to the host."""
         if reached:
             self.sent_gap = now - self.quiet_since()
             self.input_at = self._quiet_since = now

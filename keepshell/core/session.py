@@ -1,4 +1,4 @@
-"""One session: told the bytes, the time and the phase, it answers with what is to be done.
+"""One session: told the bytes, the time and the phase, it answers with what to do.
 
 The rules it keeps:
 
@@ -120,7 +120,7 @@ class Session:
         self.titles: Titles | None = None
         """Where the user wants the window's title to say how the session fares."""
         self.parting = ""
-        """What is to be said of the end in place of what usually is."""
+        """What to say about the end instead of the usual line."""
         self.keepalives = True
         """The user's switch; off, nothing is sent that ssh would not have sent by itself."""
         self._policy = policy
@@ -321,7 +321,7 @@ class Session:
 
     @property
     def silent_since(self) -> float | None:
-        """Since when the host owes an answer; None where it has given it, or nobody knows."""
+        """Since when the host owes an answer; None if it has answered, or that is unknown."""
         return None if self.link is None else self.link.silent_since
 
     @property

@@ -1,10 +1,10 @@
-"""What to tell the user when a rule is about to end the session, and nothing is done about it.
+"""What to tell the user when a rule is about to end the session and nothing is done about it.
 
 The rules it keeps:
 
-- each rule is told of once in a silence, at nine tenths of its limit;
-- only what is believed is told: a single drop that may have had another cause is no rule;
-- the text is for a person who sits somewhere else: the host, what happens, when, and what to press.
+- the user is told of each rule once in a silence, at nine tenths of its limit;
+- only of a rule that is believed: a single drop that may have had another cause is none;
+- the text is for a person at another window: the host, what happens, when, and what to press.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Warner:
         return self._reset_at[rule] + rule.limit * WARN_AT
 
     def held(self, timer: Timer, left: float) -> str:
-        """What to tell of a timer that fires in `left` seconds, since its keepalive is held.
+        """What to say about a timer that fires in `left` seconds because its keepalive waits.
 
-        One that no rule of the host asks for is there for a limit of unknown kind.
+        A timer that no rule of the host asks for is there for a limit of unknown kind.
         """
         return self._text(self._kinds.get(timer, KINDS["session-idle"]), left)
 
@@ -80,7 +80,7 @@ def _timer(kind: RuleKind) -> Timer:
 
 
 def _fires(rule: Rule, *, server_alive: bool) -> bool:
-    """Whether it can end a session that nobody types in (docs/idle-rules.md)."""
+    """Whether it can end a session without typing (docs/idle-rules.md)."""
     if rule.kind.needs is None:
         return False
     only_packets = rule.kind.needs == Rung.WINDOW_CHANGE and rule.kind.name != "dropbear-idle"

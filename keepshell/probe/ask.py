@@ -114,7 +114,7 @@ class Target:
             if self.resolved.get(keyword, value).lower() not in (value, "false")
         ]
         typed = self.command.render()
-        # Only -v tells the banner. Of -q and -v, ssh goes by the last; behind `--`, it takes none.
+        # Only -v shows the banner. Of -q and -v the last one counts; after `--` ssh takes neither.
         typed = ["-v", *typed] if "--" in typed else [*typed, "-v"]
         return [self.ssh, *_OURS, *added, *typed, *words]
 
@@ -132,9 +132,11 @@ def find(typed: Sequence[str], options: Mapping[str, Any], environ: Mapping[str,
     except arguments.Unparsed as reason:
         raise UsageError(f"probe expects a host and ssh's options: {reason}") from None
     if parsed.command or parsed.host is None:
-        raise UsageError("probe runs a script of its own on the host: leave the command away")
+        raise UsageError("probe runs its own script on the host; leave out the command")
     for letter in sorted(parsed.flags & frozenset("GNVWOQfnst")):
-        raise UsageError(f"probe runs a script on the host, which -{letter} stands in the way of")
+        raise UsageError(
+            f"probe runs a script on the host; leave out -{letter}, which prevents that"
+        )
     resolved = launch.examine(typed, options, environ)
     found = config_scan.look(resolved.ssh, parsed.value("F"), _ASKED)
     answer = None
@@ -213,7 +215,7 @@ class _Listening:
                         selector.unregister(key.fileobj)
                     elif self._hear(key.data, part):
                         return
-        self._show(b"\n")  # what stood there without its line feed
+        self._show(b"\n")  # what was left without its line feed
 
     def _hear(self, number: int, part: bytes) -> bool:
         """Take it in; whether that was enough."""

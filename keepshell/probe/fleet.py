@@ -2,8 +2,8 @@
 
 The rules it keeps:
 
-- an answer names its host by itself; one that comes under another host's label is nobody's;
-- only a complete answer counts, and each host is told of once.
+- an answer names its own host; one that arrives under another host's label counts for neither;
+- only a complete answer counts, and each host is reported once.
 """
 
 from __future__ import annotations

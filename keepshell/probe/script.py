@@ -4,8 +4,8 @@ The rules it keeps:
 
 - it writes no file, needs no privilege, and does without any program that is missing: files are
   read by the shell itself, which takes nothing but `read` and `printf`;
-- each line of its answer begins with a mark that nobody on the host can know beforehand, and that
-  does not stand in the script as such, so neither a banner nor an echo of the script is believed;
+- each line of its answer begins with a mark that no one on the host can know beforehand, and that
+  the script does not contain as such, so neither a banner nor an echo of the script is believed;
 - whatever may hang (a start-up file, sshd -T, the bus) is ended after `STEP_WITHIN`.
 
 The keys of its answer are those that core/probing/servertimers.py and hosttimers.py read.
@@ -246,7 +246,7 @@ exit 0
 
 
 def script(nonce: str, root: str = "") -> str:
-    """The script; `nonce` is part of each mark, and `root` stands before the paths of files."""
+    """The script; `nonce` is part of each mark, and `root` is prefixed to the paths of files."""
     values = {"MARK": MARK, "NONCE": nonce, "ROOT": root, "TAB": "\t", "STEP": str(STEP_WITHIN)}
     text = _SCRIPT
     for name, value in values.items():

@@ -1,7 +1,7 @@
-"""Whether a program that has not begun its session asks the user something, told from its pty.
+"""Whether a program that has not begun its session is asking the user something, seen on its pty.
 
-Only then does it read the terminal: at any other time, whoever else asks there (the pinentry of an
-agent) must get every key. These are the signs of a question:
+Only then does it read the terminal: at any other time another program that asks there (an agent's
+pinentry) must get every key. These are the signs of a question:
 
 - an unfinished line of output, which is how a prompt ends;
 - ECHO turned off, which hides an answer;

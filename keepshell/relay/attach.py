@@ -35,7 +35,7 @@ class Attached:
     """A child that has been spawned; `finish` relays until it ends."""
 
     def __init__(self, job: Job) -> None:
-        """Spawn the child; raises whatever stands in the way, and has changed nothing then."""
+        """Spawn the child; raises the error that prevents it, and has then changed nothing."""
         self._job = job
         _open_stderr()
         self._terminal = tty.Terminal()

@@ -168,7 +168,7 @@ class Child:
         try:
             modes: int = termios.tcgetattr(self.fd)[tty.LFLAG]
         except termios.error:
-            return 0  # the slave is closed: nobody prompts
+            return 0  # the slave is closed: there is no prompt
         return modes
 
     def resize(self, winsize: bytes) -> None:
@@ -241,7 +241,7 @@ def _is_passed_on(fd: int) -> bool:
 
 
 def _changes_flow_when_raw(attributes: tty.Attributes) -> bool:
-    """Whether raw mode will end a flow control by ^S and ^Q: all that packet mode tells of it."""
+    """Whether raw mode will end flow control by ^S and ^Q: packet mode shows no more than that."""
     iflag, characters = attributes[tty.IFLAG], attributes[tty.CC]
     assert isinstance(iflag, int)
     assert isinstance(characters, list)

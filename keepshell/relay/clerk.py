@@ -24,7 +24,7 @@ class Clerk:
         self._is_late = False
         try:
             _thread.start_new_thread(self._work, ())
-        except RuntimeError:  # no thread is to be had (setrlimit(2), RLIMIT_NPROC)
+        except RuntimeError:  # no thread can be had (setrlimit(2), RLIMIT_NPROC)
             self._is_late = True
 
     def ask(self, work: Callable[[], T], seconds: float) -> T:
@@ -55,9 +55,9 @@ class Clerk:
         self._todo.put(work)
 
     def leave(self, work: Callable[[], object]) -> None:
-        """Have `work` done at some time; if there was no time until the next one, never.
+        """Have `work` done at some time; never, if the next one comes before there was time.
 
-        It says by itself what went wrong, or nobody does.
+        It reports its own failures; no one else does.
         """
         waits, self._latest = self._latest is not None, work
         if not waits:

@@ -1,8 +1,7 @@
-"""pexpect and ptyprocess, imported without what only they themselves could want.
+"""pexpect and ptyprocess, imported without two modules that we never use.
 
-Two modules take a quarter of the time of that import, which stands between the user and ssh:
-`shutil`, for a `which` that ptyprocess has of its own too, and `traceback`, for errors that are
-never shown.
+They take a quarter of the time of that import, for which the user waits: `shutil`, for a `which`
+that ptyprocess also has, and `traceback`, for errors that are never shown.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ class _Later(ModuleType):
 
 
 class _Without:
-    """Within, the two are as if missing, or imported later, for whoever imports them."""
+    """Inside, importing one of the two finds it missing, or loads it only on use."""
 
     def __enter__(self) -> None:
         stand_ins = {"shutil": None, "traceback": _Later("traceback")}

@@ -213,7 +213,7 @@ class Relay:
     def _use_idle_time(self, now: float) -> None:
         """Nothing has happened: look where nothing tells us, and do what can be done ahead."""
         if self._must_look:
-            # ssh was raw for a moment only, and has not said so here: a line that nobody reads.
+            # ssh was raw for a moment only and has not said so here: a line that is never read.
             unread = self.child.has_own_stderr and self._terminal.has_line()
             self._see_phase(now, begun=unread)
         else:
@@ -225,7 +225,7 @@ class Relay:
             at_idle()
 
     def _ask_for_bytes(self) -> None:
-        # What is typed when the child has ended is for whoever reads the terminal next.
+        # What is typed once the child has ended belongs to the next reader of the terminal.
         is_open = self.child.is_open
         reads_user = self._listens_to_user() and self._terminal.taken and not self._user_gone
         to_host, to_user = bool(self._to_host.waiting), bool(self._to_user.waiting)
@@ -457,7 +457,7 @@ class Relay:
         if signal.SIGTSTP in came:
             self._stop_wanted = _Stop.ALONE
         if came & {signal.SIGUSR1, signal.SIGUSR2}:
-            # Both at once: nobody knows their order, and on is the harmless one.
+            # Both at the same time: their order is unknown, and on is the harmless one.
             self._session.keepalives = signal.SIGUSR2 in came
             self._show(now)
         if came & {signal.SIGWINCH, signal.SIGCONT}:

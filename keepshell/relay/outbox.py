@@ -9,7 +9,7 @@ _GONE = (errno.EIO, errno.EPIPE, errno.ENXIO, errno.EBADF)
 
 
 def is_gone(error: OSError) -> bool:
-    """Whether an error of read(2) or write(2) means that nobody is at the other end any more."""
+    """Whether an error of read(2) or write(2) means that the other end is gone."""
     return error.errno in _GONE
 
 
@@ -28,7 +28,7 @@ class Outbox:
         self.waiting = b""
         """What the descriptor has not taken yet."""
         self.gone = False
-        """Whether the last write found nobody at the other end, and the bytes were dropped."""
+        """Whether the last write found the other end gone, and the bytes were dropped."""
 
     def send(self, data: bytes) -> None:
         """Add `data`, and write what the descriptor takes without waiting. Raises OSError."""

@@ -76,11 +76,11 @@ class Terminal:
             return b""
 
     def is_gone(self) -> bool:
-        """Whether nobody is at its other end any more."""
+        """Whether its other end is gone."""
         return not self.winsize()
 
     def rows(self) -> int:
-        """The terminal's height in lines; 0 if nobody knows."""
+        """The terminal's height in lines; 0 if unknown."""
         return int.from_bytes(self.winsize()[:2], sys.byteorder)
 
     @contextlib.contextmanager
@@ -108,7 +108,7 @@ class Terminal:
             set_attributes(self._stdin, self.saved)
 
     def has_line(self) -> bool:
-        """Whether a line was typed that nobody reads, on a terminal that nobody has changed."""
+        """Whether a typed line waits unread, on a terminal whose modes are unchanged."""
         poll = select.poll()
         poll.register(self._stdin, select.POLLIN)
         try:
@@ -153,7 +153,7 @@ class Terminal:
 def stop_self(signum: signal.Signals, *, with_group: bool = False) -> None:
     """Stop this process, or its group, by the default action of `signum`; returns once it goes on.
 
-    Nobody stops by a signal that was ignored from the start.
+    A signal that was ignored from the start stops nothing.
     """
     former = signal.getsignal(signum)
     if former is signal.SIG_IGN:
@@ -203,8 +203,8 @@ def raw_attributes(saved: Attributes) -> Attributes:
 def set_attributes(fd: int, attributes: Attributes) -> None:
     """tcsetattr(TCSADRAIN); a terminal that is gone needs no settings.
 
-    A stop and continue in the middle of it is no error, but termios does not retry, as PEP 475 has
-    the os module do.
+    A stop and continue halfway is no error, but termios does not retry, as PEP 475 has the os
+    module do.
     """
     while True:
         try:

@@ -1,7 +1,7 @@
 """Where shims are kept on disk: private directories, and files that are whole or not there.
 
-A directory that goes first on PATH must be nobody else's to write to, and a shim that is replaced
-may be running: it is never changed, another file takes its name.
+No one else may write to a directory that goes first on PATH. A shim that is replaced may be
+running, so it is never changed: another file takes its name.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _copiers(ssh: str, folder: str, environ: Mapping[str, str]) -> Iterator[tupl
 
 
 def write(path: str, text: bytes) -> None:
-    """Make an executable file of this text stand at `path`, unless it does. Raises OSError."""
+    """Put an executable file of this text at `path`, unless it is there. Raises OSError."""
     if not _holds(path, text):
         replace(path, text, 0o755)
     if not os.access(path, os.X_OK):

@@ -43,7 +43,7 @@ def _chosen(folder: str | None, environ: Mapping[str, str]) -> str:
     if not folder:
         raise UsageError("shim install --dir: expected one directory")
     if os.pathsep in folder:
-        raise UsageError(f"{folder}: a directory with a colon can't stand on PATH")
+        raise UsageError(f"{folder}: a directory with a colon can't be on PATH")
     return os.path.abspath(folder)
 
 
@@ -129,8 +129,8 @@ def _on_path(folder: str, environ: Mapping[str, str]) -> tuple[list[str], bool]:
     first = client.which("ssh", environ)
     if first == os.path.join(folder, "ssh"):
         return ["in use: `ssh` is found there"], True
-    is_behind = folder in environ.get("PATH", "").split(os.pathsep)
-    where = f"behind {first} on PATH" if is_behind else "not on PATH"
+    is_later = folder in environ.get("PATH", "").split(os.pathsep)
+    where = f"{first} comes first on PATH" if is_later else "not on PATH"
     return [
         f"not in use: {where}; add this line to your shell's start-up file",
         _line(folder, environ),

@@ -136,7 +136,7 @@ keepshell_arguments() {
         esac
     done
     [ "$keepshell_silent" = yes ] || return 1
-    [ -n "$keepshell_host" ] || [ $# -gt 1 ] # behind the --
+    [ -n "$keepshell_host" ] || [ $# -gt 1 ] # after the --
 }
 
 if ! { [ -t 0 ] && [ -t 1 ]; } && keepshell_environment && @{path_counts}; then
@@ -153,7 +153,7 @@ exec @{python} ssh "$@"
 
 
 def ssh_shim(path: str, environ: Mapping[str, str]) -> bytes:
-    """The text of the shim that stands at `path`, as the configuration is now.
+    """The text of the shim at `path`, as the configuration is now.
 
     Raises UsageError for a configuration that can't be read.
     """
@@ -197,7 +197,7 @@ def python_shim(path: str) -> bytes:
 
 
 def copier(path: str, shim: str, environ: Mapping[str, str]) -> bytes | None:
-    """The text of the `scp` or `sftp` that stands at `path` and has the real one use `shim`.
+    """The text of the `scp` or `sftp` at `path` that has the real one use `shim`.
 
     None where there is no such program.
     """
@@ -209,7 +209,7 @@ def copier(path: str, shim: str, environ: Mapping[str, str]) -> bytes | None:
 
 
 def is_ours(path: str) -> bool:
-    """Whether keepshell wrote the file that stands there; a link to one is not ours."""
+    """Whether keepshell wrote the file at `path`; a link to one is not ours."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -137,7 +137,7 @@ def _digest(words: Sequence[str]) -> str:
 class ConfigQuery:
     """`ssh -G` at work in the background, while this process imports what it needs.
 
-    A context manager: on leaving, nothing of it runs any more.
+    A context manager: once it is left, nothing it started is running.
     """
 
     def __init__(self, ssh: str, arguments: Sequence[str]) -> None:
@@ -240,7 +240,7 @@ class ConfigQuery:
                 os.killpg(group, 0)
                 time.sleep(_EXIT_TAKES)
             os.killpg(group, _SIGKILL)
-        except ProcessLookupError:  # nobody is left
+        except ProcessLookupError:  # the group is empty
             return
         if self._pid is not None:
             os.waitpid(self._pid, 0)

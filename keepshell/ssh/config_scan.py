@@ -5,7 +5,7 @@ all, so the files are looked through for the keywords first: where none of them 
 not be asked. Every doubt (an unreadable file, a pattern too clever for us) means: ask.
 
 But asking runs the program of each `Match exec` that ssh comes to, a second time and beside the
-first. Where one stands anywhere in the files, ssh is never asked, and what they mention is unknown.
+first. If any file has one, ssh is never asked, and whatever the files mention is unknown.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ class Found:
     ) -> None:
         """`unseen`: whether ssh may read lines that are not among these."""
         self.executes = any(name == "match" and _executes(value) for name, value in lines)
-        """Whether a `Match exec` stands there: asking ssh would run its program."""
+        """Whether there is a `Match exec`: asking ssh would run its program."""
         self.ask = ask and not self.executes
         """Whether to ask `ssh -G`: it can answer something but the defaults."""
         self.restated = _restated(lines)
         """ServerAlive keywords that some line sets to ssh's own default, on purpose; in the answer
-        of `ssh -G` that looks like a keyword nobody has set."""
+        of `ssh -G` that looks like a keyword that was never set."""
         self.paths = paths
         """Where the look has been: each file, and each directory where another may appear."""
         self._mentioned = {name for name, _ in lines}
@@ -97,8 +97,8 @@ def look(ssh: str, chosen: str | None, keywords: frozenset[str] = frozenset()) -
     """Look through the files this ssh reads: `chosen` (its -F), or the user's and the system's.
 
     An ssh from elsewhere than the system's place may have another system-wide file compiled in: it
-    is always asked. A `chosen` that can be read only once is left to ssh: whoever looks or asks,
-    ssh would find it empty. It may set anything.
+    is always asked. A `chosen` that can be read only once is left to ssh, which would find it empty
+    if anything else had read it. It may set anything.
     """
     if chosen is not None and _can_be_read_once(chosen):
         return Found((), ask=False, unseen=True, paths=())
@@ -137,7 +137,7 @@ def _restated(lines: Sequence[tuple[str, str]]) -> frozenset[str]:
 
 
 def _files(chosen: str | None) -> list[tuple[str, str]]:
-    """Each file with the folder that its relative Includes stand in."""
+    """Each file with the folder that its relative Includes start from."""
     includes = os.path.expanduser("~/.ssh")  # ssh's glob(3) goes by HOME
     if chosen is not None:
         return [] if chosen.lower() == "none" else [(chosen, includes)]
@@ -171,7 +171,7 @@ class _Walk:
         self._seen: set[str] = set()
 
     def read(self, path: str, folder: str) -> None:
-        """Add the lines of one file; `folder` is where its relative Includes stand."""
+        """Add the lines of one file; its relative Includes start from `folder`."""
         self.paths.append(path)
         if path in self._seen:
             return

@@ -2,8 +2,8 @@
 
 The rules it keeps:
 
-- a session's end is one transaction: killed in the middle of it, only that session's row is lost;
-- whatever is wrong with the file is a `StateError`, one sentence; a damaged file is set aside under
+- a session's end is one transaction: killed halfway, only that session's row is lost;
+- anything wrong with the file is a `StateError`, one sentence; a damaged file is set aside under
   a new name, and nothing is ever written over;
 - damage is what SQLite calls so, or what a check finds: a statement that fails is our own fault;
 - SQLite from 3.31 on will do;
@@ -99,7 +99,7 @@ _SESSION = (
 
 
 class StateError(InternalError):
-    """The state can't be read or written; `str()` of it says why, in one line."""
+    """The state can't be read or written; its `str()` says why, in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)

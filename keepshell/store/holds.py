@@ -23,7 +23,7 @@ ANSWERS_WITHIN = 1.0
 """Seconds that a supervisor gets to prove its connection; after that the hold is bypassed."""
 
 _LONGEST = 104 - 17 - 4
-"""Bytes of a socket's path: 104 on BSD, less what ssh puts behind it while it binds, and `~999`."""
+"""Bytes of a socket's path: 104 on BSD, less what ssh appends while it binds, and `~999`."""
 
 _RECORD = ".json"
 
@@ -114,7 +114,9 @@ def remove(files: Files) -> None:
             if name.partition("~")[0] == files.name or name == os.path.basename(files.record):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{files.folder}/{name}")
-        os.rmdir(files.folder)  # not while another hold is in it; without any, nobody looks further
+        os.rmdir(
+            files.folder
+        )  # fails while another hold is in it; without the folder no one looks further
 
 
 def ask(files: Files, question: str, within: float = ANSWERS_WITHIN) -> str | None:

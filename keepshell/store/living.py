@@ -84,7 +84,7 @@ def _is_left_over(entry: Entry, pid: int, ours: place.Place) -> bool:
 
 
 def _is_of(rest: str, ours: place.Place) -> bool:
-    """Whether a file's name, behind the pid, says that it was written here."""
+    """Whether a file's name, after the pid, says that it was written here."""
     return rest in ("json", "json.new") or rest.startswith(f"{ours.label}.")
 
 

@@ -2,9 +2,9 @@
 
 The rules it keeps:
 
-- reading is done in a thread, which is left behind where it takes too long;
-- writing is done in a process, which outlives us by a while where it must: what a session has
-  taught is not lost because a file was locked when it ended.
+- a thread does the reading, and is abandoned if it takes too long;
+- a process does the writing, and outlives us for a while if it must: what a session has taught is
+  not lost because a file was locked when it ended.
 """
 
 from __future__ import annotations

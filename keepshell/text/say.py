@@ -1,4 +1,4 @@
-"""What keepshell says to the user: one line on stderr, which never fails and is never half said."""
+"""What keepshell says to the user: one line on stderr, which never fails and is never cut short."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _WARNED = "KEEPSHELL_WARNED"
 
 
 def say(sentence: str) -> bool:
-    """Write `keepshell: SENTENCE` on stderr; whether it went out.
+    """Write `keepshell: SENTENCE` on stderr; returns whether it went out.
 
-    Without Python's own stderr, whose buffer would be flushed again at the end of the process, and
-    change its exit status if that failed.
+    Not through Python's own stderr: its buffer would be flushed again at the end of the process,
+    and change the exit status if that failed.
     """
     return write(f"keepshell: {sentence}\n".encode(errors="backslashreplace"))
 
 
 def warn(warnings: Sequence[str], environ: MutableMapping[str, str]) -> None:
-    """Say each once; what is started with this environment says none of them again."""
+    """Say each once; programs started with this environment say none of them again."""
     said = environ.get(_WARNED, "").split("\n")
     for warning in warnings:
         if warning not in said:
@@ -31,7 +31,7 @@ def warn(warnings: Sequence[str], environ: MutableMapping[str, str]) -> None:
 
 
 def write(line: bytes) -> bool:
-    """Write `line` on stderr as it is; whether all of it went out."""
+    """Write `line` on stderr as it is; returns whether all of it went out."""
     try:
         while line:
             line = line[os.write(2, line) :]

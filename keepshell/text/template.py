@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with each `@{name}` replaced; what stands in a value is left as it is.
+    """The template with each `@{name}` replaced; values are inserted as they are.
 
-    A value of several lines is indented as it must be by whoever gives it. Raises KeyError.
+    A value of several lines comes with its own indentation. Raises KeyError.
     """
     first, *pieces = template.split("@{")
     parts = (piece.partition("}") for piece in pieces)

@@ -1,4 +1,4 @@
-"""How a value or a word of the user's appears in a message: short, on one line, safe to print."""
+"""How a user's value or word appears in a message: short, on one line, safe to print."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def suggest(word: str, known: Collection[str]) -> str:
-    """`did you mean rung?`, or all that is known where nothing is near."""
+    """`did you mean rung?`, or all known words if none is near."""
     near = nearest(word, known)
     return f"did you mean {near}?" if near else "known: " + ", ".join(known)
 

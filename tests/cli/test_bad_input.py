@@ -235,7 +235,7 @@ BAD = (
     ),
     (_another_hosts_key, ':2: [host."other"] rung: expected one of "off", '),
     (_unknown_section, ":1: defaults: unknown section; did you mean [default]?"),
-    (_no_section, ":1: rung: stands before any section; put it below [default]"),
+    (_no_section, ":1: rung: is above the first section; move it below [default]"),
     (_wrong_type, ":2: [default] server_alive_interval: expected whole seconds "),
 )
 

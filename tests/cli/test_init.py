@@ -356,7 +356,7 @@ class TestZsh:
         for meaning in ("remove   -- delete what install has written", "status   -- where the"):
             terminal.expect(meaning)
         terminal.send("\x15keepshell --ou\t\x15keepshell --s\t\t")
-        terminal.expect("--ssh                    -- the ssh to run, not the first on PATH")
+        terminal.expect("--ssh                    -- the ssh to run instead of the first on PATH")
 
     @pytest.mark.parametrize("start", ["keepshell ssh", "keepshell --rung off ssh"])
     def test_ssh_as_zsh_has_it(self, start: str, terminal: Terminal) -> None:

@@ -142,7 +142,7 @@ def test_a_file_too_large_is_refused_without_being_read_whole(place: Path) -> No
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert message == f"{place}: larger than 1 MiB, and so no configuration; move it away"
+    assert message == f"{place}: larger than 1 MiB, so it can't be a configuration; move it away"
     assert most < 8 << 20
 
 

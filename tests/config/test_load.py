@@ -238,7 +238,7 @@ class TestSources:
         ("[default]\nzzz = 1", f"2: [default] zzz: unknown key; {KNOWN}"),
         ('[host."a"]\nzzz = 1', f'2: [host."a"] zzz: unknown key; {KNOWN}'),
         ("[default]\n[default.x]\ny = 1", f"2: [default] x: unknown key; {KNOWN}"),
-        ('rung = "off"', "1: rung: stands before any section; put it below [default]"),
+        ('rung = "off"', "1: rung: is above the first section; move it below [default]"),
         ("[defaults]", "1: defaults: unknown section; did you mean [default]?"),
         (
             '["*.example.com"]\n',
@@ -251,7 +251,7 @@ class TestSources:
         ('[host]\nrung = "off"', f'2: host rung: {SECTION}, found "off"'),
         (
             "[host.web.example.com]\nrung = 'off'",
-            '1: [host."web"] example: a pattern with dots stands in quotes, '
+            '1: [host."web"] example: put quotes around a pattern with dots, '
             'as in [host."web.example.com"]',
         ),
         ('[host.""]', '1: [host.""]: the pattern has no pattern in it'),
@@ -346,7 +346,7 @@ def test_the_second_of_two_hosts_is_the_one_that_is_named() -> None:
     assert refusal(text).startswith('config.toml:6: [host."b"] rung: expected')
 
 
-QUOTES = '; text stands in quotes, as in rung = "off"'
+QUOTES = '; put quotes around text, as in rung = "off"'
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ QUOTES = '; text stands in quotes, as in rung = "off"'
         (
             "[host.*.org]",
             "Invalid initial character for a key part (at line 1, column 7)",
-            '; a pattern stands in quotes, as in [host."*.example.com"]',
+            '; put quotes around a pattern, as in [host."*.example.com"]',
         ),
         (
             "[host.a]\nwarn = true\n[host.a]",

@@ -839,7 +839,7 @@ class TestInstall:
         assert status() == (1, [installed, f"not in use: not on PATH; {advice}", line])
         path = env["PATH"]
         env["PATH"] = f"{path}:{folder}"
-        behind = f"not in use: behind {real} on PATH; {advice}"
+        behind = f"not in use: {real} comes first on PATH; {advice}"
         assert status() == (1, [installed, behind, line])
         env["PATH"] = f"{folder}:{path}"
         assert status() == (0, [installed, "in use: `ssh` is found there"])
@@ -917,7 +917,7 @@ class TestInstall:
             ),
             (
                 ["shim", "install", "--dir", "a:b"],
-                "a:b: a directory with a colon can't stand on PATH",
+                "a:b: a directory with a colon can't be on PATH",
             ),
             (
                 ["shim", "install", "--dir", "/dev/null/x"],

@@ -518,9 +518,9 @@ def test_an_unknown_host(run: Run) -> None:
     ("arguments", "words"),
     [
         ([], "probe expects a host"),
-        (["host", "ls"], "leave the command away"),
-        (["-N", "host"], "-N stands in the way"),
-        (["-V"], "leave the command away"),
+        (["host", "ls"], "leave out the command"),
+        (["-N", "host"], "leave out -N"),
+        (["-V"], "leave out the command"),
         (["--frobnicate", "host"], "unknown option --frobnicate"),
     ],
 )

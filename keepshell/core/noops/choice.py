@@ -1,4 +1,4 @@
-"""What is chosen at a tick: the timers that are to be beaten, and what is sent against them."""
+"""What is chosen at a tick: the timers to beat, and what is sent against them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each keepalive is due, by the timers it is to beat.
+"""When each keepalive is due, by the timers it must beat.
 
 The rules it keeps:
 
@@ -24,10 +24,10 @@ ACT_AT = 0.5
 """The part of a limit after which a timer is acted on."""
 
 WARN_AT = 0.9
-"""The part of a limit after which a hold is said."""
+"""The part of a limit after which the user is told of a hold."""
 
 RETRY_AFTER = 5.0
-"""Seconds between two looks at a state that holds; for a short limit an eighth of it."""
+"""Seconds between two looks while a keepalive waits; for a short limit, an eighth of the limit."""
 
 Choose = Callable[[frozenset[Timer]], Choice]
 

@@ -120,7 +120,7 @@ class Prompts:
     def __init__(self) -> None:
         self._row = Row()
         self._shown = b""  # since the last key
-        self._cut = False  # the beginning of it is not at a line's start
+        self._cut = False  # what was shown does not begin at a line's start
         self._key_at: float | None = None
         self._since_enter = 0  # keys
         self._only_enters = True  # no other key was pressed

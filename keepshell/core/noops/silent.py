@@ -30,7 +30,7 @@ class Silent:
         return b""
 
     def output(self, data: bytes, now: float) -> bytes:
-        """The host printed; answers with what is to be shown of it now."""
+        """The host printed `data`; returns what to show now."""
         return data
 
     def withheld_until(self) -> float | None:
@@ -38,7 +38,7 @@ class Silent:
         return None
 
     def reveal(self, now: float) -> bytes:
-        """The withholding's deadline: what is to be shown."""
+        """The withholding's deadline has come; returns what to show."""
         return b""
 
     def redraw(self) -> str:
@@ -48,7 +48,7 @@ class Silent:
     def choose(
         self, timers: frozenset[Timer], now: float, *, prompting: bool, child_stopped: bool
     ) -> Choice:
-        """What is to be typed against these timers."""
+        """What to type against these timers."""
         return None
 
     def typed(self, chosen: Noop | EmptyLine, now: float) -> None:

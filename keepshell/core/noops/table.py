@@ -1,6 +1,6 @@
 """What keepshell may type by itself, and where: one table, and nothing is typed outside it.
 
-A row applies when it resets every timer that is to be beaten and the screen is in the row's state.
+A row applies when it resets every timer to beat and the screen is in the row's state.
 The first that applies decides: with all its requirements met it sends its bytes, in one write;
 with one unmet it holds, and no later row is asked. The first row sends nothing, it only demands.
 Where no row applies, nothing is sent.

@@ -1,7 +1,7 @@
-"""Types for an absent user: what the table allows, by what the witness has seen.
+"""Types for an absent user what the table allows, going by what the witness has seen.
 
-It composes the table, the witness of both streams and the withholding of a redraw; the session
-gives it the streams, asks it when a timer is due, and sends what it answers.
+It composes the table, the witness of both streams and the withholding of a redraw. The session
+gives it the streams, asks it when a timer is due, and sends what it returns.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from keepshell.core.terminal.modes import Modes, ModeTracker
 
 _ANY_INPUT = (Timer.CHANNEL_TIMEOUT, Timer.TTY_IDLE)
-"""What a limit of unknown kind is taken for: together they are reset by every no-op alike."""
+"""What a limit of unknown kind is taken for: every no-op resets both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """What the user allows to be typed."""
+    """What the user allows keepshell to type."""
 
     xon: bool = False
     empty_line: bool = False
 
 
 def limits(policy: Policy, rules: Iterable[Rule]) -> dict[Timer, float]:
-    """The rules that only input resets, of those known, as far as the policy allows to type.
+    """The limits of the known rules that only input resets, as far as the policy allows typing.
 
-    In seconds. With `no_op = "always"` an interval stands for half the limit of an unknown rule.
+    In seconds. With `no_op = "always"` the interval is half the limit of an assumed rule.
     """
     known: dict[Timer, float] = {}
 
@@ -67,7 +67,7 @@ def limits(policy: Policy, rules: Iterable[Rule]) -> dict[Timer, float]:
 
 
 class Typist(Silent):
-    """One for each session that has a timer which only input resets."""
+    """The typist of a session that has a timer which only input resets."""
 
     verbatim = False
 
@@ -104,9 +104,9 @@ class Typist(Silent):
         return Rung.EMPTY_LINE if Timer.TMOUT in self.limits else Rung.NO_OP
 
     def input(self, keys: Iterable[Key], now: float) -> bytes:
-        """The user's keys, not sent yet: what must be shown before they are.
+        """The user's keys, not sent yet; returns what must be shown before they are.
 
-        A report of the terminal is not typed: it releases nothing, and nobody need echo it.
+        A report of the terminal is not typed: it releases nothing, and needs no echo.
         """
         keys, shown = tuple(keys), b""
         if self._keystrokes.typed_at == now:
@@ -119,7 +119,7 @@ class Typist(Silent):
         return shown
 
     def output(self, data: bytes, now: float) -> bytes:
-        """The host printed; answers with what is to be shown of it now."""
+        """The host printed `data`; returns what to show now."""
         self._echo_due_at = None
         withholding = self._withholding
         if withholding is not None and not withholding.over:
@@ -140,7 +140,7 @@ class Typist(Silent):
         return None if self._withholding is None else self._withholding.deadline
 
     def reveal(self, now: float) -> bytes:
-        """The withholding's deadline: what is to be shown."""
+        """The withholding's deadline has come; returns what to show."""
         return b"" if self._withholding is None else self._shown(self._withholding.tick(now), now)
 
     def redraw(self) -> str:
@@ -184,20 +184,20 @@ class Typist(Silent):
         )
 
     def _output_at(self, modes: Modes) -> float | None:
-        """When something was last printed; the clock of a living tmux does not count."""
+        """When something was last printed; a living tmux's clock does not count."""
         in_tmux = modes.alternate_screen and modes[TMUX].on
         return self._witness.disturbed_at if in_tmux else self._idle.output_at
 
     def _give_up_what_did_harm(self) -> None:
-        """A row whose no-op was answered is used no more in this session, and neither is ^Q after
-        which a typed character was not shown: it was no start character there."""
+        """In this session, stop using a row whose no-op was answered. Stop using ^Q too if the next
+        typed character was not shown: ^Q was not the start character there."""
         gone = {self._last_row} if self._witness.life.answered else set()
         if self._echo_due_at is not None:
             gone.add(_XON)
         self._rows = tuple(row for row in self._rows if row.name not in gone)
 
     def typed(self, chosen: Noop | EmptyLine, now: float) -> None:
-        """What was chosen is being sent."""
+        """`chosen` is being sent."""
         self.sent += 1
         self.sent_bytes += len(chosen.data)
         witness = self._witness

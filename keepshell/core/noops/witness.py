@@ -1,7 +1,7 @@
 """Follows both streams of a session and says what they prove: of life, of emptiness, of waiting.
 
-The work is done when a burst of output is over: at a key, after a pause, or when somebody looks.
-Bulk output costs what `Bursts` keeps of it.
+The work is done when a burst of output is over: at a key, after a pause, or when asked. Bulk output
+costs only what `Bursts` keeps.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def read(output: str, nonce: str) -> Report:
     """
     prefix = f"{MARK} {nonce} "
     answers = []
-    # No splitlines: only a line feed ends a line here, whatever else stands in a hostile file.
+    # No splitlines: only a line feed ends a line here, whatever a hostile file may contain.
     for line in output.split("\n")[:-1]:
         if line.startswith(prefix):
             key, _, value = line.removeprefix(prefix).rstrip("\r").partition(" ")
@@ -77,9 +77,9 @@ _ASKS = "debug1: Sending command: "
 def banner(messages: str, name: str, *, let_in: bool) -> str:
     """The server's software as its banner names it, out of what `ssh -v` printed.
 
-    `name` is `user@hostname:port`: behind a ProxyJump, other hosts speak before. Where none is
-    told by its name, the last one counts if it has let us in. Empty where there is none, as for
-    the client of a ControlMaster.
+    `name` is `user@hostname:port`: with a ProxyJump, other hosts speak first. If none is named so,
+    the last one counts, provided it has let us in. Empty where there is none, as for the client of
+    a ControlMaster.
     """
     last, banners = "", dict[str, str]()
     for spoken in _SPOKEN.finditer(messages):

@@ -55,7 +55,7 @@ def _bounded(finding: Finding) -> Finding:
 
 
 def rules(found: Iterable[Finding], now: float) -> tuple[Rule, ...]:
-    """What is to be remembered of the host, seen at `now` (seconds since 1970)."""
+    """What to remember about the host, seen at `now` (seconds since 1970)."""
     return tuple(
         Rule(finding.kind, finding.limit, PROBE, seen_at=now)
         for finding in found

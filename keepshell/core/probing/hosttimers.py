@@ -116,9 +116,9 @@ def _tmout(report: Report, name: str) -> Iterator[Finding]:
         kind = KINDS[_WITH_TMOUT[family]]
         yield replace(finding, kind=kind, limit=float(value), holds=True)
     elif real in _NO_SHELL_TIMER:
-        yield replace(finding, verdict=f"{real} takes no notice of it")
+        yield replace(finding, verdict=f"{real} ignores it")
     else:
-        verdict = f"whether {real} takes notice of it is unknown"
+        verdict = f"unknown whether {real} honours it"
         yield replace(finding, kind=KINDS["tmout"], limit=float(value), verdict=verdict)
 
 

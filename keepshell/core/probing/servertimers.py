@@ -48,7 +48,7 @@ _COUNT_MAX_0 = (
 
 @dataclass(frozen=True)
 class _Setting:
-    """One line that counts; `match` is the condition it stands under."""
+    """One line that counts; `match` is the condition it is under."""
 
     keyword: str
     value: str

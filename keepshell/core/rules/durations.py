@@ -9,7 +9,7 @@ _SPOKEN = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 60, ""))
 
 
 class NoUnitError(ValueError):
-    """A bare number, which may be minutes or seconds; `str()` of it asks which."""
+    """A bare number, which may be minutes or seconds; its `str()` asks which."""
 
 
 def with_unit(text: str) -> float:

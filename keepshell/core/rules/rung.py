@@ -22,7 +22,7 @@ class Rung(int):
 
     @property
     def label(self) -> str:
-        """The name as it stands in the configuration: `window-change`."""
+        """The name as in the configuration: `window-change`."""
         return _LABELS[self]
 
     def __repr__(self) -> str:

@@ -36,12 +36,12 @@ _PLAIN = frozenset("246afgknqstvxACGKMNTVXYy")
 _VALUED = frozenset("bceilmopBDEFIJLOQRSWw")
 
 _ANSWERING = frozenset("VGQO")
-_EXITING = frozenset("VQ")  # ssh answers at once and never looks at the words behind these
+_EXITING = frozenset("VQ")  # ssh answers and never looks at the words after these
 _ONCE = frozenset("WO")  # neither twice nor together
 # -E and -y send ssh's messages to the user's log file and to syslog; -v makes more of them.
 _NOT_PROBED = frozenset("EGvy")
 
-# What a letter sets, whatever was set before; None stands for the value given with it.
+# What a letter sets, whatever was set before; None means the value given with it.
 _SETS: dict[str, tuple[tuple[str, str | None], ...]] = {
     "4": (("addressfamily", "inet"),),
     "6": (("addressfamily", "inet6"),),
@@ -82,7 +82,7 @@ _EXCLUSIVE = (
     ("J", "proxycommand", None),
 )
 
-# The settings that leave nobody at a terminal.
+# The settings that leave a session without a terminal.
 _UNATTENDED = (
     ("sessiontype", "none"),
     ("sessiontype", "subsystem"),
@@ -136,7 +136,7 @@ class SshCommand:
     def option(self, keyword: str) -> str | None:
         """What the command line sets an ssh_config(5) keyword to, None if it does not.
 
-        Letters that stand for a keyword count (-t RequestTTY, -q LogLevel, -e EscapeChar, ...).
+        Letters that set a keyword count (-t RequestTTY, -q LogLevel, -e EscapeChar, ...).
         Switches are `yes` or `no`, also where `ssh -G` prints `true` or `false`; the log level of
         -q is QUIET, also where it prints SILENT. Of a keyword that adds up this is the first -o.
         """
@@ -220,7 +220,7 @@ def remote_argv(command: SshCommand, last: Sequence[str], remote: str) -> list[s
 def _words(
     options: Sequence[tuple[str, str]], left_out: Collection[str] = _NOT_PROBED
 ) -> list[str]:
-    """Options as words; values attached, lest a `--` stand before the destination."""
+    """Options as words; values attached, lest a `--` come before the destination."""
     words: list[str] = []
     for letter, value in options:
         if letter not in left_out:
@@ -239,7 +239,7 @@ class _Reading:
         self.argv = argv
         self.at = 0  # the first word not yet read
         self.options: list[tuple[str, str]] = []
-        self.before = 0  # how many of the options stand before the destination
+        self.before = 0  # how many of the options come before the destination
         self.settings: dict[str, str] = {}  # keyword in lower case → value
         self.destination = ""
         self.host: str | None = None
@@ -319,7 +319,7 @@ class _Reading:
             if letter == refused and self.settings.get(keyword, allowed) != allowed:
                 raise Unparsed(f"-{letter} contradicts an earlier {keyword}")
         if letter in _ONCE and (self.seen("W") or self.seen("O")):
-            raise Unparsed("-W and -O stand alone")
+            raise Unparsed("-W and -O go alone")
 
     def raised_level(self) -> str:
         """The first -v overwrites the log level, each further one raises it by one."""

@@ -33,7 +33,7 @@ _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 class Unparsed(ValueError):  # noqa: N818 - it is no error: ssh runs anyway
-    """This argv is ssh's to judge: run ssh with it unchanged. `str()` of it is the reason."""
+    """This argv is ssh's to judge: run ssh with it unchanged. Its `str()` is the reason."""
 
 
 def check_user(user: str) -> None:

@@ -15,14 +15,14 @@ GAP = 0.25
 HEAD, TAIL = 4096, 2048
 """Bytes kept of a burst: from its beginning, and from its end."""
 
-_LONGEST_CARRY = 256  # bytes; a longer unfinished sequence is a string, and nobody reads that here
+_LONGEST_CARRY = 256  # bytes; a longer unfinished sequence is a string, which is never read here
 _UNFINISHED = re.compile(rb"\x1b(?:\[[ -?]*|[]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z")
 
 
 class Burst(NamedTuple):
     """What was printed in one go; times are monotonic seconds.
 
-    `head` is all of it unless something was `lost` between it and `tail`.
+    `head` is the whole burst unless something was `lost` between it and `tail`.
     """
 
     head: bytes

@@ -1,9 +1,9 @@
-"""Withholding the redraw that answers an empty line: bytes in, the same bytes or nothing out.
+"""Hides the redraw that answers an empty line: bytes in, the same bytes or nothing out.
 
-An Enter at a prompt is answered by a newline and the prompt again. Nothing of that reaches the
-user's terminal if it is exactly that, bytes and modes, and nothing follows: the terminal is then as
-it was. In every other case all that was withheld goes on, at once, complete and in order: when it
-cannot become that redraw any more, when the window has passed, when the user types a key.
+Enter at a prompt is answered by a newline and the same prompt. If the reply is exactly that, bytes
+and modes, and nothing follows, none of it reaches the user's terminal, which stays as it was. In
+every other case everything withheld is shown, immediately, complete and in order: when it can no
+longer become that redraw, when the window has passed, when the user presses a key.
 (docs/no-ops.md, "Withholding the redraw after an empty line")
 """
 
@@ -42,7 +42,7 @@ NEWLINES = (
     Newline(b"\x1b[?1l\x1b>\x1b[?2004l\x1b[K\r\r\n", "zsh, both"),
 )
 
-# The begun part, at the end of a piece, of something that `normal` takes away or changes.
+# At the end of a chunk, the beginning of something that `normal` removes or changes.
 _SGR = rb"(?:\x1b\[[0-9]*m|\x0f)*"
 _BEGUN = re.compile(
     rb"(?:\x1b(?:\](?:1(?:3(?:3(?:;[^\x07\x1b]{0,70}\x1b?)?)?)?)?)?"  # OSC 133
@@ -59,7 +59,7 @@ _BEGUN = re.compile(
 class Outcome(Enum):
     """What the user sees of the reply."""
 
-    NONE = "none"  # it is withheld, or has not come
+    NONE = "none"  # it is withheld, or has not come yet
     HIDDEN = "hidden"
     VISIBLE = "visible"
 
@@ -71,7 +71,7 @@ class _Fit(Enum):
 
 
 def window(round_trip: float | None) -> float:
-    """How long a reply may be withheld (seconds); `round_trip` is the link's, None if unknown."""
+    """How long a reply may be withheld, in seconds; `round_trip` is the link's, None if unknown."""
     return SHORTEST_WINDOW if round_trip is None else max(SHORTEST_WINDOW, 2 * round_trip + 0.1)
 
 
@@ -79,9 +79,9 @@ class Withholding:
     """Made when Enter is sent; output goes through `feed` until it is `over`.
 
     outcome: what the user sees of the reply; once decided it stays.
-    mismatch: the reply was something else than the prompt: no further Enter is harmless.
-    reply_after: seconds from Enter to the end of the redraw, also when that came too late to be
-    hidden; None when none came. It bounds the link's round trip from above.
+    mismatch: the reply was something other than the prompt, so no further Enter is harmless.
+    reply_after: seconds from Enter to the end of the redraw, even if that came too late to hide;
+    None if none came. The link's round trip is no longer than this.
     """
 
     def __init__(self, prompts: tuple[bytes, ...], modes: Modes, now: float, window: float) -> None:
@@ -105,7 +105,7 @@ class Withholding:
         return self._until if self._whole_at is None else self._whole_at + QUIET_FOR
 
     def feed(self, data: bytes, now: float) -> bytes:
-        """Takes output; gives what is to be shown of it and of what was withheld before."""
+        """Takes output; returns what to show, of it and of what was withheld before."""
         self._hide_when_quiet(now)
         if self.over:
             return data
@@ -122,9 +122,9 @@ class Withholding:
         return self.release() if fit is _Fit.NO else b""
 
     def tick(self, now: float) -> bytes:
-        """Lets the deadline act if it has come; gives what is to be shown.
+        """Acts on the deadline if it has come; returns what to show.
 
-        A reply that is late is shown as it comes, and still judged.
+        A late reply is shown as it comes, and still judged.
         """
         self._hide_when_quiet(now)
         if self.outcome is Outcome.NONE and self._whole_at is None and now >= self._until:
@@ -133,10 +133,10 @@ class Withholding:
         return b""
 
     def release(self) -> bytes:
-        """Ends it, because the user types: gives all that was withheld, to be shown at once.
+        """Ends it because the user types; returns all that was withheld, to show immediately.
 
-        What comes then is no longer judged: the echo of the key may stand anywhere in it. A reply
-        that is overdue by now has not been the prompt.
+        What comes next is no longer judged: the key's echo may be anywhere in it. A reply that is
+        overdue by now was not the prompt.
         """
         if self.outcome is Outcome.VISIBLE and not self.over:
             self.mismatch = True
@@ -160,7 +160,7 @@ class Withholding:
         return self._begun(reply)
 
     def _fit_late(self) -> _Fit:
-        """As `_fit`, but for a reply that is shown anyway: more may follow it."""
+        """As `_fit`, for a reply that is shown anyway: more may follow it."""
         reply = normal(self._reply)
         return _Fit.WHOLE if reply.startswith(self._expected) else self._begun(reply)
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a key is to whoever reads it."""
+    """What a key is to the program that reads it."""
 
-    TEXT = "text"  # printable characters; those of one read that stand together are one `Key`
+    TEXT = "text"  # printable characters; adjacent ones of one read are one `Key`
     CONTROL = "control"  # one byte: a C0 control, DEL, or Esc pressed alone
     EDITING = "editing"  # an arrow, Home, End, Delete
-    OTHER = "other"  # every other key: Alt, a function key, a sequence nobody knows
+    OTHER = "other"  # every other key: Alt, a function key, an unknown sequence
     MOUSE = "mouse"
     PASTE = "paste"  # between the marks of a bracketed paste
     REPORT = "report"  # not a key: the terminal says something by itself, as its focus

@@ -1,8 +1,8 @@
 """What the user has typed since the last Enter, as classes; the characters themselves are not kept.
 
 Two readings of one stream. The line: nothing, plain text, edited, or something that may have opened
-a mode or a question; a paste; an escape sequence not yet complete. And ssh's own: whether it stands
-at the start of a line, whether its escape character is pending, which escape was completed, as
+a mode or a question; a paste; an escape sequence not yet complete. And ssh's own: whether it is at
+the start of a line, whether its escape character is pending, which escape was completed, as
 `process_escapes` in clientloop.c reads them. ssh knows nothing of pastes and sequences, so this
 reading looks at bytes only; it comes first, since what ssh keeps for itself, or we in its place,
 is on no line of the host. Both are the same however the stream was cut.
@@ -68,7 +68,7 @@ _CTRL, _LOCKS, _RELEASED = 4, 64 | 128, b"3"
 _KINDS = {"mouse": Kind.MOUSE, "editing": Kind.EDITING, "control": Kind.OTHER, "key": Kind.OTHER}
 _KEYS = re.compile(rb"(?P<control>[\x00-\x1f\x7f])|[^\x00-\x1f\x7f]+")
 
-# The escapes after which ssh still stands at the start of a line; all else that follows the escape
+# The escapes after which ssh is still at the start of a line; all else that follows the escape
 # character is sent on and ends the start of the line unless it is CR or LF (OpenSSH 9.2).
 _COMMANDS = b".\x1aBCRVv#&?"
 
@@ -233,7 +233,7 @@ class Keystrokes:
         return b"".join(going_on)
 
     def _next_escape(self, data: bytes, at: int) -> int:
-        """Where the next escape character at a line start stands, or the end of data."""
+        """Where the next escape character at a line start is, or the end of data."""
         if self._escape and self._escape in data:
             found = self._line_escape.search(data, at)
             if found:
@@ -241,7 +241,7 @@ class Keystrokes:
         return len(data)
 
     def _command(self, key: bytes, now: float) -> bytes:
-        """Take note of an escape; what goes on of it is what ssh missed and nobody does for it."""
+        """Take note of an escape; returns the bytes that ssh missed and we don't handle for it."""
         self.escape_missed = self._ssh_lost_line or not self._ssh_reads_it
         self._typed_at = now
         if key == b".":

@@ -1,12 +1,12 @@
-"""Which modes the host has turned on in the user's terminal, told from its output alone.
+"""Which modes the host has turned on in the user's terminal, judged by its output alone.
 
 Grammar and meaning are xterm's (ECMA-48, xterm ctlseqs, and its parser tables): ESC starts a new
-sequence wherever it stands, even inside an OSC, so an unfinished string hides nothing that follows
+sequence wherever it comes, even inside an OSC, so an unfinished string hides nothing that follows
 an ESC; CAN and SUB abort; other C0 controls inside a sequence act on their own; a byte from 0x80 up
 is text, never a C1 control, and aborts a sequence. Because every sequence begins at an ESC and is
-read without looking back, the state after a stream is the same however the stream was cut: what
-stands after the last ESC, if it is unfinished, is carried to the next chunk, shortened to what
-still decides.
+read without looking back, the state after a stream is the same however the stream was cut: an
+unfinished sequence after the last ESC is carried to the next chunk, shortened to what still
+decides.
 
 Every byte of bulk output passes here, so the work is left to memchr and to compiled expressions;
 Python code runs only for the sequences that change a mode.
@@ -61,7 +61,7 @@ _PUT_BACK: dict[int, bytes] = {
 _SOFT_RESET = (1, KEYPAD, 6, 69, 7, 25)  # what DECSTR resets in xterm
 
 # Controls that no text holds: NUL; SOH, STX, EOT, ACK and NAK of XMODEM, YMODEM and Kermit; DLE;
-# and CAN, which is ZMODEM's ZDLE and stands in each of its headers (`**\x18B`). Bytes from 0x80 up
+# and CAN, which is ZMODEM's ZDLE and part of each of its headers (`**\x18B`). Bytes from 0x80 up
 # prove nothing: hosts still speak Latin-1.
 _BINARY = (0x00, 0x18, 0x01, 0x02, 0x04, 0x06, 0x10, 0x15)
 _ESC, _SO, _SI = 0x1B, 0x0E, 0x0F
@@ -326,7 +326,7 @@ class ModeTracker:
         self._region, self._g0, self._shifted, self._sgr = (1, 0), b"B", False, b""
 
     def _shift(self, data: bytes) -> None:
-        """SO and SI: the last of them that stands outside strings."""
+        """SO and SI: the last one outside strings counts."""
         text = _STRINGS.sub(b"", data)
         out, back = text.rfind(_SO), text.rfind(_SI)
         if out != back:
@@ -374,7 +374,7 @@ def _uninterrupted(match: re.Match[bytes]) -> bytes:
 
 
 def _unfinished(data: bytes) -> bytes:
-    """What stands after the last ESC, if it is unfinished, cut down to what decides its meaning."""
+    """An unfinished sequence after the last ESC, cut down to what decides its meaning."""
     match = _UNFINISHED.fullmatch(data, data.rfind(_ESC)) if _ESC in data else None
     if match is None:
         return b""

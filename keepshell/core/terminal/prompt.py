@@ -49,7 +49,7 @@ def normal(data: bytes) -> bytes:
     """Output without what may differ between two drawings of one prompt.
 
     Clocks and dates lose their digits. zsh's PROMPT_SP, OSC 133 C and D, the blanks with which
-    ksh93 and mksh clear the rest of the line, and a second drawing of it are left out.
+    ksh93 and mksh clear the rest of the line, and a second drawing of the prompt are left out.
     """
     data = _COMMAND_MARK.sub(b"", data)
     data = _PROMPT_SP.sub(b"", data)

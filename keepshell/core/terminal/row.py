@@ -153,7 +153,7 @@ class Row:
             self._unknown &= {to, *kept}
 
     def _address(self, number: int) -> None:
-        """The cursor goes to that column of some row: what is there nobody knows."""
+        """The cursor goes to that column of some row, with unknown contents."""
         self.addressed = True
         self._at = max(self._rows, default=self._at) + _ROWS_KEPT
         self._unknown.add(self._at)

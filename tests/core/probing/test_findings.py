@@ -411,13 +411,13 @@ NOT_SET = "not set in a login without a terminal"
         (
             ["shell /bin/sh", "shell-is /bin/dash", "tmout 60", "tmout-of "],
             "TMOUT=60",
-            "dash takes no notice of it",
+            "dash ignores it",
             {},
         ),
         (
             ["shell /bin/ash", "shell-is /bin/busybox", "tmout 60", "tmout-of "],
             "TMOUT=60",
-            "whether busybox takes notice of it is unknown",
+            "unknown whether busybox honours it",
             {},
         ),
         (
