@@ -19,15 +19,15 @@ from .place import Place, path_of
 from .plan import Plan
 from .report import Bar, Row
 
-_READY = b"echoing"
-_REMOTE = f"stty raw echo; echo {_READY.decode()}; exec cat >/dev/null"
+READY = b"echoing"
+REMOTE = f"stty raw echo; echo {READY.decode()}; exec cat >/dev/null"
 _KEY = b"k"
 _PAUSE = 0.001  # seconds
 _LONGEST = 120
 
 
 def measure(place: Place, plan: Plan) -> list[Row]:
-    arguments = ("-tt", ALIAS, _REMOTE)
+    arguments = ("-tt", ALIAS, REMOTE)
     bare = place.ssh(*arguments)
     programs = {
         "bare": bare,
@@ -39,13 +39,13 @@ def measure(place: Place, plan: Plan) -> list[Row]:
             name: stack.enter_context(Outer(argv, place.env)) for name, argv in programs.items()
         }
         for outer in outers.values():
-            outer.wait_for(_READY + b"\n")
-        _type(outers, plan.echoes // 10)
-        seconds = _type(outers, plan.echoes)
+            outer.wait_for(READY + b"\n")
+        type_keys(outers, plan.echoes // 10)
+        seconds = type_keys(outers, plan.echoes)
     return [_row(50, Bar("≤", 0.15), seconds), _row(99, Bar("≤", 1.0), seconds)]
 
 
-def _type(outers: dict[str, Outer], count: int) -> dict[str, list[float]]:
+def type_keys(outers: dict[str, Outer], count: int) -> dict[str, list[float]]:
     """The seconds that each echo took, the shortest first."""
     seconds: dict[str, list[float]] = {name: [] for name in outers}
     gc.disable()

@@ -7,7 +7,7 @@ return of a waiting system call, the other runs undisturbed and shows its CPU ti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import sleep
 
@@ -27,24 +27,47 @@ _NUDGE = re.compile(r"^kill\(.*SIGWINCH")
 _LOOK_EVERY = 0.01
 
 
+# ssh itself would do, where it speaks to a silent host.
+ALONE = ("-o", "ServerAliveInterval=0")
+OPTIONS = ("--window-change-interval", f"{_INTERVAL:g}s")
+
+
 def measure(place: Place, plan: Plan) -> list[Row]:
     log = place.directory / "strace.log"
-    # ssh itself would do, where it speaks to a silent host.
-    alone = ("-o", "ServerAliveInterval=0")
-    kept = place.kept(*alone, ALIAS, options=("--window-change-interval", f"{_INTERVAL:g}s"))
-    traced = [path_of("strace"), "-o", str(log), "-e", f"trace={','.join(_TRACED)}", *kept]
+    kept = place.kept(*ALONE, ALIAS, options=OPTIONS)
     count = plan.idle_intervals
     with (
         deadline(60 + 2 * count),
-        Outer(traced, place.env) as watched,
+        Outer(_traced(kept, log), place.env) as watched,
         Outer(kept, place.env) as undisturbed,
     ):
         watched.wait_for(PROMPT.encode())
         undisturbed.wait_for(PROMPT.encode())
         cpu, switches = _cost(undisturbed.pid, count)
-        _wait(lambda: len(_nudges(_lines(log))) > count)
-        lines = _lines(log)
-    return [_wakeups(lines, switches, count), _cpu(cpu, count)]
+        lines = _until_nudged(log, count)
+    what = "idle session, wakeups for each keepalive"
+    others = {"sleeps without strace": switches}
+    return [_wakeups("idle-wakeups", what, lines, count, others), _cpu(cpu, count)]
+
+
+def measure_kept(place: Place, plan: Plan, argv: list[str], prompt: bytes) -> Row:
+    """The wakeups of a session whose shell is kept; `argv` has `OPTIONS` and `ALONE`."""
+    log = place.directory / "strace.log"
+    with Outer(_traced(argv, log), place.env) as watched:
+        watched.wait_for(prompt)
+        lines = _until_nudged(log, plan.idle_intervals)
+    what = "idle session with a kept shell, wakeups for each keepalive"
+    return _wakeups("kept-wakeups", what, lines, plan.idle_intervals, {})
+
+
+def _traced(argv: list[str], log: Path) -> list[str]:
+    return [path_of("strace"), "-o", str(log), "-e", f"trace={','.join(_TRACED)}", *argv]
+
+
+def _until_nudged(log: Path, count: int) -> list[str]:
+    """The trace once there was one keepalive more than `count`."""
+    _wait(lambda: len(_nudges(_lines(log))) > count)
+    return _lines(log)
 
 
 def _cost(pid: int, count: int) -> tuple[float, int]:
@@ -72,19 +95,19 @@ def _nudges(lines: list[str]) -> list[int]:
     return [number for number, line in enumerate(lines) if _NUDGE.match(line)]
 
 
-def _wakeups(lines: list[str], switches: int, count: int) -> Row:
+def _wakeups(key: str, what: str, lines: list[str], count: int, others: Mapping[str, float]) -> Row:
     nudges = _nudges(lines)
     first, last = nudges[0], nudges[count]
     woken = [line for line in lines[first:last] if not line.startswith("kill")]
     if any("resumed" in line or line.startswith("---") for line in woken):
         raise BenchError("strace's log is not of one idle process:\n" + "\n".join(woken))
     return Row(
-        key="idle-wakeups",
-        what="idle session, wakeups for each keepalive",
+        key=key,
+        what=what,
         value=len(woken) / count,
         unit="",
         bar=Bar("=", 1),
-        numbers={"keepalives": count, "sleeps without strace": switches},
+        numbers={"keepalives": count, **others},
     )
 
 

@@ -105,6 +105,17 @@ class Outer:
         self._unread = shown.partition(text)[2]
         return at
 
+    def line(self) -> bytes:
+        """The next line, without its end."""
+        line = self._unread
+        while b"\n" not in line:
+            data = self._read()
+            if not data:
+                raise BenchError(f"ended within a line: {line!r}")
+            line += data
+        line, _, self._unread = line.partition(b"\n")
+        return line.rstrip(b"\r")
+
     def wait(self) -> int:
         """Read to the end of the output, and return the exit status."""
         while self._read():
@@ -114,7 +125,8 @@ class Outer:
     def drain(self, size: int) -> Drained:
         """Read `size` bytes, or to the end of the output if that comes first."""
         read, fd, buffers = os.readv, self.fd, [bytearray(_READ_SIZE)]
-        count = read(fd, buffers)
+        count = len(self._unread) + read(fd, buffers)
+        self._unread = b""
         begun_at, cpu_before = perf_counter(), cpu_seconds(self.pid)
         with suppress(OSError):  # EIO: the end
             while count < size:

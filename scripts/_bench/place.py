@@ -22,6 +22,7 @@ from .outer import BenchError
 NEEDED = (
     *("ssh", "ssh-keygen", "sshd", "script", "expect", "strace"),
     *("bash", "zsh", "fish"),
+    *("ip", "mosh", "perl", "tmux"),
 )
 
 _NOT_BUILT_FROM = (".*", "*.egg-info", "__pycache__", "build", "dist", "tests")

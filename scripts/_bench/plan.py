@@ -1,4 +1,4 @@
-"""How much is measured: the full run takes about four minutes, the quick one less than one."""
+"""How much is measured: the full run takes about eight minutes, the quick one less than two."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class Plan:
     """Keepalives waited for, 1 s apart."""
     hour_files: int
     """How often the bulk file is shown: the volume that stands for an hour of output."""
+    holes: tuple[int, ...]
+    """Seconds in a black hole."""
+    held_rounds: int
+    """Logins beside commands through a hold."""
+    heartbeats: int
+    """Of a hold, 5 s apart."""
 
 
 FULL = Plan(
@@ -33,6 +39,9 @@ FULL = Plan(
     prompt_rounds=40,
     idle_intervals=20,
     hour_files=20,
+    holes=(20, 60),
+    held_rounds=30,
+    heartbeats=6,
 )
 
 QUICK = Plan(
@@ -44,4 +53,7 @@ QUICK = Plan(
     prompt_rounds=6,
     idle_intervals=4,
     hour_files=10,
+    holes=(10,),
+    held_rounds=5,
+    heartbeats=2,
 )

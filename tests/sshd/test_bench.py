@@ -43,6 +43,21 @@ KEYS = {
     "idle-cpu",
     "memory-rss",
     "memory-growth",
+    "holder-memory-python",
+    "holder-memory-perl",
+    "kept-memory",
+    "holder-bulk-python",
+    "holder-bulk-perl",
+    "holder-echo-python",
+    "holder-echo-perl",
+    "kept-wakeups",
+    "outage-told-10",
+    "outage-back-10",
+    "outage-rows-10",
+    "hold-command-ssh",
+    "hold-command-keepshell",
+    "hold-memory",
+    "hold-wakeups",
 }
 
 Run = subprocess.CompletedProcess[str]
@@ -63,7 +78,7 @@ def run(tmp_path: Path, *options: str) -> Run:
 
 @pytest.mark.slow
 def test_quick_run(tmp_path: Path) -> None:
-    require("ssh", "sshd", "script", "expect", "strace", "zsh", "fish")
+    require("ssh", "sshd", "script", "expect", "strace", "zsh", "fish", "mosh", "tmux", "ip")
     done = run(tmp_path, "--quick", "--environment", sys.prefix)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -81,6 +96,11 @@ def test_quick_run(tmp_path: Path) -> None:
     assert rows["bulk-complete"]["value"] == 0
     assert rows["idle-wakeups"]["value"] == 1
     assert 5 < rows["memory-rss"]["value"] <= 22
+    assert rows["kept-wakeups"]["value"] == 1
+    assert rows["outage-rows-10"]["value"] == 0
+    assert rows["holder-memory-python"]["met"]
+    assert rows["holder-memory-perl"]["met"]
+    assert rows["hold-memory"]["met"]
 
 
 def assert_table_shows(rows: list[dict[str, Any]], table: str) -> None:
@@ -96,4 +116,5 @@ def test_says_what_it_can_measure(tmp_path: Path) -> None:
     done = run(tmp_path, "--only", "weight")
     assert done.returncode == 2
     assert "'bulk', 'echo', 'exec', 'shim', 'init', 'prompt', 'idle', 'memory'" in done.stderr
+    assert "'holder', 'outage', 'hold'" in done.stderr
     assert not (tmp_path / "out").exists()
