@@ -10,7 +10,6 @@ import resource
 import signal
 import struct
 import termios
-from typing import Final
 
 from keepshell.relay import tty
 from keepshell.relay.lightpexpect import PtyProcess, pexpect
@@ -26,18 +25,18 @@ else:
     _BytesSpawn = pexpect.spawn
 
 
-MOST: Final = 16384
+MOST = 16384
 """Bytes read at once. A read takes what is there, and waiting for more costs more than it saves:
 gathered up to 64 kB, a bulk output was 10 % slower."""
 
-_KEYS: Final = {
+_KEYS = {
     termios.VINTR: signal.SIGINT,
     termios.VQUIT: signal.SIGQUIT,
     termios.VSUSP: signal.SIGTSTP,
 }
 """The characters that a terminal makes signals of (termios(3), ISIG)."""
 
-_ENDING: Final = (signal.SIGHUP, signal.SIGTERM)
+_ENDING = (signal.SIGHUP, signal.SIGTERM)
 """Signals that a stopped program must be continued to see."""
 
 

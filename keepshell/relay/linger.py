@@ -5,10 +5,8 @@ A ControlPersist master with -v does that, say: a moment of silence counts as th
 
 from __future__ import annotations
 
-from typing import Final
-
-QUIET: Final = 0.25
-AT_MOST: Final = 5.0
+QUIET = 0.25
+AT_MOST = 5.0
 """Seconds of silence that are the end, and seconds after which no more is waited for."""
 
 

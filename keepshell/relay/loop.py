@@ -14,7 +14,6 @@ import os
 import select
 import signal
 from enum import Enum
-from typing import Final
 
 from keepshell.core.effects import (
     AskHold,
@@ -45,28 +44,28 @@ if TYPE_CHECKING:
     from keepshell.relay.trace import Trace
     from keepshell.relay.tty import Terminal
 
-CHUNK: Final = 65536
+CHUNK = 65536
 """Bytes read at once from the user."""
 
-READS_AT_ONCE: Final = 16
-MORE_FROM: Final = 1024
+READS_AT_ONCE = 16
+MORE_FROM = 1024
 """After so many bytes there are often more at once: the host is read again, so many times, before
 anything else is looked at. To poll for each read, of 4 kB mostly, took 13 % more of our CPU."""
 
-BLOCKING_WRITE: Final = 512
+BLOCKING_WRITE = 512
 """Bytes a terminal that said POLLOUT takes without blocking, where it can't be non-blocking."""
 
-LOOK_EVERY: Final = 0.05
+LOOK_EVERY = 0.05
 """Seconds between two looks at a terminal whose raw mode the kernel does not tell of."""
 
-IDLE_AFTER: Final = 1.0
+IDLE_AFTER = 1.0
 """Seconds without an event after which there is time for what is needed only later."""
 
-_NO_PTY: Final = b"PTY allocation request failed on channel"
+_NO_PTY = b"PTY allocation request failed on channel"
 """What ssh says when it has been raw for a moment, and reads lines from now on (ssh.c)."""
 
-_FORWARDED: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
-_NOTHING: Final[dict[int, int]] = {}
+_FORWARDED = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
+_NOTHING: dict[int, int] = {}
 
 
 class _Stop(Enum):
