@@ -48,7 +48,11 @@ class Attached:
         self._notice_shown = stderr is None
         try:
             return child.Child(
-                self._job.argv, env=self._job.env, terminal=self._terminal, stderr=stderr
+                self._job.argv,
+                env=self._job.env,
+                terminal=self._terminal,
+                stderr=stderr,
+                may_stop=not self._job.is_ssh,
             )
         finally:
             if stderr is not None:

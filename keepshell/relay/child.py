@@ -6,12 +6,11 @@ import contextlib
 import errno
 import fcntl
 import os
-import resource
 import signal
 import struct
 import termios
 
-from keepshell.relay import tty
+from keepshell.relay import leader, tty
 from keepshell.relay.lightpexpect import PtyProcess, pexpect
 from keepshell.ssh.exec import restore_signals
 
@@ -70,13 +69,15 @@ class Child:
         env: Mapping[str, str],
         terminal: tty.Terminal,
         stderr: int | None = None,
+        may_stop: bool = False,
     ) -> None:
         """Start `argv` in a pty born with the terminal's settings and size.
 
-        `stderr` replaces the pty as the child's descriptor 2. Raises OSError or
+        `stderr` replaces the pty as the child's descriptor 2. `may_stop`: it is below a leader of
+        its session, and so can stop itself by SIGTSTP; ssh has no use for that. Raises OSError or
         pexpect.ExceptionPexpect when the program can't be started.
         """
-        prepare = _prepared(terminal.saved, terminal.winsize(), stderr)
+        prepare = _prepared(terminal.saved, terminal.winsize(), stderr, may_stop=may_stop)
         pass_fds = (*_inherited(), *(() if stderr is None else (stderr,)))
         self._spawn = _Spawn(argv, pass_fds, env=dict(env), preexec_fn=prepare)
         # Neither ssh nor any other program that reads a password changes the characters.
@@ -248,7 +249,9 @@ def _changes_flow_when_raw(attributes: tty.Attributes) -> bool:
     return bool(iflag & termios.IXON) and keys == (b"\x11", b"\x13")
 
 
-def _prepared(attributes: tty.Attributes, winsize: bytes, stderr: int | None) -> Callable[[], None]:
+def _prepared(
+    attributes: tty.Attributes, winsize: bytes, stderr: int | None, *, may_stop: bool
+) -> Callable[[], None]:
     """What the child does to itself between fork and exec."""
 
     def prepare() -> None:
@@ -257,6 +260,8 @@ def _prepared(attributes: tty.Attributes, winsize: bytes, stderr: int | None) ->
             tty.set_winsize(0, winsize)
         if stderr is not None:
             os.dup2(stderr, 2)
+        if may_stop:
+            leader.lead()
         restore_signals()
 
     return prepare
@@ -266,21 +271,9 @@ def end_as(status: int, key: signal.Signals | None) -> NoReturn:
     """End this process as the child ended; `status` as of os.waitstatus_to_exitcode.
 
     `key` is the signal that the user's last key was to the child: the rest of our process group
-    gets it now, as from a terminal that is not raw. Without Python's own end, which flushes and
-    calls, and may fail.
+    gets it now, as from a terminal that is not raw.
     """
     if key in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(key, signal.SIG_IGN)
         os.killpg(os.getpgrp(), key)
-    if status < 0:
-        _die_by(-status)
-    os._exit(status if status >= 0 else 128 - status)
-
-
-def _die_by(signum: int) -> None:
-    """End this process by the signal that ended the child, without a core file of our own."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    with contextlib.suppress(OSError, ValueError):
-        signal.signal(signum, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
-    os.kill(os.getpid(), signum)
+    leader.end_as(status)

@@ -207,14 +207,18 @@ class Relay:
     @property
     def _must_look(self) -> bool:
         """Whether the session may begin without anything that wakes us."""
-        return not (self._session.begun or self._is_told or self._terminal.taken)
+        if self._session.begun or self._terminal.taken:
+            return False
+        return not self._is_told or self._asking.unclear
 
     def _use_idle_time(self, now: float) -> None:
         """Nothing has happened: look where nothing tells us, and do what can be done ahead."""
         if self._must_look:
-            # ssh was raw for a moment only and has not said so here: a line that is never read.
-            unread = self.child.has_own_stderr and self._terminal.has_line()
-            self._see_phase(now, begun=unread)
+            # ssh was raw for a moment only, and has not said so here: a line that nobody reads.
+            unread = self._terminal.has_line()
+            if unread and self._asking.unclear:
+                self._asking.unread()
+            self._see_phase(now, begun=unread and self.child.has_own_stderr)
         else:
             self._work_ahead()
 
@@ -469,9 +473,10 @@ class Relay:
         if self.child.exited:
             self._linger.begin(now)
         elif self.child.stopped and not was_stopped:
-            # By its own will, or by somebody's signal: the shell is to see a stopped job.
-            by_key = self.key_typed is signal.SIGTSTP
-            self._stop_wanted = _Stop.WITH_GROUP if by_key else _Stop.ALONE
+            # By its own will, or by somebody's signal: the shell is to see a stopped job. vim stops
+            # the whole group, which a script that runs us is in.
+            with_group = not self._is_ssh or self.key_typed is signal.SIGTSTP
+            self._stop_wanted = _Stop.WITH_GROUP if with_group else _Stop.ALONE
 
     def _follow_size(self) -> None:
         winsize = self._terminal.winsize()

@@ -13,11 +13,12 @@ from keepshell.relay.asking import Asking
         b"password: ",
         b"\rThe authenticity of host ...\r\nAre you sure (yes/no)? ",
         b"one\r\nToken:",
-        b"\x1b[1mPIN\x1b[0m",
+        b"\x1b[1mPIN: \x1b[0m",
         b">",
+        b"[y/N] ",
     ],
 )
-def test_an_unfinished_line_is_a_question(shown: bytes) -> None:
+def test_an_unfinished_line_that_ends_in_a_sign_is_a_question(shown: bytes) -> None:
     asking = Asking()
     for cut in range(len(shown) + 1):
         cut_in_two = Asking()
@@ -27,6 +28,22 @@ def test_an_unfinished_line_is_a_question(shown: bytes) -> None:
     asking.output(shown)
     assert asking.now
     asking.output(b"yes\r\n")
+    assert not asking.now
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [b"Authorized use only", b"tell nobody.", b"#####\r\n#####", b"\x1b[1mPIN\x1b[0m", b"3 "],
+)
+def test_another_is_one_once_a_line_was_typed_that_nobody_reads(shown: bytes) -> None:
+    asking = Asking()
+    asking.output(b"one\r\n" + shown)
+    assert asking.unclear
+    assert not asking.now
+    asking.unread()
+    assert asking.now
+    assert not asking.unclear
+    asking.output(b"1234\r\nanother")
     assert not asking.now
 
 

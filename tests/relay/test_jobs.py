@@ -69,6 +69,32 @@ def test_top_stops_with_the_script_that_runs_it(start_terminal: Start, keepshell
     terminal.expect("CONTINUED")
 
 
+@pytest.mark.parametrize("name", ["vim", "less"])
+def test_a_program_stops_itself(
+    start_terminal: Start, prefix: list[str], tmp_path: Path, name: str
+) -> None:
+    """By SIGTSTP, from raw mode: no key of the terminal does it."""
+    (tmp_path / "text").write_text("one two\n" * 100)
+    command = {"vim": ["vim", "-u", "NONE", "-i", "NONE", "-n"], "less": ["less"]}[name]
+    terminal = start_terminal([*prefix, *command, "text"], job=True, cwd=tmp_path)
+    terminal.wait_for_screen(lambda screen: "one two" in screen.text, "the text")
+    stop_and_go_on(terminal, "\x1a")
+    stop_and_go_on(terminal, "\x1a", count=2)
+    terminal.send(":q!\r" if name == "vim" else "q")
+    assert terminal.wait() == 0
+
+
+def test_vim_stops_with_the_script_that_runs_it(
+    start_terminal: Start, prefix: list[str], tmp_path: Path
+) -> None:
+    command = " ".join([*prefix, "vim", "-u", "NONE", "-i", "NONE", "-n", "text"])
+    terminal = start_terminal(["sh", "-c", f"{command}; echo CONTINUED"], job=True, cwd=tmp_path)
+    terminal.wait_for_screen(lambda screen: "text" in screen.text, "vim")
+    stop_and_go_on(terminal, "\x1a")
+    terminal.send(":q!\r")
+    terminal.expect("CONTINUED")
+
+
 def test_a_shell_suspends_itself(start_terminal: Start, prefix: list[str]) -> None:
     bash = ["bash", "--norc", "--noprofile"]
     terminal = start_terminal([*prefix, *bash], job=True)

@@ -69,14 +69,16 @@ def open_shell(terminal: Terminal) -> None:
     terminal.expect("42\r\n")
 
 
-@pytest.mark.parametrize("banner", [False, True], ids=["", "banner"])
+@pytest.mark.parametrize(
+    "banner", ["", BANNER, BANNER.rstrip()], ids=["", "banner", "banner without its line feed"]
+)
 def test_a_pin_that_the_agent_asks_for_is_the_agents(
     start_sshd: Callable[..., Sshd],
     start_terminal: Start,
     agent: GpgAgent,
     tmp_path: Path,
     side: tuple[list[str], bool],
-    banner: bool,
+    banner: str,
 ) -> None:
     (tmp_path / "banner").write_text(BANNER.replace("\r", ""))
     config = [f"Banner {tmp_path / 'banner'}"] if banner else []
@@ -228,9 +230,11 @@ def test_the_banner_and_the_end_are_as_bare_sshs(
         terminal = start_terminal([*prefix, "ssh", *access.ssh_args()], job=True)
         terminal.expect(PROMPT)
         terminal.send_line("exit 3")
+        terminal.expect("closed.\r\r\n")
         assert terminal.wait() == 3
         outputs.append(terminal.output)
         terminal = start_terminal([*prefix, "ssh", "-p", "1", "127.0.0.1"], job=True)
+        terminal.expect("refused\r\r\n")
         assert terminal.wait() == 255
         outputs.append(terminal.output)
     assert outputs[:2] == outputs[2:]
