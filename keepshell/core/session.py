@@ -166,13 +166,9 @@ class Session:
         """Bytes the user typed or pasted."""
         effects: list[Effect] = []
         keys: list[Key] = []
-        while data and self.keystrokes.at_line_start and not self.keystrokes.ssh_at_line_start:
-            keys += self.keystrokes.feed(data[:1], now)
-            effects += self._unseen_by_ssh(data[:1], now)
-            data = data[1:]
-        if data:
-            keys += self.keystrokes.feed(data, now)
-            effects.append(ToHost(data))
+        for piece, is_unseen in self.keystrokes.pieces(data):
+            keys += self.keystrokes.feed(piece, now)
+            effects += self._unseen_by_ssh(piece, now) if is_unseen else [ToHost(piece)]
         self._typed(now)
         return [*self._shown(self._typist.input(keys, now)), *joined(effects)]
 

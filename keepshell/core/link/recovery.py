@@ -105,6 +105,11 @@ class Recovery:
         times = [at for at in (self.silence.since, self.lost_at) if at is not None]
         return min(times, default=None)
 
+    def away_for(self, now: float) -> float:
+        """How many seconds that is."""
+        since = self.away_since
+        return 0.0 if since is None else now - since
+
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None for never."""
         return self.attempts.next_at

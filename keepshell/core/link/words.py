@@ -69,9 +69,7 @@ def page(
     kept: Kept, recovery: Recovery, now: float, held: Held, last_words: str
 ) -> tuple[str, ...]:
     """The page that a key opens."""
-    since = recovery.away_since
-    seconds = 0.0 if since is None else now - since
-    lines = [f"{kept.name}: {away(recovery, seconds)}.", "", _next(recovery, now)]
+    lines = [f"{kept.name}: {away(recovery, recovery.away_for(now))}.", "", _next(recovery, now)]
     if last_words:
         lines += [f"The last attempt: {last_words}"]
     lines += ["", _holding(held)] if held.keys else []

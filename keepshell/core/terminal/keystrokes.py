@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keepshell.core.terminal.keys import Key, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ESCAPE_ALONE_AFTER = 0.1  # seconds; a terminal writes a key's bytes at once, as vim's ttimeoutlen
 
@@ -66,6 +69,7 @@ _CONTROL = re.compile(
 )
 _CTRL, _LOCKS, _RELEASED = 4, 64 | 128, b"3"
 _KINDS = {"mouse": Kind.MOUSE, "editing": Kind.EDITING, "control": Kind.OTHER, "key": Kind.OTHER}
+_LINE = re.compile(rb"[^\r\n]*[\r\n]?")
 _KEYS = re.compile(rb"(?P<control>[\x00-\x1f\x7f])|[^\x00-\x1f\x7f]+")
 
 # The escapes after which ssh is still at the start of a line; all else that follows the escape
@@ -162,6 +166,22 @@ class Keystrokes:
     def ssh_at_line_start(self) -> bool:
         """Whether ssh itself would recognise an escape now."""
         return self.at_line_start and self._ssh_reads_it and not self._ssh_lost_line
+
+    def pieces(self, data: bytes) -> Iterator[tuple[bytes, bool]]:
+        """`data` in pieces, each to be fed before the next is taken, and whether ssh misses one.
+
+        That is a byte at the start of a line which ssh does not know for one. The rest is whole,
+        but where ssh reads no escapes: there one may begin after every line.
+        """
+        at = 0
+        while at < len(data):
+            is_unseen = self.at_line_start and not self.ssh_at_line_start
+            line = _LINE.match(data, at)
+            assert line is not None
+            end = len(data) if self._ssh_reads_it else line.end()
+            piece = data[at : at + 1] if is_unseen else data[at:end]
+            at += len(piece)
+            yield piece, is_unseen
 
     def snapshot(self) -> Keys:
         """The state now; later input doesn't change what was answered."""
