@@ -1,11 +1,13 @@
-"""One more connection to the host, made beside the first: its pty, and what ssh says of it."""
+"""One connection to the host: its pty, what ssh says of it, and where it leads."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 
+from keepshell.link.connection import Watched
 from keepshell.relay.child import Child
+from keepshell.relay.outbox import Outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from keepshell.relay.tty import Terminal
 
 _MOST = 65536
+_KEPT = 16384
+"""Bytes of ssh's words that are kept to find the last line of."""
 
 
 class Piped:
@@ -30,6 +34,9 @@ class Piped:
             raise
         finally:
             os.close(writer)
+        self.outbox = Outbox(self.child.fd)
+        self.watched = Watched(self.child.pid)
+        self._heard = b""
 
     def said(self) -> bytes:
         """What it has said since the last call; the descriptor is closed at its end."""
@@ -37,7 +44,14 @@ class Piped:
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self.words, _MOST):
                 said += data
+        self._heard = (self._heard + said)[-_KEPT:]
         return said
+
+    @property
+    def last_line(self) -> str:
+        """The last words of a failed ssh that are worth a line."""
+        lines = [line.strip() for line in self._heard.decode("utf-8", "replace").splitlines()]
+        return next((line for line in reversed(lines) if line), "")
 
     def close(self) -> None:
         """Close both; what still runs gets the kernel's SIGHUP."""
@@ -45,9 +59,3 @@ class Piped:
             os.close(self.words)
             self.words = -1
         self.child.close()
-
-
-def last_line(said: bytes) -> str:
-    """The last words of a failed ssh that are worth a line."""
-    lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines()]
-    return next((line for line in reversed(lines) if line), "")

@@ -5,12 +5,9 @@ Whichever answers first wins; the old one is ended only once the new one has the
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import signal
-import time
-from typing import Final
 
 from keepshell.core.effects import (
     Abandon,
@@ -24,15 +21,12 @@ from keepshell.core.effects import (
 )
 from keepshell.core.kept.session import KeptSession
 from keepshell.link import bootstrap
-from keepshell.link.connection import Watched
-from keepshell.link.network import Network, has_address, has_route
-from keepshell.link.ping import Ping
-from keepshell.relay import tty, wakeups
-from keepshell.relay.attempt import Piped, last_line
-from keepshell.relay.child import MOST
+from keepshell.link.network import has_address, has_route
+from keepshell.relay import tty
+from keepshell.relay.attempt import Piped
 from keepshell.relay.linger import Linger
 from keepshell.relay.loop import Relay
-from keepshell.relay.outbox import Outbox
+from keepshell.relay.surroundings import Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +35,6 @@ if TYPE_CHECKING:
     from keepshell.core.effects import Disconnect
     from keepshell.job import Job
     from keepshell.relay.trace import Trace
-
-_SLEPT: Final = 1.0
-"""Seconds that CLOCK_BOOTTIME must have gained on CLOCK_MONOTONIC for a sleep of the machine."""
 
 
 class KeptRelay(Relay):
@@ -64,18 +55,11 @@ class KeptRelay(Relay):
         super().__init__(session, first.child, terminal, trace=trace, watch=watch, at_idle=at_idle)
         self._kept = session
         self._job = job
-        self._first = first
-        self._piped: Piped = first
         self._attempt: Piped | None = None
-        self._attempt_said = b""
-        self._to_attempt: Outbox | None = None
         self._former: list[Piped] = []
         self._lost = False
-        self._watched = Watched(first.child.pid)
-        self._look = self._watched.sample
-        self._network = Network()
-        self._ping: Ping | None = None
-        self._asleep = _asleep()
+        self._use(first)
+        self._surroundings = Surroundings(self._poll)
         self._performers |= {
             Answer: self._answer,
             Ask: self._ask_host,
@@ -85,19 +69,21 @@ class KeptRelay(Relay):
             TakeOver: self._take_over,
             Resize: self._resize,
         }
-        self._poll.ask(first.words, select.POLLIN)
-        if self._network.fd is not None:
-            self._poll.ask(self._network.fd, select.POLLIN)
 
-    @property
-    def connection(self) -> Piped:
-        """The connection that had the shell last."""
-        return self._piped
+    def _use(self, piped: Piped) -> None:
+        """From now on this is the connection."""
+        self._piped, self.child, self._to_host = piped, piped.child, piped.outbox
+        self._look = piped.watched.sample
+        self._carriers = {
+            (self._terminal.input, select.POLLIN): self._from_user,
+            (self.child.fd, select.POLLIN): self._from_host,
+        }
+        self._asked_for = ()
+        self._poll.ask(piped.words, select.POLLIN)
 
     def close(self) -> None:
         """End what was opened here."""
-        self._network.close()
-        self._forget_ping()
+        self._surroundings.close()
         for piped in (self._attempt, self._piped, *self._former):
             if piped is not None:
                 piped.child.signal(signal.SIGTERM)
@@ -143,14 +129,15 @@ class KeptRelay(Relay):
         now = self._clock()
         if self._piped.words in ready:
             self._hear_words(now)
-        if self._network.fd in ready:
-            self._see_network(now)
-        if self._ping is not None and self._ping.fd in ready and self._ping.answered():
+        came_up = self._surroundings.came_up(ready)
+        if came_up is not None:
+            self._see_network(now, came_up=came_up)
+        if self._surroundings.answered(ready):
             self._perform(self._kept.reachable(now), now)
         attempt = self._attempt
         if attempt is not None and {attempt.child.fd, attempt.words} & ready.keys():
-            if ready.get(attempt.child.fd, 0) & select.POLLOUT and self._to_attempt:
-                self._to_attempt.write()
+            if ready.get(attempt.child.fd, 0) & select.POLLOUT:
+                attempt.outbox.write()
             self._hear_attempt(attempt, now)
 
     def _tick(self, now: float) -> None:
@@ -192,16 +179,14 @@ class KeptRelay(Relay):
     # What the machine has been through.
 
     def _see_sleep(self, now: float) -> None:
-        asleep = _asleep()
-        slept, self._asleep = asleep - self._asleep, asleep
-        if slept > _SLEPT:
+        slept = self._surroundings.slept()
+        if slept:
             self._trace.note(now, "resumed", seconds=round(slept, 3))
             self._perform(self._kept.resumed(now), now)
 
-    def _see_network(self, now: float) -> None:
-        came_up = self._network.came_up()
+    def _see_network(self, now: float, *, came_up: bool) -> None:
         self._see_sleep(now)
-        found = self._watched.found()
+        found = self._piped.watched.found()
         if found is None:
             return
         effects = self._kept.network(
@@ -213,13 +198,8 @@ class KeptRelay(Relay):
         self._perform(effects, now)
 
     def _ask_host(self, _effect: Ask, _now: float) -> None:
-        found = self._watched.found()
-        if self._ping is None and found is not None:
-            self._ping = Ping(found.peer[0])
-            if self._ping.fd is not None:
-                self._poll.ask(self._ping.fd, select.POLLIN)
-        if self._ping is not None:
-            self._ping.send()
+        found = self._piped.watched.found()
+        self._surroundings.ask(None if found is None else found.peer[0])
 
     # The attempt.
 
@@ -227,46 +207,40 @@ class KeptRelay(Relay):
         self._drop_attempt()
         argv = self._job.attended if effect.attended else self._job.again
         try:
-            attempt = Piped(argv, self._job.env, self._terminal)
+            self._attempt = Piped(argv, self._job.env, self._terminal)
         except Exception as error:
             self._perform(self._kept.attempt_ended(str(error), now), now)
             return
         self._trace.note(now, "attempt", attended=str(effect.attended))
-        self._attempt, self._attempt_said = attempt, b""
-        self._to_attempt = Outbox(attempt.child.fd)
-        self._ask_attempt()
+        self._ask_attempt(self._attempt)
 
-    def _ask_attempt(self) -> None:
-        attempt, outbox = self._attempt, self._to_attempt
-        if attempt is not None and outbox is not None:
-            writing = select.POLLOUT if outbox.waiting else 0
-            self._poll.ask(attempt.child.fd, select.POLLIN | writing)
-            self._poll.ask(attempt.words, select.POLLIN)
+    def _ask_attempt(self, attempt: Piped) -> None:
+        writing = select.POLLOUT if attempt.outbox.waiting else 0
+        self._poll.ask(attempt.child.fd, select.POLLIN | writing)
+        self._poll.ask(attempt.words, select.POLLIN)
 
     def _hear_attempt(self, attempt: Piped, now: float) -> None:
         said = attempt.said()
-        self._attempt_said = (self._attempt_said + said)[-MOST:]
         if said and self._kept.attended:
             self._perform(self._kept.attempt_said(said), now)
-        while data := _read(attempt.child.fd):
+        while data := attempt.child.read():
             self._perform(self._kept.attempt_output(data, now), now)
             if self._attempt is not attempt:
                 return
-        if data is None or attempt.child.exited:
+        if attempt.child.exited or not attempt.child.is_open:
             self._drop_attempt()
-            self._perform(self._kept.attempt_ended(last_line(self._attempt_said), now), now)
+            self._perform(self._kept.attempt_ended(attempt.last_line, now), now)
         else:
-            self._ask_attempt()
+            self._ask_attempt(attempt)
 
     def _drop_attempt(self) -> None:
         attempt, self._attempt = self._attempt, None
-        self._to_attempt = None
         if attempt is not None:
-            self._poll.ask(attempt.child.fd, 0)
             self._retire(attempt)
 
     def _retire(self, piped: Piped) -> None:
         """End a connection, and leave it to be reaped."""
+        self._poll.ask(piped.child.fd, 0)
         self._poll.ask(piped.words, 0)
         piped.child.signal(signal.SIGTERM)
         piped.close()
@@ -274,49 +248,33 @@ class KeptRelay(Relay):
         self._former.append(piped)
 
     def _send_attempt(self, effect: ToAttempt, _now: float) -> None:
-        if self._to_attempt is not None:
-            self._to_attempt.send(effect.data)
-            self._ask_attempt()
+        if self._attempt is not None:
+            self._attempt.outbox.send(effect.data)
+            self._ask_attempt(self._attempt)
 
     def _abandon(self, _effect: Abandon, _now: float) -> None:
         self._drop_attempt()
 
     def _answer(self, effect: Answer, _now: float) -> None:
-        self._watched.found()  # while there is a connection to be found
+        self._piped.watched.found()  # while there is a connection to be found
         data = bootstrap.source(effect.engine) + b"\0\n" + effect.request + b"\n"
-        outbox = self._to_attempt if effect.to_attempt else self._to_host
-        if outbox is not None:
-            outbox.send(data)
-            self._ask_attempt()
+        if not effect.to_attempt:
+            self._to_host.send(data)
+        elif self._attempt is not None:
+            self._attempt.outbox.send(data)
+            self._ask_attempt(self._attempt)
 
     def _take_over(self, _effect: TakeOver, now: float) -> None:
-        attempt, former = self._attempt, self._piped
+        attempt, self._attempt = self._attempt, None
         assert attempt is not None
-        self._poll.ask(former.child.fd, 0)
         self._poll.ask(attempt.child.fd, 0)
-        self._retire(former)
-        self._attempt = self._to_attempt = None
-        self._piped, self.child = attempt, attempt.child
-        self._to_host = Outbox(self.child.fd)
-        self._carriers = {
-            (self._terminal.input, select.POLLIN): self._from_user,
-            (self.child.fd, select.POLLIN): self._from_host,
-        }
+        self._retire(self._piped)
         self._lost, self._linger = False, Linger()
-        self._asked_for = ()
-        self._watched = Watched(self.child.pid)
-        self._look = self._watched.sample
-        self._watched.found()
-        self._forget_ping()
+        self._use(attempt)
+        attempt.watched.found()
+        self._surroundings.forget()
         self._follow_size()
         self._trace.note(now, "took-over")
-
-    def _forget_ping(self) -> None:
-        if self._ping is not None:
-            if self._ping.fd is not None:
-                self._poll.ask(self._ping.fd, 0)
-            self._ping.close()
-            self._ping = None
 
     def _resize(self, effect: Resize, _now: float) -> None:
         rows = self._terminal.rows() - effect.fewer
@@ -329,20 +287,3 @@ class KeptRelay(Relay):
     def _disconnect(self, effect: Disconnect, now: float) -> None:
         if not self._lost:
             super()._disconnect(effect, now)
-
-
-def _asleep() -> float:
-    """Seconds this machine has slept since it was started."""
-    return wakeups.clock() - time.monotonic()
-
-
-def _read(fd: int) -> bytes | None:
-    """What is there; None at the end."""
-    try:
-        return os.read(fd, MOST) or None
-    except BlockingIOError:
-        return b""
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        return None
