@@ -21,9 +21,8 @@ class Job:
     """What to run in the pty, and how to keep it alive."""
 
     __slots__ = (
-        "again",
         "argv",
-        "attended",
+        "connection",
         "env",
         "escape_char",
         "explains",
@@ -51,13 +50,12 @@ class Job:
         self.kept: Kept | None = None
         """Which shell the host is to keep; None for a plain session."""
         self.plain: Sequence[str] = argv
-        """The command line of a plain session, where none can be kept."""
+        """The command line without what has the host keep the shell: what `ps` shows."""
         self.typed: Sequence[str] = ()
         """ssh's arguments as the user typed them."""
-        self.again: Sequence[str] = ()
-        """The command line that reaches the kept shell again, and asks nothing."""
-        self.attended: Sequence[str] = ()
-        """The same, where the user may be asked."""
+        self.connection: Callable[..., Sequence[str]] = lambda _remote, **_how: argv
+        """The command line of a connection that runs `remote`: the `first`, as it was typed, or a
+        further one, `attended` or asking nobody."""
         self.is_ssh = is_ssh
         self.program = "ssh" if is_ssh else os.path.basename(argv[0])
         self.escape_char: int | None = 0x7E if is_ssh else None

@@ -375,17 +375,10 @@ class Pty(_Way):
         super().__init__(resolved, why, settings)
         self.job: Final = _job(self.argv, settings, resolved.environ)
         self.job.typed = resolved.typed
-        if settings.policy.reattach and self._may_be_kept(settings):
+        runs = " ".join(settings.command.command) or settings.option("RemoteCommand", "none")
+        if settings.policy.reattach and runs in ("", "none"):
             _keep(self.job, settings)
             self.argv = list(self.job.argv)
-
-    def _may_be_kept(self, settings: HostSettings) -> bool:
-        """Whether it is a login shell, and ssh's own words may come apart from what it shows."""
-        from keepshell.store.kept import can_keep
-
-        runs = " ".join(settings.command.command) or settings.option("RemoteCommand", "none")
-        is_login = runs in ("", "none") and os.isatty(2)
-        return is_login and can_keep(self.job.env, self.job.typed)
 
 
 def route(resolved: Resolved, is_on_terminal: bool) -> Answer | Exec | Pty:
@@ -456,24 +449,32 @@ _ALONE = (
 
 
 def _keep(job: Job, settings: HostSettings) -> None:
-    """Have the host keep the job's shell."""
-    from keepshell.core.link.bootstrap import command
+    """Have the host keep the job's shell, or have every connection run the user's command."""
+    from keepshell.core.link import bootstrap
     from keepshell.core.link.header import Kept
+    from keepshell.store.kept import can_keep
 
     client_name = os.uname().nodename
-    keep = settings.policy.reattach_keep
-    job.kept = Kept(os.urandom(16).hex(), job.name, client_name, keep)
+    policy, command = settings.policy, None
+    if isinstance(policy.reattach, str):
+        command = policy.reattach
+    elif not can_keep(job.env, job.typed):
+        command = ""
+    job.kept = Kept(
+        os.urandom(16).hex(), job.name, client_name, policy.reattach_keep, command=command
+    )
     # The escape character would break the count of what was typed; -S none: no shared connection.
     raw = ("-tt", "-e", "none")
 
-    def argv(first: Sequence[str], *last: str) -> list[str]:
-        options = [word for option in first for word in ("-o", option)]
-        remote = arguments.remote_argv(settings.command, [*raw, *last], command(client_name))
-        return [settings.ssh, *options, *settings.added_words(), *remote]
+    def connection(remote: str, *, first: bool = False, attended: bool = True) -> list[str]:
+        options = () if first else _ALONE if attended else ("BatchMode=yes", *_ALONE)
+        words = [word for option in options for word in ("-o", option)]
+        last = raw if first else (*raw, "-S", "none")
+        words += [*settings.added_words(), *arguments.remote_argv(settings.command, last, remote)]
+        return [settings.ssh, *words]
 
-    job.argv = argv(())
-    job.again = argv(("BatchMode=yes", *_ALONE), "-S", "none")
-    job.attended = argv(_ALONE, "-S", "none")
+    first = bootstrap.command(client_name) if command is None else command
+    job.argv, job.connection = connection(first, first=True), connection
 
 
 def _escape_char(value: str) -> int | None:

@@ -36,7 +36,7 @@ def command(typed: Typed) -> tuple[str, int]:
     resolved = launch.resolve(ssh_arguments, {**typed.settings, "reattach": True}, environ)
     way = launch.route(resolved, launch.on_terminal())
     if not isinstance(way, launch.Pty) or way.job.kept is None:
-        raise UsageError("attach needs a terminal on stdin, stdout and stderr")
+        raise UsageError("attach needs a terminal on stdin and stdout")
     way.job.kept = way.job.kept._replace(id=entry["id"], name=entry["name"], exists=True)
     way.job.name, way.job.typed = entry["name"], ssh_arguments
     return "", launch.start(way, environ).finish()

@@ -92,7 +92,7 @@ def _values(name: str) -> list[Row]:
     key = KEYS.get(name)
     if key is None:
         return []
-    if key.kind.placeholder == "true|false":
+    if key.kind.placeholder.startswith("true|false"):
         return [("true", ""), ("false", "")]
     if key.kind.placeholder == "RUNG":
         return [(rung.label, "") for rung in RUNGS]

@@ -93,7 +93,7 @@ class _Option:
 def _choices(option: str, kind: str) -> str:
     """The words that a value may be, with blanks between them; empty where there are more."""
     if "|" in kind:
-        return kind.replace("|", " ")
+        return " ".join(word for word in kind.split("|") if word.islower())
     if kind == "RUNG":
         return " ".join(rung.label for rung in RUNGS)
     words = (getattr(key.kind, "words", ()) for key in KEYS.values() if key.option == option)

@@ -42,7 +42,7 @@ def item(name: str, text: str) -> str:
 
 def _value(name: str, text: str) -> bool | str | list[str]:
     placeholder = KEYS[name].kind.placeholder
-    if placeholder == "true|false":
+    if placeholder.startswith("true|false") and text in ("true", "false"):
         return text == "true"
     if placeholder.startswith("RULE"):
         return [rule.strip() for rule in text.split(",") if rule.strip()]
@@ -157,6 +157,8 @@ def _schema_of(name: str) -> dict[str, object]:
     match kind.placeholder:
         case "true|false":
             return {**told, "type": "boolean"}
+        case "true|false|COMMAND":
+            return {**told, "type": ["boolean", "string"]}
         case "DURATION":
             return {**told, "type": "string", "pattern": duration}
         case "PATH":

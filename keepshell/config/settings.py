@@ -117,6 +117,25 @@ class _Switch:
         return "true" if value else "false"
 
 
+class _SwitchOrCommand(_Switch):
+    """A kind of value: true or false, or a command to run on the host."""
+
+    placeholder = "true|false|COMMAND"
+    expected = 'true, false or a command such as "tmux new -A -s main"'
+
+    def read(self, value: object) -> Any:
+        if isinstance(value, bool) or value in ("true", "false"):
+            return super().read(value)
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            raise ValueError
+        if value.lower() in ("yes", "no", "on", "off", "0", "1"):  # meant for a switch
+            raise ValueError
+        return value
+
+    def show(self, value: bool | str) -> str:
+        return value if isinstance(value, str) else super().show(value)
+
+
 class _Rules:
     """A kind of value: idle rules with their limits; as text separated by commas."""
 
@@ -237,7 +256,11 @@ _ROWS = (
     Key("rules", _Rules(), "the idle timers that the host has"),
     Key("hold_for", _Duration(1), "how long `keepshell hold` holds a connection"),
     Key("warn", _Switch(), "notify you before a timer ends a session that nothing can keep"),
-    Key("reattach", _Switch(), "keep the shell when its connection is lost, and return to it"),
+    Key(
+        "reattach",
+        _SwitchOrCommand(),
+        "keep the shell when its connection is lost, and return to it; or what each connection runs",
+    ),
     Key("reattach_keep", _Duration(60), "how long a shell lives on its host with no one attached"),
     Key("title", _Switch(), "show in the window's title whether an idle session will survive"),
     Key(

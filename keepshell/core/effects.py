@@ -63,9 +63,10 @@ class Answer(NamedTuple):
 
 
 class Try(NamedTuple):
-    """Open a new connection beside the old one; `attended` it may ask the user."""
+    """Open a new connection that runs `command`; `attended` it may ask the user."""
 
     attended: bool
+    command: str
 
 
 class ToAttempt(NamedTuple):

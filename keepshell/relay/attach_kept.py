@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from keepshell.core.effects import Shell
 from keepshell.core.kept.session import KeptSession
 from keepshell.errors import NotStartedError
@@ -50,6 +52,7 @@ class AttachedKept(attach.Attached):
             escape_char=self._job.escape_char,
             typist=attach.typist_for(policy, plan.to_type_for),
             warner=attach.warner_for(self._job, policy, plan, now),
+            shows_words=os.isatty(2),
         )
 
     def _relay(
@@ -97,5 +100,6 @@ class AttachedKept(attach.Attached):
         job = self._job
         kept.cannot_keep(job.env, job.typed)
         say.say(f"{job.name} can't keep a shell; this is a plain one, and so is the next.")
-        job.argv, job.kept = job.plain, None
-        attach.Attached(job).finish()
+        assert job.kept is not None
+        job.argv, job.kept = job.connection("", first=True), job.kept._replace(command="")
+        AttachedKept(job).finish()

@@ -142,6 +142,13 @@ class Child:
         """Whether the pty is in canonical mode: ssh itself asks; in the session it is raw."""
         return bool(self._local_modes() & termios.ICANON)
 
+    def is_raw(self) -> bool:
+        """Whether ssh has logged in; unlike `not prompting()`, never where it has ended."""
+        try:
+            return self.is_open and not termios.tcgetattr(self.fd)[tty.LFLAG] & termios.ICANON
+        except termios.error:
+            return False
+
     def has_left(self) -> bool:
         """Whether ssh has given the pty its modes back, as it does at its end.
 

@@ -27,6 +27,7 @@ from keepshell.relay.attempt import Piped
 from keepshell.relay.linger import Linger
 from keepshell.relay.loop import Relay
 from keepshell.relay.surroundings import Surroundings
+from keepshell.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ class KeptRelay(Relay):
 
     def _tick(self, now: float) -> None:
         self._see_sleep(now)
+        if self._attempt is not None:
+            self._hear_attempt(self._attempt, now)  # a shell may have begun and said nothing
         super()._tick(now)
 
     def _see_phase(self, now: float, *, begun: bool = False) -> None:
@@ -172,9 +175,15 @@ class KeptRelay(Relay):
     def _hear_words(self, now: float) -> None:
         said = self._piped.said()
         if said:
+            self._tell_stderr(said)
             self._perform(self._kept.ssh_said(said, now), now)
         elif self.child.exited or not self.child.is_open:
             self._poll.ask(self._piped.words, 0)  # its end would be reported for ever
+
+    def _tell_stderr(self, said: bytes) -> None:
+        """Where it is not the terminal, ssh's words go there, as they would have."""
+        if not self._kept.shows_words:
+            say.write(said)
 
     # What the machine has been through.
 
@@ -205,7 +214,7 @@ class KeptRelay(Relay):
 
     def _try(self, effect: Try, now: float) -> None:
         self._drop_attempt()
-        argv = self._job.attended if effect.attended else self._job.again
+        argv = self._job.connection(effect.command, attended=effect.attended)
         try:
             self._attempt = Piped(argv, self._job.env, self._terminal)
         except Exception as error:
@@ -222,7 +231,12 @@ class KeptRelay(Relay):
     def _hear_attempt(self, attempt: Piped, now: float) -> None:
         said = attempt.said()
         if said and self._kept.attended:
+            self._tell_stderr(said)
             self._perform(self._kept.attempt_said(said), now)
+        if attempt.child.is_raw():
+            self._perform(self._kept.attempt_begun(now, self._terminal.rows()), now)
+            if self._attempt is not attempt:
+                return
         while data := attempt.child.read():
             self._perform(self._kept.attempt_output(data, now), now)
             if self._attempt is not attempt:

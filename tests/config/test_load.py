@@ -479,7 +479,7 @@ class TestOptions:
             "--rules RULE=LIMIT,...",
             "--hold-for DURATION",
             "--warn true|false",
-            "--reattach true|false",
+            "--reattach true|false|COMMAND",
             "--reattach-keep DURATION",
             "--title true|false",
             "--hints true|false",

@@ -21,10 +21,12 @@ from tests.support.machine import Machine
 from tests.support.middlebox import Middlebox
 from tests.support.network import Network, require_namespaces
 from tests.support.passwords import AsyncPasswordServer
+from tests.support.processes import end, reap, with_home
 from tests.support.programs import path_of, require
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
+from tests.support.web import Web
 
 ServerT = TypeVar("ServerT", Sshd, Dropbear)
 
@@ -211,3 +213,30 @@ def start_host(
 def host(start_host: Callable[..., Host]) -> Host:
     """A host that keeps shells."""
     return start_host()
+
+
+@pytest.fixture(params=["python", "perl"])
+def web(
+    request: pytest.FixtureRequest,
+    network: Network,
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Callable[..., Terminal],
+    keepshell_exe: Path,
+    tmp_path: Path,
+) -> Iterator[Web]:
+    """Keeps shells by each engine; the parameter "python" or "perl" chooses one."""
+    path = "/usr/bin:/bin"
+    if request.param == "perl":
+        without = tmp_path / "bin"
+        without.mkdir()
+        (without / "python3").symlink_to("/bin/false")
+        path = f"{without}:{path}"
+    login = login_through(tmp_path, "/bin/bash", path=path)
+    sshd = start_sshd(f"ListenAddress {network.host}", login)
+    home = tmp_path / "login"
+    host = Web(sshd, network, start_terminal, keepshell_exe, home=home)
+    yield host
+    left = with_home(home) | host.holders()
+    end(left)
+    for process in left:
+        reap(process.pid)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,102 +13,9 @@ import pytest
 
 from tests.support.access import PASSPHRASE
 from tests.support.cli import keepshell
-from tests.support.link import login_through
 from tests.support.network import Network
-from tests.support.processes import end, reap, with_home
-from tests.support.sshd import Sshd
-from tests.support.terminal import Terminal
 from tests.support.trace import Trace
-
-Start = Callable[..., Terminal]
-
-
-class Web:
-    """A host that keeps shells, seen from the client's namespace."""
-
-    def __init__(
-        self, sshd: Sshd, network: Network, start: Start, exe: Path, *, home: Path
-    ) -> None:
-        self.sshd, self.network, self.home = sshd, network, home
-        self._start, self._exe = start, exe
-        *self.arguments, _ = sshd.access.ssh_args()
-        self.target = f"{sshd.access.user}@{network.host}"
-
-    def open(
-        self,
-        *options: str,
-        keepshell: tuple[str, ...] = (),
-        prompt: str = "$ ",
-        **terminal: object,
-    ) -> Terminal:
-        """`keepshell ssh` at the kept shell's prompt."""
-        words = ("--reattach", "true", *keepshell, "ssh", *self.arguments, *options, self.target)
-        opened = self._start([*self.network.prefix, str(self._exe), *words], **terminal)
-        opened.expect(prompt)
-        return opened
-
-    def start(self, words: list[str]) -> Terminal:
-        """Any keepshell in the client's namespace."""
-        return self._start([*self.network.prefix, str(self._exe), *words])
-
-    def attach(self, *words: str) -> Terminal:
-        """`keepshell attach`, for as long as it takes."""
-        return self._start([*self.network.prefix, str(self._exe), "attach", *words])
-
-    def without_command(self) -> None:
-        """A login without a command gets a login shell too, as sshd gives it."""
-        script = self.home.parent / "login.sh"
-        text = script.read_text()
-        script.write_text(
-            text.replace(
-                '-c "$SSH_ORIGINAL_COMMAND"', '${SSH_ORIGINAL_COMMAND:+-c "$SSH_ORIGINAL_COMMAND"}'
-            )
-        )
-
-    def refuse_logins(self) -> None:
-        """No key is good any more."""
-        (self.sshd.access.directory / "authorized_keys").write_text("")
-
-    def drop(self) -> None:
-        """The server's process of each connection is killed."""
-        for process in psutil.Process(self.sshd.pid).children():
-            for child in process.children():
-                if "sshd" in child.name():
-                    child.kill()
-            process.kill()
-
-
-def _is_holder(process: psutil.Process) -> bool:
-    """Perl's has written its name over its environment."""
-    with suppress(psutil.Error):
-        return any("keepshell-holder" in word for word in process.cmdline())
-    return False
-
-
-@pytest.fixture(params=["python", "perl"])
-def web(
-    request: pytest.FixtureRequest,
-    network: Network,
-    start_sshd: Callable[..., Sshd],
-    start_terminal: Start,
-    keepshell_exe: Path,
-    tmp_path: Path,
-) -> Iterator[Web]:
-    path = "/usr/bin:/bin"
-    if request.param == "perl":
-        without = tmp_path / "bin"
-        without.mkdir()
-        (without / "python3").symlink_to("/bin/false")
-        path = f"{without}:{path}"
-    login = login_through(tmp_path, "/bin/bash", path=path)
-    sshd = start_sshd(f"ListenAddress {network.host}", login)
-    home = tmp_path / "login"
-    yield Web(sshd, network, start_terminal, keepshell_exe, home=home)
-    left = with_home(home)
-    left |= {parent for each in left if (parent := each.parent()) and _is_holder(parent)}
-    end(left)
-    for process in left:
-        reap(process.pid)
+from tests.support.web import Start, Web
 
 
 def test_it_is_a_shell_as_any_other(web: Web, trace: Trace) -> None:
@@ -117,6 +23,7 @@ def test_it_is_a_shell_as_any_other(web: Web, trace: Trace) -> None:
     terminal.send("tty; echo $SHLVL one''two; stty -a | grep -o 'erase = [^;]*'\r")
     terminal.expect("onetwo")
     terminal.send("exit 7\r")
+    terminal.read_to_end()
     assert terminal.wait() == 7
     assert b"KEEPSHELL-LINK" not in terminal.output
     assert b"3119734" not in terminal.output
@@ -179,6 +86,7 @@ def test_escapes(web: Web) -> None:
     terminal.send("\r~~x\r")
     terminal.expect("~x")
     terminal.send("\r~.")
+    terminal.read_to_end()
     assert terminal.wait() == 255
     assert b"goes on for 12h" in terminal.output
 
@@ -215,6 +123,7 @@ def test_left_and_fetched_back(web: Web) -> None:
     other = web.attach(f"{web.network.host}:1")
     other.send("echo $x oth''er\r")
     other.expect("left other")
+    again.read_to_end()
     assert again.wait() == 254
     assert b"was fetched into another terminal" in again.output
     other.send("exit\r")
@@ -276,6 +185,7 @@ def test_the_first_loss_of_a_plain_session_names_the_setting(
         terminal = start_terminal(argv)
         terminal.expect("# ")
         web.drop()
+        terminal.read_to_end()
         assert terminal.wait() == 255
         assert (advice in terminal.output) is is_said
 
@@ -355,10 +265,10 @@ def test_a_login_that_needs_a_person_is_left_to_the_person(web: Web, trace: Trac
 
 def test_a_holder_that_is_gone_ends_it(web: Web, trace: Trace) -> None:
     terminal = web.open()
-    for process in with_home(web.home):
-        for each in (process, process.parent()):
-            if each and each.is_running() and _is_holder(each):
-                each.kill()
+    for holder in web.holders():
+        with suppress(psutil.NoSuchProcess):
+            holder.kill()
+    terminal.read_to_end()
     assert terminal.wait() == 255
     assert b"keepshell: The shell has ended." in terminal.output
 

@@ -18,6 +18,7 @@ from keepshell.core.effects import (
     ToHost,
     ToUser,
 )
+from keepshell.core.kept.anew import Anew
 from keepshell.core.link import header, words
 from keepshell.core.link.count import Input, Output
 from keepshell.core.link.header import Engine, Header, Kept, Opened, Opening
@@ -62,7 +63,9 @@ class OpenedSession(Session):
         escape_char: int | None,
         typist: TypistOf | None,
         warner: Warner | None,
+        shows_words: bool,
     ) -> None:
+        """`shows_words` is false where the user has sent ssh's messages elsewhere."""
         super().__init__(
             policy,
             now,
@@ -76,7 +79,10 @@ class OpenedSession(Session):
         self.kept = kept
         self.header: Header | None = None
         """The host's last word; None while the shell is a plain one."""
-        self._opening: Opening | None = Opening()
+        self.shows_words = shows_words
+        """Whether ssh's own words are for the screen, and not for a file or pipe of the user's."""
+        self._anew = Anew(kept)
+        self._opening = Opening() if kept.command is None else None
         self._opening_by: float | None = None
         self._type_ahead = b""
         self._output = Output()
@@ -110,7 +116,7 @@ class OpenedSession(Session):
             return effects
         self.keystrokes.other_escape_at = None
         assert self._escape_char is not None
-        return [ToUser(words.escapes(chr(self._escape_char), key))]
+        return [ToUser(words.escapes(chr(self._escape_char), key, kept=self.header is not None))]
 
     def _counted(self, effects: list[Effect]) -> list[Effect]:
         if self.header is not None:
@@ -126,6 +132,7 @@ class OpenedSession(Session):
         if self._opening is not None:
             return self._opened(self._opening.feed(data), now)
         if self.header is None:
+            self._anew.feed(data)
             return super().host_output(data, now)
         return self._from_shell(data, now)
 
@@ -150,7 +157,8 @@ class OpenedSession(Session):
 
     def begin(self, now: float) -> None:
         super().begin(now)
-        self._opening_by = now + MARKER_WITHIN
+        if self._opening is not None:
+            self._opening_by = now + MARKER_WITHIN
 
     def _opened(self, opened: Opened, now: float) -> list[Effect]:
         effects = super().host_output(opened.shown, now) if opened.shown else []
@@ -180,15 +188,17 @@ class OpenedSession(Session):
         self._go_on_with(answer)
         effects: list[Effect] = [LinkChanged("kept"), Note("kept", answer.word)]
         if answer.fields.get("life") == "drop":
-            effects.append(ToUser(_line(words.KILLED_WITH_SESSION)))
+            effects.append(ToUser(line(words.KILLED_WITH_SESSION)))
         effects += self._counted(self._what_was_typed())
         return [*effects, *(self._from_shell(stream, now) if stream else [])]
 
     def _plain(self, why: str, now: float, stream: bytes = b"") -> list[Effect]:
         """There is no kept shell here; what the user typed goes to the one there is."""
-        kept_back = self._opening.give_up() if self._opening is not None else b""
+        assert self._opening is not None
+        self._anew.sh_runs = self._opening.engine is not None
+        kept_back = self._opening.give_up()
         self._opening = self._opening_by = None
-        effects: list[Effect] = [ToUser(_line(why))] if why else []
+        effects: list[Effect] = [ToUser(line(why))] if why else []
         shown = kept_back + stream
         effects += super().host_output(shown, now) if shown else []
         return [*effects, *self._what_was_typed(), Note("kept", "plain")]
@@ -215,6 +225,8 @@ class OpenedSession(Session):
         return []
 
     def _say(self, now: float, _phase: Phase = Phase.IN_SESSION) -> list[Effect]:
+        if not self.shows_words:
+            self._take_words()
         said, self._said, self._say_by = self._said, b"", None
         return super().host_output(said, now) if said else []
 
@@ -225,7 +237,7 @@ class OpenedSession(Session):
 
     def unsaid(self) -> bytes:
         """ssh's last words, for the user: none where there is more to say."""
-        return b"" if self.parting else self._unsaid
+        return self._unsaid if self.shows_words and not self.parting else b""
 
     def _take_words(self) -> None:
         said, self._said, self._say_by = self._said, b"", None
@@ -240,7 +252,8 @@ class OpenedSession(Session):
             yield self._say_by, self._say
 
 
-def _line(said: str) -> bytes:
+def line(said: str) -> bytes:
+    """What keepshell says on the screen."""
     return f"keepshell: {said}\r\n".encode()
 
 

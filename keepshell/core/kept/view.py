@@ -61,6 +61,8 @@ class View:
         """What ssh said last in the last attempt."""
         self.news: tuple[str, ...] = ()
         """What the user is to be told once the host is back."""
+        self.back = ""
+        """How the host is back, if not with the same shell."""
         self.asking = False
         """Whether the user is asked what becomes of the held keys: nothing is shown meanwhile."""
         self.repaints = False
@@ -80,7 +82,9 @@ class View:
 
     def page(self, now: float) -> bytes:
         """The page that a key opens."""
-        lines = words.page(self._kept, self._recovery, now, self.held.count, self.last_words)
+        held, last = self.held.count, self.last_words
+        is_kept = not self.back
+        lines = words.page(self._kept, self._recovery, now, held, last, is_kept=is_kept)
         return self._draw(lines)
 
     def log_in(self) -> bytes:
@@ -92,7 +96,8 @@ class View:
         self.asking = self.page_open and self.held.count.keys > 0
         if not self.asking:
             return self.close()
-        return self._draw(words.question(self._kept.name, self.held.count, self.news))
+        back = self.back or words.back(self._kept.name)
+        return self._draw(words.question(back, self.held.count, self.news))
 
     def close(self) -> bytes:
         """No page, and the title as it was, or telling the news that no page has told."""

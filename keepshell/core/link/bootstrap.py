@@ -9,6 +9,8 @@ Nothing may be sent before the marker: a start-up file may have put another prog
 
 from __future__ import annotations
 
+import re
+
 _NEEDS = "import fcntl,mmap,socket,tty;1_0"
 """python3-minimal lacks some of these; `1_0` is a syntax error before Python 3.6."""
 
@@ -21,6 +23,19 @@ _PYTHON = (
 _PERL = "print 7**42,chr 10;eval<STDIN>"
 
 _NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
+
+
+_QUOTABLE = re.compile(r"/[^'\\!\x00-\x1f\x7f]*")
+
+
+def new_shell(directory: str) -> str:
+    """A login shell in this directory; empty, for ssh's own, where no login shell could quote it.
+
+    As with `command`: single quotes, in which every shell takes all of this for what it is.
+    """
+    if not _QUOTABLE.fullmatch(directory):
+        return ""
+    return f"""exec /bin/sh -c 'cd "$0"; exec $SHELL -l' '{directory}'"""
 
 
 def command(client: str) -> str:

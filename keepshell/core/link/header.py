@@ -50,6 +50,9 @@ class Kept(NamedTuple):
     """Seconds the shell lives without anybody attached."""
     exists: bool = False
     """Whether it was kept by an earlier keepshell, and is to be reached again."""
+    command: str | None = None
+    """What each connection runs where the host is not to keep a shell: the user's command, or none,
+    which is ssh's own login shell."""
 
 
 class Header(NamedTuple):
@@ -82,10 +85,11 @@ def parse_header(line: bytes) -> Header | None:
         return None
     word, *pairs = words
     split = [pair.partition(b"=") for pair in pairs]
-    return Header(_text(word), {_text(key): _text(value) for key, _, value in split})
+    return Header(unquoted(word), {unquoted(key): unquoted(value) for key, _, value in split})
 
 
-def _text(value: bytes) -> str:
+def unquoted(value: bytes) -> str:
+    """Text with `%XX` for bytes, as in a URL."""
     data = _QUOTED.sub(lambda match: bytes((int(match[1], 16),)), value)
     return data.decode("utf-8", "replace")
 

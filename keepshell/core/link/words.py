@@ -20,6 +20,7 @@ NO_HEADER = "The host began to keep the shell and then said no more."
 TOO_LATE = "the login was not finished in 30 s"
 OTHER_MACHINE = "another machine answers under this name"
 SUPERSEDED = "The shell was fetched into another terminal (or it ended with status 254)."
+LEAVE = "leave; the shell goes on"
 LOGGING_IN = ("Logging in:", "")
 
 _FAILURES = (
@@ -36,15 +37,15 @@ def failure_of(said: str) -> Failure:
     return next((failure for words, failure in _FAILURES if words in said), Failure.NETWORK)
 
 
-def escapes(character: str, key: bytes) -> bytes:
+def escapes(character: str, key: bytes, *, kept: bool) -> bytes:
     """The answer to an escape that is neither `~.` nor `~^Z`."""
     lines = [character + key.decode("latin-1"), ""]
     if key == b"?":
         lines[1:] = ["Supported escape sequences:"]
     else:
-        lines[1:] = ["Not in a kept shell. Supported escape sequences:"]
+        lines[1:] = ["Not with the setting reattach. Supported escape sequences:"]
     lines += [
-        f" {character}.   - leave; the shell goes on",
+        f" {character}.   - {LEAVE if kept else 'leave'}",
         f" {character}^Z  - suspend keepshell",
         f" {character}?   - this message",
         f" {character}{character}   - send the escape character by typing it twice",
@@ -66,9 +67,10 @@ def away(recovery: Recovery, seconds: float) -> str:
 
 
 def page(
-    kept: Kept, recovery: Recovery, now: float, held: Held, last_words: str
+    kept: Kept, recovery: Recovery, now: float, held: Held, last_words: str, *, is_kept: bool
 ) -> tuple[str, ...]:
     """The page that a key opens."""
+    leaving = f"{LEAVE} for {describe(kept.keep)}" if is_kept else "leave"
     lines = [f"{kept.name}: {away(recovery, recovery.away_for(now))}.", "", _next(recovery, now)]
     if last_words:
         lines += [f"The last attempt: {last_words}"]
@@ -76,7 +78,7 @@ def page(
     return (
         *lines,
         "",
-        f"Enter  try now      ~.  leave; the shell goes on for {describe(kept.keep)}",
+        f"Enter  try now      ~.  {leaving}",
     )
 
 
@@ -98,10 +100,23 @@ def _holding(held: Held) -> str:
     return f"Held, and not sent without your word: {_keys(held.keys)}{refused}."
 
 
-def question(name: str, held: Held, news: tuple[str, ...]) -> tuple[str, ...]:
-    """The page once the host is back."""
+def question(back: str, held: Held, news: tuple[str, ...]) -> tuple[str, ...]:
+    """The page once the host is `back`, in a sentence."""
     told = [f"Before it was lost: {one}." for one in news]
-    return (f"{name} is back.", "", *told, _holding(held), "", "Enter  send      Esc  forget")
+    return (back, "", *told, _holding(held), "", "Enter  send      Esc  forget")
+
+
+def back(name: str) -> str:
+    """Into the same shell."""
+    return f"{name} is back."
+
+
+def begun_anew(kept: Kept, directory: str) -> str:
+    """Into another one, which knows nothing of the one before."""
+    if kept.command:
+        return f"{kept.name} is back: a new connection runs {kept.command}."
+    where = f" in {directory}" if directory else ""
+    return f"{kept.name} is back with a new shell{where}; the one before was lost."
 
 
 def news(missing: int, dropped: int) -> tuple[str, ...]:

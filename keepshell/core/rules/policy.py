@@ -53,7 +53,7 @@ class Policy:
         idle_limit: float | None = None,
         rules: tuple[Rule, ...] = (),  # stated by the user
         warn: bool = False,
-        reattach: bool = False,
+        reattach: bool | str = False,  # text: what each connection runs, for none is kept
         reattach_keep: float = 43200.0,
         title: bool = False,
         hints: bool = True,  # one line after the first session with a host

@@ -211,10 +211,12 @@ def probe_argv(command: SshCommand) -> list[str]:
 def remote_argv(command: SshCommand, last: Sequence[str], remote: str) -> list[str]:
     """The argv, without argv[0], that runs `remote` on the host, where nothing is run as typed.
 
+    An empty `remote` is the login shell.
     `last` are options that come after those that were typed, and so beat their letters.
     """
     reading = command._reading
-    return [*_words(reading.options, left_out=()), *last, reading.destination, remote]
+    words = [*_words(reading.options, left_out=()), *last, reading.destination]
+    return [*words, remote] if remote else words
 
 
 def _words(

@@ -71,12 +71,26 @@ class Host:
 class World:
     """The session with its edge: performs what it asks for, at once."""
 
-    def __init__(self, *, escape_char: int | None = 0x7E, exists: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        escape_char: int | None = 0x7E,
+        exists: bool = False,
+        command: str | None = None,
+        shows_words: bool = True,
+    ) -> None:
         self.host = Host()
         self.now = START
-        self.kept = Kept("ab", "web", "laptop", 3600.0, exists)
+        self.kept = Kept("ab", "web", "laptop", 3600.0, exists, command)
         policy = Policy(rung=Rung.WINDOW_CHANGE, window_change_interval=60.0)
-        self.session = KeptSession(policy, START, self.kept, lambda: 0.5, escape_char=escape_char)
+        self.session = KeptSession(
+            policy,
+            START,
+            self.kept,
+            lambda: 0.5,
+            escape_char=escape_char,
+            shows_words=shows_words,
+        )
         self.shown = b""
         self.effects: list[Effect] = []
         self.delivers = True
@@ -107,9 +121,14 @@ class World:
 
     def open(self) -> World:
         self.session.begin(self.now)
-        self.answered(self.session.host_output(MARKER, self.now), attempt=False)
+        if self.kept.command is None:
+            self.answered(self.session.host_output(MARKER, self.now), attempt=False)
         self.reads = len(self.host.output)
         return self
+
+    def open_plain(self, marker: bytes) -> World:
+        self.session.begin(self.now)
+        return self.do(self.session.host_output(marker, self.now))
 
     def answered(self, effects: list[Effect], *, attempt: bool) -> None:
         self.do(effects)
@@ -334,7 +353,7 @@ class TestEscapes:
         world.type(b"~?")
         assert world.shown.startswith(b"~?\r\nSupported escape sequences:\r\n ~.   - leave")
         world.type(b"~#")
-        assert b"Not in a kept shell" in world.shown
+        assert b"Not with the setting reattach" in world.shown
 
     def test_leaving(self, world: World) -> None:
         world.type(b"x\r~.")
@@ -595,6 +614,9 @@ class TestAttempts:
         world.do(world.session.reachable(world.now)).wait(1)
         assert world.screen.title == "web: reachable again; Enter logs in"
         assert world.attempts == [False]
+
+    def test_a_sleep_changes_nothing_while_one_is_tried(self, world: World) -> None:
+        assert world.lose().wait(0).session.resumed(world.now) == []
 
     def test_echo_requests_end_with_the_absence(self, world: World) -> None:
         world.silent().reattach().wait(30)
