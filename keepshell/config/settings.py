@@ -259,7 +259,7 @@ _ROWS = (
     Key(
         "reattach",
         _SwitchOrCommand(),
-        "keep the shell when its connection is lost, and return to it; or what each connection runs",
+        "keep the shell when its connection is lost, and return to it; or what each one runs",
     ),
     Key("reattach_keep", _Duration(60), "how long a shell lives on its host with no one attached"),
     Key("title", _Switch(), "show in the window's title whether an idle session will survive"),

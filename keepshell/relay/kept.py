@@ -290,7 +290,8 @@ class KeptRelay(Relay):
         self._follow_size()
         self._trace.note(now, "took-over")
 
-    def _resize(self, effect: Resize, _now: float) -> None:
+    def _resize(self, effect: Resize, now: float) -> None:
+        self._trace.note(now, "resized", fewer=effect.fewer)
         rows = self._terminal.rows() - effect.fewer
         self.child.resize(tty.with_rows(self._terminal.winsize(), max(1, rows)))
 

@@ -20,7 +20,8 @@ import psutil
 _SCRIPTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_SCRIPTS), str(_SCRIPTS.parent)]
 
-from _soak.place import Place  # noqa: E402 - found by the path above
+from _soak import reattach  # noqa: E402 - found by the path above
+from _soak.place import Place  # noqa: E402
 from _soak.session import Session, Tally  # noqa: E402
 from tests.support.processes import adopt_orphans, describe, end, tree  # noqa: E402
 from tests.support.waiting import eventually  # noqa: E402
@@ -40,6 +41,12 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="soak", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--minutes", type=float, default=30, help="how long (default: 30)")
     parser.add_argument("--sessions", type=int, default=200, help="at least (default: 200)")
+    parser.add_argument(
+        "--reattach",
+        metavar="N",
+        type=int,
+        help="instead, N outages of kept shells, each compared to an uninterrupted twin",
+    )
     parser.add_argument("--at-once", type=int, default=10, help="side by side (default: 10)")
     return parser.parse_args(argv)
 
@@ -50,6 +57,8 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, _interrupted)  # so that everything started is ended first
     adopt_orphans()
+    if options.reattach:
+        return reattach.run(options.reattach, min(options.at_once, 2))
     before = len(os.listdir("/proc/self/fd"))
     tally = Tally()
     with ExitStack() as stack:

@@ -47,29 +47,35 @@ _CONFIGS = (
 )
 
 
+def environment(home: Path) -> dict[str, str]:
+    """That of a user whose home this is; makes it."""
+    for name in ("runtime", "config", "tmp"):
+        (home / name).mkdir(parents=True, mode=0o700)
+    return {
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home / "runtime"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "TMPDIR": str(home / "tmp"),
+        "LC_ALL": "C.UTF-8",
+        "PATH": os.environ["PATH"],
+        "TERM": "xterm-256color",
+    }
+
+
 class Place:
     """Made in `directory`; the server ends when `stack` closes."""
 
     def __init__(self, stack: ExitStack, directory: Path) -> None:
         self.directory = directory
         self.home = directory / "home"
-        for name in ("runtime", "config/keepshell", "tmp"):
-            (self.home / name).mkdir(parents=True, mode=0o700)
+        self.env = environment(self.home)
+        (self.home / "config/keepshell").mkdir()
         (directory / "keys").mkdir()
         echo = directory / "echo.py"
         echo.write_text(_ECHO)
         keys = Keys.make(directory / "keys")
         self.server = Sshd(directory / "sshd", keys, shell=(sys.executable, "-S", str(echo)))
         stack.callback(self.server.stop)
-        self.env = {
-            "HOME": str(self.home),
-            "XDG_RUNTIME_DIR": str(self.home / "runtime"),
-            "XDG_CONFIG_HOME": str(self.home / "config"),
-            "TMPDIR": str(self.home / "tmp"),
-            "LC_ALL": "C.UTF-8",
-            "PATH": os.environ["PATH"],
-            "TERM": "xterm-256color",
-        }
         self._package = directory / "lib" / "keepshell"
         self._numbers = itertools.count()
         self.upgrade()

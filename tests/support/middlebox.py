@@ -42,17 +42,24 @@ class Event(NamedTuple):
 
 
 class Middlebox:
-    """Forwards `127.0.0.1:port` to the port `upstream`.
+    """Forwards `port` at `address` to the port `upstream` of 127.0.0.1.
 
     `client_bytes` and `server_bytes` count what was forwarded, over all connections; `swallowed`
     what arrived for a connection that was dropped.
     """
 
     def __init__(
-        self, upstream: int, limit: float, counts: Counts, action: Action = Action.RESET
+        self,
+        upstream: int,
+        limit: float,
+        counts: Counts,
+        action: Action = Action.RESET,
+        *,
+        address: str = "127.0.0.1",
     ) -> None:
         """Listen at once. `limit` is the idle time in seconds."""
         self.upstream = upstream
+        self._address = address
         self.limit = limit
         self.counts = counts
         self.action = action
@@ -85,6 +92,10 @@ class Middlebox:
         """Reset every connection now, idle or not."""
         self._call(self._reset_all())
 
+    def close_all(self) -> None:
+        """End every connection now as a server does, by a FIN."""
+        self._call(self._close_all())
+
     def stop(self) -> None:
         """Stop listening, reset what is still connected, join the thread."""
         self._call(self._close())
@@ -96,11 +107,16 @@ class Middlebox:
         return asyncio.run_coroutine_threadsafe(step, self._loop).result(DEADLINE)
 
     async def _listen(self) -> asyncio.Server:
-        return await self._loop.create_server(self._accept, "127.0.0.1", 0)
+        return await self._loop.create_server(self._accept, self._address, 0)
 
     async def _reset_all(self) -> None:
         for connection in self._connections:
             connection.reset()
+
+    async def _close_all(self) -> None:
+        for connection in self._connections:
+            connection.client.close()
+            connection.server.close()
 
     async def _close(self) -> None:
         self._server.close()

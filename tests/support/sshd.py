@@ -25,12 +25,13 @@ PermitUserRC no
 PrintMotd no
 PrintLastLog no
 UseDNS no
-MaxStartups 100
 LogLevel VERBOSE
 Subsystem sftp {sftp}
 # The login shell that starts the forced command may read rc files in HOME: an empty one.
 SetEnv HOME={home}
 """
+
+_MAX_STARTUPS = "MaxStartups"
 
 _SFTP_SERVERS = (
     "/usr/lib/openssh/sftp-server",
@@ -68,6 +69,8 @@ class Sshd(Listening):
             home=directory / "home",
         )
         path = directory / "sshd_config"
+        if not any(line.startswith(_MAX_STARTUPS) for line in config):
+            ours = f"{_MAX_STARTUPS} 100\n{ours}"  # of this one 9.2 takes the last value
         path.write_text("\n".join([*config, ours, f"ForceCommand {entry}", ""]))
         program = path_of("sshd")  # sshd executes itself again, and wants its absolute path
         super().__init__(

@@ -64,7 +64,7 @@ complete -c keepshell -n 'not __keepshell_at >/dev/null' -l idle-limit -x -d 'ho
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l rules -x -d 'the idle timers that the host has'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l hold-for -x -d 'how long `keepshell hold` holds a connection (default 8h)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l warn -x -a 'true false' -d 'notify you before a timer ends a session that nothing can keep (default false)'
-complete -c keepshell -n 'not __keepshell_at >/dev/null' -l reattach -x -a 'true false' -d 'keep the shell when its connection is lost, and return to it; or what each connection runs (default false)'
+complete -c keepshell -n 'not __keepshell_at >/dev/null' -l reattach -x -a 'true false' -d 'keep the shell when its connection is lost, and return to it; or what each one runs (default false)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l reattach-keep -x -d 'how long a shell lives on its host with no one attached (default 12h)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l title -x -a 'true false' -d 'show in the window\'s title whether an idle session will survive (default false)'
 complete -c keepshell -n 'not __keepshell_at >/dev/null' -l hints -x -a 'true false' -d 'after the first session with a host, say how to read its idle timers (default true)'
