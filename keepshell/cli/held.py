@@ -29,10 +29,15 @@ def text(found: Sequence[Mapping[str, Any]]) -> str:
     """The table; empty where nothing is held."""
     if not found:
         return ""
-    styles = [_STYLES.get(str(hold["state"]), LOST) for hold in found]
+    styles = [_style(hold) for hold in found]
     rows = [_row(hold, style) for hold, style in zip(found, styles, strict=True)]
     coloured = [style if style != GOOD else "" for style in styles]
     return tables.table(_SHAPE, rows, styles=coloured, width=tables.columns())
+
+
+def _style(hold: Mapping[str, Any]) -> str:
+    style = _STYLES.get(str(hold["state"]), LOST)
+    return AT_RISK if hold["missing"] and style == GOOD else style
 
 
 def _row(hold: Mapping[str, Any], style: str) -> list[str]:
@@ -53,6 +58,8 @@ def _says(hold: Mapping[str, Any]) -> str:
     if hold["state"] == "no-answer":
         since = hold["silent_since"]
         return f"no answer for {describe(max(0.0, time.time() - since))}" if since else "no answer"
+    if hold["missing"]:
+        return f"not open: {', '.join(hold['missing'])}"
     return "ending" if hold["state"] == "ending" else ""
 
 

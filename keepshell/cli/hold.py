@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +12,11 @@ from keepshell.cli.arguments import Typed
 from keepshell.cli.held import clock
 from keepshell.core.hold import tunnels
 from keepshell.core.rules.durations import parse
-from keepshell.core.rules.policy import Policy
 from keepshell.core.ssh import arguments
 from keepshell.errors import NotFoundError, UsageError
 from keepshell.hold import start
 from keepshell.hold.supervisor import Hold
-from keepshell.ssh import client
+from keepshell.ssh import client, config_scan, host_name
 from keepshell.store import holds
 from keepshell.text.wording import printable
 
@@ -24,10 +24,15 @@ _REFUSED = frozenset("MSOWtsGVQ")
 """Options that make something else of the connection."""
 _POINTLESS = frozenset("fNnT")
 """Options of the usual `ssh -f -N -L ...`: a hold does what they are for."""
+_UNDONE = {"SessionType": "default", "ForkAfterAuthentication": "no", "StdinNull": "no"}
+"""The same in ssh_config; OpenSSH before 8.7 knows none of them."""
+
+_ENDS_WITHIN = 5.0
+"""Seconds for a supervisor that is replaced to leave."""
 
 
 class Wanted:
-    """The host to be held, resolved."""
+    """The host to be held, resolved by one question to ssh, or by none."""
 
     __slots__ = ("environ", "host", "seconds", "ssh", "tunnels", "typed", "word")
 
@@ -36,7 +41,7 @@ class Wanted:
     ) -> None:
         """`typed` are ssh's options and the host. Raises UsageError for what can't be held."""
         try:
-            parsed = arguments.parse(_without(typed))
+            parsed = arguments.parse(typed)
         except arguments.Unparsed as reason:
             raise UsageError(f"hold expects a host and ssh's options: {reason}") from None
         if refused := sorted(parsed.flags & _REFUSED):
@@ -44,52 +49,62 @@ class Wanted:
             raise UsageError(f"hold makes a connection of its own: leave out {letters}")
         if parsed.command:
             raise UsageError("hold runs no command: leave it out, and run it with keepshell ssh")
-        resolved = launch.examine(parsed.render(), settings, environ)
-        way = launch.route(resolved, is_on_terminal=False)
-        if way.settings is None:
-            raise UsageError(f"hold expects a host and ssh's options: {way.why}")
+        resolved = launch.examine(typed, settings, environ)
+        keywords = config_scan.HOST_NAME | config_scan.TUNNELS | {key.lower() for key in _UNDONE}
+        found = config_scan.look(resolved.ssh, parsed.value("F"), keywords)
+        if found.once:
+            raise UsageError(
+                f"{printable(parsed.value('F') or '')} can be read only once, and a hold logs in "
+                "again after a loss: give -F a file"
+            )
+        lines = None
+        if found.ask or any(parsed.option(keyword) for keyword in config_scan.TUNNELS):
+            with client.ConfigQuery(resolved.ssh, arguments.probe_argv(parsed)) as query:
+                lines = query.lines()
+        answer = client.first_values(lines or ())
+        undone = [
+            (keyword, value)
+            for keyword, value in _UNDONE.items()
+            if answer.get(keyword.lower(), value) != value
+        ]
         self.environ = client.deeper(environ)
         self.word = parsed.host or ""
         self.ssh = resolved.ssh
-        self.typed = parsed.render()
-        self.host = way.settings.lookup().name()
-        self.seconds = way.settings.policy.hold_for
-        with client.ConfigQuery(self.ssh, arguments.probe_argv(parsed)) as query:
-            self.tunnels = tunnels.listed(query.lines() or ())
-
-
-def _without(typed: Sequence[str]) -> list[str]:
-    """The words without what a hold does by itself."""
-    kept = []
-    for word in typed:
-        if len(word) > 1 and word[0] == "-" and word[1] != "-" and set(word[1:]) <= _POINTLESS:
-            continue
-        kept.append(word)
-    return kept
+        self.typed = [
+            *(word for name, value in undone for word in ("-o", f"{name}={value}")),
+            *arguments.without(parsed, _POINTLESS),
+        ]
+        self.host = host_name.name_of(parsed, answer)
+        names = [self.word, host_name.host_part(self.host)]
+        self.seconds = resolved.config.policy(names, resolved.options).policy.hold_for
+        if lines is not None:
+            self.tunnels = tunnels.listed(lines)
+        elif any(map(found.may_set, config_scan.TUNNELS)):
+            self.tunnels = [tunnels.ALL]
+        else:
+            self.tunnels = parsed.forwards
 
 
 def hold(typed: Typed) -> tuple[str, int]:
     """`hold [OPTIONS] [SSH OPTIONS] HOST`: log in, or move the end. Raises KeepshellError."""
     seconds = _seconds(typed.values.get("for"))
-    if len(typed.words) == 1 and typed.words[0] in holds.names(typed.environ):
-        moved = _moved(typed.words[0], seconds, typed)
-        if moved:
-            return moved, 0
-    wanted = Wanted(typed.words, typed.settings, typed.environ)
-    name = typed.values.get("name") or wanted.word
+    lives = {record["name"]: record for record in holds.live(typed.environ)}
+    again = lives.get(typed.words[0]) if len(typed.words) == 1 else None
+    words = again["typed"] if again else typed.words
+    wanted = Wanted(words, typed.settings, typed.environ)
+    name = typed.values.get("name") or (again["name"] if again else wanted.word)
     files = holds.files_of(name, wanted.environ)
     if typed.has("print-config"):
         return _config(wanted.word, files), 0
-    known = holds.read(name, wanted.environ)
-    if known is not None and holds.ask(files, "alive") is not None:
-        if known["host"] != wanted.host:
-            raise UsageError(
-                f"{name} is held already, for {printable(str(known['host']))}: "
-                f"choose another name with --name, or: keepshell release {name}"
-            )
-        return _until(name, files, seconds or wanted.seconds), 0
+    seconds = seconds or wanted.seconds
+    known = lives.get(name)
+    if known is not None and known["state"] != "needs-you":
+        _check_same(known, wanted)
+        return _move(files, seconds), 0
     start.enter_scope(wanted.environ)
-    until = time.time() + (seconds or wanted.seconds)
+    if known is not None:
+        _end(files)
+    until = time.time() + seconds
     start.begin(
         Hold(
             files,
@@ -106,6 +121,37 @@ def hold(typed: Typed) -> tuple[str, int]:
         f"{name} is held until {clock(until)}{with_tunnels}; to end it: keepshell release {name}",
         0,
     )
+
+
+def _check_same(known: Mapping[str, Any], wanted: Wanted) -> None:
+    """Raises UsageError where the name is that of something else."""
+    other = f"choose another name with --name, or: keepshell release {known['name']}"
+    if known["host"] != wanted.host:
+        host = printable(str(known["host"]))
+        raise UsageError(f"{known['name']} is held already, for {host}: {other}")
+    missing = [one for one in wanted.tunnels if tunnels.name_of(one) not in known["tunnels"]]
+    if missing:
+        shown = tunnels.shown(missing)
+        raise UsageError(f"{known['name']} is held already, without {shown}: {other}")
+
+
+def _move(files: holds.Files, seconds: float) -> str:
+    """Have a hold end that many seconds from now. Raises UsageError."""
+    until = time.time() + seconds
+    if holds.ask(files, f"until {until}") is None:
+        raise UsageError(
+            f"{files.name}: its supervisor does not answer: keepshell release --now {files.name}"
+        )
+    answers = "" if holds.ask(files, "alive") == "yes" else "; it does not answer now"
+    return f"{files.name} is held until {clock(until)}{answers}"
+
+
+def _end(files: holds.Files) -> None:
+    """End a hold that only a new login can bring back, and wait until it is gone."""
+    holds.ask(files, "cut")
+    give_up_at = time.monotonic() + _ENDS_WITHIN
+    while os.path.exists(files.record) and time.monotonic() < give_up_at:
+        time.sleep(0.02)
 
 
 def release(typed: Typed) -> tuple[str, int]:
@@ -152,22 +198,6 @@ def _seconds(text: str | None) -> float | None:
     if seconds < 1:
         raise UsageError(f"--for: expected a duration such as 3h, found {printable(text)}")
     return seconds
-
-
-def _moved(name: str, seconds: float | None, typed: Typed) -> str:
-    """What to say once the end of a live hold has moved; nothing where it does not live."""
-    files = holds.files_of(name, typed.environ)
-    record = holds.read(name, typed.environ)
-    if record is None or record["state"] == "needs-you" or holds.ask(files, "alive") is None:
-        return ""
-    return _until(name, files, seconds or Policy().hold_for)
-
-
-def _until(name: str, files: holds.Files, seconds: float) -> str:
-    until = time.time() + seconds
-    if holds.ask(files, f"until {until}") is None:
-        raise UsageError(f"{name}: its supervisor does not answer: keepshell release --now {name}")
-    return f"{name} is held until {clock(until)}"
 
 
 def _config(word: str, files: holds.Files) -> str:

@@ -11,15 +11,17 @@ import os
 import re
 import signal
 import subprocess
-import time
 
-from keepshell.core.hold.tunnels import REMOTE
+from keepshell.core.hold.tunnels import ALL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from keepshell.core.hold.tunnels import Tunnel
+
+    Server = tuple[str, str]
+    """A process of the host: its pid, and when it was started, as `ps` there says."""
 
 _OURS = {
     "ControlMaster": "yes",
@@ -81,9 +83,11 @@ class Master:
         self.refused = False
         """Whether the login was refused, or the host's key was another."""
         self.last_words = ""
+        self.server: Server | None = None
+        """The host's process of this connection, once it is known."""
         self._ssh = ssh
+        self._typed = typed
         self._environ = environ
-        self._server: tuple[str, str] | None = None
         self._heard = b""
         self._said = b""
         options = _OURS if attended else _OURS | _UNATTENDED
@@ -101,6 +105,7 @@ class Master:
         )
         assert self._child.stdout is not None
         assert self._child.stderr is not None
+        self.pid = self._child.pid
         self.output, self.messages = self._child.stdout.fileno(), self._child.stderr.fileno()
         os.set_blocking(self.output, False)
         os.set_blocking(self.messages, False)
@@ -122,7 +127,8 @@ class Master:
         begun = _BEGUN.search(self._heard)
         if begun is None:
             return False
-        self._server = begun[1].decode(), begun[2].decode(errors="replace").strip()
+        if started := begun[2].decode(errors="replace").strip():
+            self.server = begun[1].decode(), started
         self.begun, self._heard = True, b""
         return True
 
@@ -144,29 +150,17 @@ class Master:
         """Whether ssh has ended; reaps it."""
         return self._child.poll() is not None
 
-    def forward(self, tunnel: Tunnel, instead_of: Master | None = None) -> str:
-        """Open a tunnel; what ssh said against it, or nothing. Frees it from `instead_of` first."""
-        if instead_of is not None and not instead_of.cancel(tunnel):
-            instead_of.cut()  # stopped: it would keep the port
-        said = self._control("forward", *tunnel, within=TUNNEL_WITHIN)
-        if said and tunnel[0] == REMOTE and instead_of is not None:
-            instead_of.end_at_host(through=self)
-            deadline = time.monotonic() + TUNNEL_WITHIN
-            while said and time.monotonic() < deadline:
-                said = self._control("forward", *tunnel, within=TUNNEL_WITHIN)
-        return said
+    def forward(self, tunnel: Tunnel) -> str:
+        """Open a tunnel; what ssh said against it, or nothing."""
+        return self._control("forward", tunnel, within=TUNNEL_WITHIN)
 
     def cancel(self, tunnel: Tunnel) -> bool:
         """Close a tunnel on this side; whether the master answered."""
-        return self.ended() or self._control("cancel", *tunnel, within=CONTROL_WITHIN) != _NO_ANSWER
+        return self.ended() or self._control("cancel", tunnel, within=CONTROL_WITHIN) != _NO_ANSWER
 
-    def end_at_host(self, *, through: Master) -> None:
-        """End the server's process of this connection, if it is still the same, over another."""
-        if self._server is None or not self._server[1]:
-            return
-        pid, started = self._server
-        command = _END_OLD.format(pid=pid, started=started)
-        through.run([command])
+    def end_at_host(self, server: Server) -> None:
+        """End the server's process of another connection there, if it is still the same."""
+        self.run([_END_OLD.format(pid=server[0], started=server[1])])
 
     def run(self, words: Sequence[str], within: float = TUNNEL_WITHIN) -> None:
         """Run a command over this connection, and wait for it."""
@@ -181,14 +175,15 @@ class Master:
             self._child.stdin.close()
 
     def cut(self) -> None:
-        """End it at once, also where it is stopped."""
+        """End it at once, also where it is stopped; its ports are free afterwards."""
         with contextlib.suppress(ProcessLookupError):
             self._child.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(CONTROL_WITHIN)
 
     def close(self) -> None:
         """End it, if it has not ended, and remove the socket that a killed ssh leaves."""
         self.cut()
-        self._child.wait()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
             assert pipe is not None
             with contextlib.suppress(OSError):
@@ -196,9 +191,11 @@ class Master:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
 
-    def _control(self, verb: str, *words: str, within: float) -> str:
-        argv = [self._ssh, "-F", "none", "-S", self.path, "-O", verb, *words, "host"]
-        return _run(argv, self._environ, within)
+    def _control(self, verb: str, tunnel: Tunnel | None = None, *, within: float) -> str:
+        argv = [self._ssh, "-S", self.path, "-O", verb]
+        if tunnel == ALL:
+            return _run([*argv, *self._typed], self._environ, within)
+        return _run([*argv, "-F", "none", *(tunnel or ()), "host"], self._environ, within)
 
 
 _NO_ANSWER = "ssh's master does not answer"

@@ -13,8 +13,10 @@ import socket
 import time
 
 from keepshell.core.hold.keeper import Adopt, Beat, Cut, Finish, Keeper, Open, State
-from keepshell.core.hold.tunnels import shown
-from keepshell.hold.master import Master
+from keepshell.core.hold.tunnels import ALL, REMOTE, name_of
+from keepshell.hold.master import TUNNEL_WITHIN, Master
+from keepshell.link.connection import Watched
+from keepshell.link.network import Network, has_route
 from keepshell.process import started_at
 from keepshell.relay import wakeups
 from keepshell.store import holds
@@ -26,12 +28,19 @@ if TYPE_CHECKING:
 
     from keepshell.core.hold.keeper import Act
     from keepshell.core.hold.tunnels import Tunnel
+    from keepshell.hold.master import Server
 
 _FRESH = 0.3
 """Seconds for which an answer of the host proves that the connection lives."""
 
 _BEGINS_WITHIN = 10.0
 """Seconds from the login until the host's `cat` must run; an appliance may have none."""
+
+_RETRY_EVERY = 10.0
+"""Seconds until a tunnel that could not be opened again is tried once more."""
+
+_PORT_IS_FREED = 0.1
+"""Seconds until the host is asked again for a port that it is about to free."""
 
 _RESUMED = 2.0
 """Seconds by which a deadline must have passed for the machine to have slept."""
@@ -74,6 +83,14 @@ class Supervisor:
         self._masters: dict[int, Master] = {}
         self._doubted: list[tuple[socket.socket, float]] = []
         """Who asked whether the connection lives, and until when they wait."""
+        self._network = Network()
+        self._peer: str | None = None
+        """The address that the connection leads to, where it can be seen."""
+        self._servers: list[Server] = []
+        """The host's processes of all generations that may still run there."""
+        self._missing: list[Tunnel] = []
+        """The tunnels that could not be opened again."""
+        self._retry_at = 0.0
         self._answered_at = 0.0
         self._needs_person = False
         self._record: Mapping[str, Any] = {}
@@ -112,7 +129,7 @@ class Supervisor:
         for tunnel in self._hold.tunnels:
             if said := master.forward(tunnel):
                 self._drop(master)
-                return f"{shown([tunnel])}: {said}"
+                return f"{name_of(tunnel)}: {said}"
         return ""
 
     def run(self, ready: Callable[[], object]) -> None:
@@ -126,6 +143,7 @@ class Supervisor:
         with contextlib.ExitStack() as stack:
             stack.callback(holds.remove, self._hold.files)
             stack.callback(self._cut_all)
+            stack.callback(self._network.close)
             signals = wakeups.Signals(("SIGCHLD", "SIGTERM"))
             stack.enter_context(contextlib.closing(signals))
             alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
@@ -133,7 +151,10 @@ class Supervisor:
             holds.point(self._hold.files, 1)
             self._on(self._listener.fileno(), self._accept)
             self._on(signals.fd, lambda: self._signalled(signals))
+            if self._network.fd is not None:
+                self._on(self._network.fd, self._network_changed)
             self._listen_to(self._masters[1])
+            self._see_peer(self._masters[1])
             self._write()
             ready()
             while self._keeper.state is not State.ENDED:
@@ -189,19 +210,61 @@ class Supervisor:
             self._perform(self._mind.ended(act.generation, wakeups.clock()))
 
     def _adopt(self, act: Adopt) -> None:
-        """Use a new generation: the tunnels first, then the link, then the old one may finish."""
+        """Use a new generation: new sessions, then the tunnels; the old one may finish."""
         new = self._masters[act.generation]
         old = None if act.old is None else self._masters.get(act.old)
-        for tunnel in self._hold.tunnels:
-            new.forward(tunnel, old)
         holds.point(self._hold.files, act.generation)
+        self._see_peer(new)
+        if old is not None and (holds.sessions(old.path) == 0 or not self._cancel(old)):
+            old.cut()  # a stopped one would keep the ports
+        self._missing = [one for one in self._hold.tunnels if self._forward(new, one)]
         if old is not None:
             old.finish()
 
+    def _cancel(self, master: Master) -> bool:
+        """Close a generation's tunnels; whether it answered."""
+        return all(master.cancel(tunnel) for tunnel in self._hold.tunnels)
+
+    def _forward(self, master: Master, tunnel: Tunnel) -> str:
+        """Open a tunnel; what stands against it, or nothing.
+
+        A port on the host may still be an older generation's, which the host takes for alive.
+        """
+        said = master.forward(tunnel)
+        older = [server for server in self._servers if server != master.server]
+        if not said or tunnel[0] not in (REMOTE, ALL[0]) or not older:
+            return said
+        for server in older:
+            master.end_at_host(server)
+        self._servers = []
+        give_up_at = wakeups.clock() + TUNNEL_WITHIN
+        while said and wakeups.clock() < give_up_at:
+            time.sleep(_PORT_IS_FREED)
+            said = master.forward(tunnel)
+        return said
+
+    def _see_peer(self, master: Master) -> None:
+        """Note where a generation's connection leads, and which process serves it there."""
+        found = Watched(master.pid).found()
+        self._peer = None if found is None else found.peer[0]
+        if master.server is not None:
+            self._servers.append(master.server)
+
+    def _retry(self, master: Master) -> None:
+        """Try what could not be opened, now and then."""
+        now = wakeups.clock()
+        if self._missing and now >= self._retry_at:
+            self._retry_at = now + _RETRY_EVERY
+            self._missing = [one for one in self._missing if self._forward(master, one)]
+
+    def _network_changed(self) -> None:
+        came_up = self._network.came_up()
+        route = self._peer is None or has_route(self._peer)
+        self._perform(self._mind.network(wakeups.clock(), route=route, came_up=came_up))
+
     def _finish(self, act: Finish) -> None:
         master = self._masters[act.generation]
-        for tunnel in self._hold.tunnels:
-            master.cancel(tunnel)
+        self._cancel(master)
         master.finish()
 
     def _cut(self, act: Cut) -> None:
@@ -237,6 +300,8 @@ class Supervisor:
             self._perform(self._mind.answered(master.number, self._answered_at))
             if self._mind.state is State.ALIVE:
                 self._answer_all("yes")
+            if master.number == self._mind.current:
+                self._retry(master)
 
     def _overhear(self, master: Master) -> None:
         if master.messages_for_user() is None:
@@ -331,7 +396,9 @@ class Supervisor:
             "pid": os.getpid(),
             "start": started_at(os.getpid()),
             "until": round(hold.until, 3),
-            "tunnels": [" ".join(tunnel) for tunnel in hold.tunnels],
+            "typed": hold.typed,
+            "tunnels": [name_of(tunnel) for tunnel in hold.tunnels],
+            "missing": [name_of(tunnel) for tunnel in self._missing],
             "state": mind.state.value,
             "silent_since": None if silent is None else round(time.time() - now + silent),
             "socket": None if master is None else master.path,

@@ -11,7 +11,7 @@ from keepshell.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 DEPTH = "KEEPSHELL_DEPTH"
 TRIED = "KEEPSHELL_TRIED"
@@ -185,13 +185,7 @@ class ConfigQuery:
     def answer(self) -> dict[str, str] | None:
         """Keyword in lower case → value, the first of each; None if ssh failed or hung."""
         lines = self.lines()
-        if lines is None:
-            return None
-        answer: dict[str, str] = {}
-        for line in lines:
-            keyword, _, value = line.partition(" ")
-            answer.setdefault(keyword.lower(), value)
-        return answer
+        return None if lines is None else first_values(lines)
 
     def lines(self) -> list[str] | None:
         """All that ssh said, line by line; None if it failed or hung."""
@@ -244,3 +238,12 @@ class ConfigQuery:
             return
         if self._pid is not None:
             os.waitpid(self._pid, 0)
+
+
+def first_values(lines: Iterable[str]) -> dict[str, str]:
+    """Keyword in lower case → value, the first of each, of the lines that `ssh -G` printed."""
+    values: dict[str, str] = {}
+    for line in lines:
+        keyword, _, value = line.partition(" ")
+        values.setdefault(keyword.lower(), value)
+    return values

@@ -48,6 +48,9 @@ TERMINAL = frozenset(("requesttty",))
 SHARED = frozenset(("controlmaster", "controlpath"))
 """What makes a connection the user's own to share."""
 
+TUNNELS = frozenset(("dynamicforward", "localforward", "remoteforward"))
+"""What opens tunnels."""
+
 HOST_NAME = frozenset(("canonicalizehostname", "hostname", "port", "user"))
 """Keywords that change under which name a host is known."""
 
@@ -69,7 +72,7 @@ _SET_BY = {"serveraliveinterval": SERVER_ALIVE - {"serveralivecountmax"}}
 class Found:
     """What a look through the files found."""
 
-    __slots__ = ("_mentioned", "_unseen", "ask", "executes", "paths", "restated")
+    __slots__ = ("_mentioned", "_unseen", "ask", "executes", "once", "paths", "restated")
 
     def __init__(
         self, lines: Sequence[tuple[str, str]], *, ask: bool, unseen: bool, paths: Sequence[str]
@@ -82,6 +85,8 @@ class Found:
         self.restated = _restated(lines)
         """ServerAlive keywords that some line sets to ssh's own default, on purpose; in the answer
         of `ssh -G` that looks like a keyword that was never set."""
+        self.once = unseen and not paths
+        """Whether the file chosen can be read only once, by ssh."""
         self.paths = paths
         """Where the look has been: each file, and each directory where another may appear."""
         self._mentioned = {name for name, _ in lines}

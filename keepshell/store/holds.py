@@ -26,6 +26,8 @@ _LONGEST = 104 - 17 - 4
 """Bytes of a socket's path: 104 on BSD, less what ssh appends while it binds, and `~999`."""
 
 _RECORD = ".json"
+_IN_NAMES = "-._@:+,="
+"""Besides letters and digits: ssh expands `%` and `${}` in a ControlPath, and splits at blanks."""
 
 
 class Files:
@@ -47,7 +49,7 @@ class Files:
 
 def files_of(name: str, environ: Mapping[str, str]) -> Files:
     """Raises UsageError for a name or a place that can't be used."""
-    if not name or name[0] in ".-" or {"/", "~"} & set(name) or not name.isprintable():
+    if not name or name[0] in ".-" or not all(one.isalnum() or one in _IN_NAMES for one in name):
         raise UsageError(f"{printable(name)!r} can't be a hold's name; choose one with --name NAME")
     folder = paths.required(paths.hold_dir(environ))
     files = Files(folder, name)

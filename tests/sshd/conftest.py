@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.sshd.holds import Holds, holding
 from tests.sshd.kept import Logins, Open
 from tests.sshd.survival import CASES, Case, Survival
 from tests.support.access import Keys
@@ -50,6 +51,13 @@ def start_dropbear(closing: ExitStack, tmp_path: Path, keys: Keys) -> Callable[.
     """Starts a `Dropbear`: `start_dropbear("-I", "4")`."""
     require("ssh")
     return partial(_start_logged, Dropbear, closing, tmp_path, keys)
+
+
+@pytest.fixture
+def holds() -> Iterator[Holds]:
+    """What this test holds."""
+    with holding() as holds:
+        yield holds
 
 
 @pytest.fixture

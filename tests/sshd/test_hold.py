@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from keepshell.store.holds import ANSWERS_WITHIN, ask, files_of, names, read
+from keepshell.store.holds import ANSWERS_WITHIN, ask, files_of
+from tests.sshd.holds import Holds, banner_at, free_port, logins
 from tests.support.cli import keepshell
 from tests.support.dropbear import Dropbear
-from tests.support.network import Network
 from tests.support.passwords import PASSWORD, AsyncPasswordServer
 from tests.support.programs import path_of
 from tests.support.sshd import Sshd
@@ -34,80 +31,10 @@ BYPASSED_WITHIN = ANSWERS_WITHIN + 0.5
 """The second of the promise, and what a loaded machine may add."""
 
 
-class Holds:
-    """What this test holds."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = f"{folder}/keepshell/hold"
-
-    def begin(self, *words: str) -> str:
-        return keepshell("hold", *words).stdout
-
-    def record(self, name: str = "db") -> dict[str, Any]:
-        return read(name, os.environ) or {}
-
-    def state(self, name: str = "db") -> str:
-        return str(self.record(name).get("state", "none"))
-
-    def await_state(self, state: str, name: str = "db", *, deadline: float = 30.0) -> None:
-        def shown() -> str:
-            return f"{name} {state}: {self.record(name)}"
-
-        eventually(lambda: self.state(name) == state, shown, deadline=deadline)
-
-    def socket_of(self, name: str = "db") -> str:
-        return f"{self._folder}/{name}"
-
-    def supervisor(self, name: str = "db") -> psutil.Process:
-        return psutil.Process(self.record(name)["pid"])
-
-    def master(self, name: str = "db") -> psutil.Process:
-        """The newest generation's ssh."""
-        return max(self.supervisor(name).children(), key=lambda child: child.create_time())
-
-    def files(self) -> list[str]:
-        return sorted(os.listdir(self._folder)) if os.path.isdir(self._folder) else []
-
-
-@pytest.fixture
-def holds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Holds]:
-    """In a folder whose path is short enough for sockets; all are cut at the end."""
-    folder = tempfile.mkdtemp(prefix="ks")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-    holds = Holds(folder)
-    yield holds
-    pids = [holds.record(name)["pid"] for name in names(os.environ)]
-    keepshell("release", "--all", "--now")
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).wait(10)
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
 def config(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> str:
     """An ssh_config for -F, whose host is `testhost`."""
     return str(sshd.access.ssh_config())
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
-def banner_at(port: int) -> bytes:
-    """What a server behind a tunnel says first; empty where nobody answers."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
-            connection.settimeout(1.0)
-            return connection.recv(8)
-    except OSError:
-        return b""
-
-
-def logins(sshd: Sshd) -> int:
-    return sshd.log.count("Accepted publickey")
 
 
 class TestLife:
@@ -174,6 +101,25 @@ class TestLife:
         first = holds.record()["until"]
         assert "db is held until" in holds.begin("--for", "2h", "db")
         eventually(lambda: holds.record()["until"] > first + 3000, "the end has moved")
+
+    def test_without_a_time_its_end_is_the_one_configured_for_its_host(
+        self, holds: Holds, config: str, config_toml: Path
+    ) -> None:
+        config_toml.write_text('[host."testhost"]\nhold_for = "2h"\n')
+        holds.begin("--for", "10m", "--name", "db", "-F", config, "testhost")
+        holds.begin("db")
+        left = holds.record()["until"] - time.time()
+        assert left == pytest.approx(7200, abs=60)
+
+    def test_another_tunnel_under_its_name_is_refused(
+        self, holds: Holds, sshd: Sshd, config: str
+    ) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        tunnel = f"-L{free_port()}:127.0.0.1:{sshd.port}"
+        words = ("--name", "db", tunnel, "-F", config, "testhost")
+        done = keepshell("hold", *words, status=2)
+        assert "db is held already, without -L " in done.stderr
+        assert "--name" in done.stderr
 
     def test_at_its_end_a_session_finishes_and_nothing_is_left(
         self, holds: Holds, sshd: Sshd, config: str
@@ -273,6 +219,96 @@ class TestTunnels:
         assert "not held" in done.stderr
         assert holds.files() == []
 
+    def test_one_that_could_not_be_opened_again_is_shown_and_tried_again(
+        self, holds: Holds, sshd: Sshd, config: str
+    ) -> None:
+        port = free_port()
+        tunnel = f"127.0.0.1:{port}:127.0.0.1:{sshd.port}"
+        holds.begin("--name", "db", "-L", tunnel, "-F", config, "testhost")
+        master = holds.master()
+        master.send_signal(signal.SIGSTOP)  # so that the port is ours between two generations
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            master.kill()
+            master.wait(10)
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            eventually(lambda: holds.record()["missing"], "it is missing")
+            holds.await_state("alive")
+            shown = keepshell("status").stdout
+            assert re.search(r"^! +db .*not open: -L .127", shown, re.M), shown
+        eventually(lambda: not holds.record()["missing"], "it is there again", deadline=40)
+        assert banner_at(port).startswith(b"SSH-")
+
+
+class TestAsking:
+    """What stands in ssh_config is asked of ssh at most once."""
+
+    @pytest.fixture
+    def called(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+        """The command lines of all calls of ssh."""
+        log, wrapper = tmp_path / "called", tmp_path / "real-ssh"
+        wrapper.write_text(f'#!/bin/sh\necho "$*" >>{log}\nexec {path_of("ssh")} "$@"\n')
+        wrapper.chmod(0o755)
+        monkeypatch.setenv("KEEPSHELL_SSH", str(wrapper))
+        return lambda: log.read_text().splitlines()
+
+    def test_tunnels_of_ssh_config(
+        self, holds: Holds, sshd: Sshd, called: Callable[[], list[str]]
+    ) -> None:
+        port = free_port()
+        line = f"LocalForward {port} 127.0.0.1:{sshd.port}"
+        holds.begin("--name", "db", "-F", str(sshd.access.ssh_config(line)), "testhost")
+        assert banner_at(port).startswith(b"SSH-")
+        assert holds.record()["tunnels"] == [f"-L {port}:[127.0.0.1]:{sshd.port}"]
+        assert len([words for words in called() if words.startswith("-G ")]) == 1
+
+    def test_not_where_nothing_of_it_matters(
+        self, holds: Holds, sshd: Sshd, called: Callable[[], list[str]]
+    ) -> None:
+        port = free_port()
+        words = ("--name", "db", f"-fNL{port}:127.0.0.1:{sshd.port}", *sshd.access.ssh_args())
+        holds.begin(*words)
+        assert banner_at(port).startswith(b"SSH-")
+        assert holds.record()["tunnels"] == [f"-L {port}:127.0.0.1:{sshd.port}"]
+        assert not [words for words in called() if words.startswith("-G ")]
+
+    def test_not_where_that_would_run_a_program(
+        self, holds: Holds, sshd: Sshd, tmp_path: Path, called: Callable[[], list[str]]
+    ) -> None:
+        """Its tunnels are left to ssh, and come back on a new connection all the same."""
+        configured, back, runs = free_port(), free_port(), tmp_path / "runs"
+        config = sshd.access.ssh_config(f"LocalForward {configured} 127.0.0.1:{sshd.port}")
+        with config.open("a") as file:
+            file.write(f'Match originalhost testhost exec "echo once >>{runs}"\n')
+            file.write(f"RemoteForward {back} 127.0.0.1:{sshd.port}\n")
+        holds.begin("--name", "db", "-F", str(config), "testhost")
+        assert runs.read_text() == "once\n" * 2  # ssh's login, and ssh -O forward
+        assert not [words for words in called() if words.startswith("-G ")]
+        assert "those of ssh_config" in keepshell("status").stdout
+        first = holds.record()["socket"]
+        for _ in range(2):
+            assert banner_at(configured).startswith(b"SSH-")
+            assert banner_at(back).startswith(b"SSH-")
+            if first == holds.record()["socket"]:
+                holds.master().send_signal(signal.SIGSTOP)
+                eventually(lambda: holds.record()["socket"] not in (first, None), "a new one")
+                holds.await_state("alive")
+                eventually(lambda: banner_at(back).startswith(b"SSH-"), "the tunnel is back")
+
+    def test_a_file_that_can_be_read_only_once_is_refused(
+        self, holds: Holds, tmp_path: Path
+    ) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        done = keepshell("hold", "-F", str(fifo), "testhost", status=2)
+        assert "can be read only once" in done.stderr
+
+    def test_a_host_that_has_no_session_by_ssh_config(self, holds: Holds, sshd: Sshd) -> None:
+        lines = ("SessionType none", "ForkAfterAuthentication yes", "StdinNull yes")
+        holds.begin("--name", "db", "-F", str(sshd.access.ssh_config(*lines)), "testhost")
+        assert holds.state() == "alive"
+
 
 class TestLoss:
     @pytest.mark.parametrize("signum", [signal.SIGSTOP, signal.SIGKILL])
@@ -297,28 +333,6 @@ class TestLoss:
         assert keepshell("ssh", "-F", config, "testhost", "echo past").stdout == "past\n"
         assert logins(sshd) >= 2
 
-    def test_a_black_hole_is_told_and_the_connection_comes_back(
-        self, holds: Holds, network: Network, start_sshd: Callable[..., Sshd], tmp_path: Path
-    ) -> None:
-        sshd = start_sshd(f"ListenAddress {network.host}")
-        lines = Path(sshd.access.ssh_config()).read_text()
-        config = tmp_path / "config"
-        config.write_text(lines.replace("HostName 127.0.0.1", f"HostName {network.host}"))
-        begun = subprocess.run(
-            [*network.prefix, *_keepshell(), "hold", "--name", "db", "-F", str(config), "testhost"],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        assert begun.returncode == 0, begun.stderr
-        network.cut()
-        began = time.monotonic()
-        holds.await_state("no-answer", deadline=TOLD_WITHIN + 1.0)
-        assert time.monotonic() - began <= TOLD_WITHIN + 0.5
-        network.heal()
-        holds.await_state("alive")
-
     def test_it_lives_where_the_server_is_restarted(
         self, holds: Holds, sshd: Sshd, config: str
     ) -> None:
@@ -340,6 +354,12 @@ class TestLoss:
         holds.await_state("needs-you")
         time.sleep(3)  # the attempts of a login that needs nobody begin at once
         assert password_server.connections == 1
+        assert "to log in again: keepshell hold db" in keepshell("status").stdout
+        again = start_terminal([*_keepshell(), "hold", "db"])
+        again.expect(rb"assword: ")
+        again.send(f"{PASSWORD}\r")
+        again.expect(rb"db is held until")
+        assert holds.state() == "alive"
 
 
 class TestRules:
@@ -379,6 +399,11 @@ class TestPlaces:
         done = keepshell("hold", "-F", config, "testhost", status=2)
         assert "too long for a socket" in done.stderr
         assert "XDG_RUNTIME_DIR" in done.stderr
+
+    @pytest.mark.parametrize("name", ["two words", "a/b", "a~1", "%h", "${HOME}", "-x", ".x"])
+    def test_a_name_that_ssh_would_read_otherwise(self, name: str, config: str) -> None:
+        done = keepshell("hold", f"--name={name}", "-F", config, "testhost", status=2)
+        assert "choose one with --name" in done.stderr
 
     @pytest.mark.parametrize("words", [["-M"], ["-S", "/tmp/x"], ["-O", "check"], ["-W", "h:1"]])
     def test_what_makes_something_else_of_it(self, words: list[str], config: str) -> None:

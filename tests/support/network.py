@@ -66,6 +66,15 @@ class Network:
         """They arrive again."""
         self._neighbours(None, None)
 
+    def take_link(self) -> None:
+        """It is down, as with a cable pulled: the route goes, and the client is told."""
+        self._in("link", "set", self._theirs, "down")
+
+    def give_link(self) -> None:
+        """It is up again."""
+        self._in("link", "set", self._theirs, "up")
+        self.heal()
+
     def give_address(self) -> None:
         """The client's address, and with it its route."""
         self._in("addr", "add", f"{self.client}/29", "dev", self._theirs)

@@ -29,6 +29,15 @@ SEARCH_AFTER = 3.0
 OPEN_WITHIN = 20.0
 """Seconds that a login without a person gets: one that hangs after it was reached has no end."""
 
+HANGS_AFTER = 2.0
+"""Seconds after which an attempt is begun anew when the network comes up."""
+
+_LISTENS_AGAIN = 1.0
+"""Seconds after a heartbeat until a change of the network is worth another."""
+
+_LEARNED_AT_ONCE = 0.4
+"""Seconds of a round trip that are believed at once; an outage would look like a slow link."""
+
 _ROUND_TRIPS = 4
 
 
@@ -97,6 +106,7 @@ class Keeper:
         self.needs_person = False
         """Whether only a person can log in."""
         self.round_trip = 0.0
+        """Seconds; of a link that has become slower, at most twice what it was before."""
         self._attempts = Attempts(random)
         self._opening: int | None = None
         self._opened_at = now
@@ -105,7 +115,9 @@ class Keeper:
         self._ending = False
         self._beat_sent_at: float | None = None
         self._beat_at = now + BEAT_EVERY
+        self._heard_at = now
         self._probed = False
+        self._disturbed = False
 
     @property
     def state(self) -> State:
@@ -137,7 +149,7 @@ class Keeper:
                 yield self._beat_sent_at + self._patience(DOUBT_AFTER, 1), self._doubt
             elif not self._probed:
                 yield self._beat_sent_at + self._patience(SEARCH_AFTER, 2), self._search
-        if self._attempts.next_at is not None:
+        if self._attempts.next_at is not None and self._opening is None:
             yield self._attempts.next_at, self._open
         if self._opening is not None:
             yield self._opened_at + OPEN_WITHIN, self._give_up
@@ -149,7 +161,7 @@ class Keeper:
         """Ask the connection for a sign of life now."""
         if self.current is None or self._beat_sent_at is not None:
             return []
-        self._beat_sent_at = now
+        self._beat_sent_at, self._disturbed = now, False
         return [Beat(self.current)]
 
     def _doubt(self, _now: float) -> list[Act]:
@@ -158,7 +170,7 @@ class Keeper:
 
     def _search(self, now: float) -> list[Act]:
         self._probed = True
-        if not self.needs_person:
+        if not self.needs_person and self._opening is None:
             self._attempts.want(now)
         return []
 
@@ -182,15 +194,16 @@ class Keeper:
             return [Adopt(generation, old)]
         if generation != self.current or self._ending:
             return []
-        if self._beat_sent_at is not None:
-            self.round_trip = now - self._beat_sent_at
+        if self._beat_sent_at is not None and not self._disturbed:
+            longest = max(_LEARNED_AT_ONCE, 2 * self.round_trip)
+            self.round_trip = min(now - self._beat_sent_at, longest)
         self._revive(now)
         return self._abandon()
 
     def _revive(self, now: float) -> None:
         self.silent_since = self._beat_sent_at = None
         self._probed = False
-        self._beat_at = now + BEAT_EVERY
+        self._heard_at, self._beat_at = now, now + BEAT_EVERY
         self._attempts.stop()
 
     def _abandon(self) -> list[Act]:
@@ -215,10 +228,29 @@ class Keeper:
         return []
 
     def resumed(self, now: float) -> list[Act]:
-        """The machine slept: the connection has to prove itself at once."""
-        if self.current is None and not (self._ending or self.needs_person or self._opening):
-            self._attempts.resumed(now)
-        self._beat_at = now
+        """The machine slept: the connection proves itself at once, or a new one follows soon."""
+        self._beat_sent_at, self._probed, self._beat_at = None, False, now
+        if self._ending or self.needs_person:
+            return []
+        self._attempts.resumed(now)
+        return self._abandon()
+
+    def network(self, now: float, *, route: bool, came_up: bool) -> list[Act]:
+        """This machine's network has changed; `route` tells whether one leads to the host.
+
+        What has come up is tried at once, by a heartbeat where the connection was alive.
+        """
+        self._attempts.route(route, now)
+        self._disturbed = True
+        if not (route and came_up):
+            return []
+        if self.silent_since is None:
+            self._beat_at = min(self._beat_at, max(now, self._heard_at + _LISTENS_AGAIN))
+        elif self._opening is not None and now - self._opened_at < HANGS_AFTER:
+            self._attempts.failures = 0
+        elif not (self._ending or self.needs_person):
+            self._attempts.want(now)
+            return self._abandon()
         return []
 
     def release(self, _now: float, *, cut: bool = False) -> list[Act]:

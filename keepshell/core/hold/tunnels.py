@@ -10,6 +10,9 @@ _SOCKS = "[socks]:0"
 
 REMOTE = "-R"
 
+ALL = ("-F", "ssh_config")
+"""Those that ssh alone knows, since it can't be asked: they are opened all at once."""
+
 Tunnel = tuple[str, str]
 """The option and its argument: `("-L", "3306:[localhost]:3306")`."""
 
@@ -37,4 +40,9 @@ def listed(answer: Iterable[str]) -> list[Tunnel]:
 
 def shown(tunnels: Iterable[Tunnel]) -> str:
     """For a table: `-L 3306:[localhost]:3306, -D 1080`."""
-    return ", ".join(" ".join(tunnel) for tunnel in tunnels)
+    return ", ".join(map(name_of, tunnels))
+
+
+def name_of(tunnel: Tunnel) -> str:
+    """For people: `-L 3306:[localhost]:3306`."""
+    return "those of ssh_config" if tunnel == ALL else " ".join(tunnel)

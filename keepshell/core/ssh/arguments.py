@@ -133,6 +133,11 @@ class SshCommand:
             return None
         return values[0] if letter in _KEEPS else values[-1]
 
+    @property
+    def forwards(self) -> list[tuple[str, str]]:
+        """The tunnels typed with -L, -R and -D, in their order: the option and its value."""
+        return [(f"-{key}", value) for key, value in self._reading.options if key in "LRD"]
+
     def option(self, keyword: str) -> str | None:
         """What the command line sets an ssh_config(5) keyword to, None if it does not.
 
@@ -206,6 +211,12 @@ def probe_argv(command: SshCommand) -> list[str]:
     before, after = reading.options[: reading.before], reading.options[reading.before :]
     tail = ["--", *command.command] if command.command else []
     return ["-G", *_words(before), reading.destination, *_words(after), *tail]
+
+
+def without(command: SshCommand, letters: Collection[str]) -> list[str]:
+    """The argv, without argv[0], of a command without some of its options, and of what it runs."""
+    reading = command._reading
+    return [*_words(reading.options, letters), reading.destination]
 
 
 def remote_argv(command: SshCommand, last: Sequence[str], remote: str) -> list[str]:

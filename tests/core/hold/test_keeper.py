@@ -10,6 +10,7 @@ import pytest
 from keepshell.core.hold.keeper import (
     BEAT_EVERY,
     DOUBT_AFTER,
+    HANGS_AFTER,
     OPEN_WITHIN,
     SEARCH_AFTER,
     Act,
@@ -107,13 +108,37 @@ def test_the_old_connection_wins_when_it_answers_first() -> None:
 
 def test_a_slow_link_gets_more_time() -> None:
     mind = keeper()
-    mind.tick(BEAT_EVERY)
-    mind.answered(1, BEAT_EVERY + 1.0)
-    start = 2 * BEAT_EVERY + 1.0
+    for _ in range(3):
+        start = mind.next_deadline() or 0.0
+        mind.tick(start)
+        mind.answered(1, start + 1.0)
+    assert mind.round_trip == 1.0
+    start = mind.next_deadline() or 0.0
     assert run(mind, start + 3.9) == [(start, Beat(1))]
     assert state_of(mind) is State.ALIVE
     run(mind, start + 4.0)
     assert state_of(mind) is State.NO_ANSWER
+
+
+def test_an_outage_is_no_slow_link() -> None:
+    mind = keeper()
+    run(mind, BEAT_EVERY + DOUBT_AFTER)
+    mind.answered(1, 7.9)
+    start = mind.next_deadline() or 0.0
+    run(mind, start + 1.9)
+    assert state_of(mind) is State.NO_ANSWER
+
+
+def test_nor_are_several_in_a_row_that_the_kernel_told_of() -> None:
+    mind = keeper()
+    for _ in range(5):
+        start = mind.next_deadline() or 0.0
+        run(mind, start + DOUBT_AFTER)
+        mind.network(start + DOUBT_AFTER, route=False, came_up=True)
+        mind.network(start + 2.0, route=True, came_up=True)
+        mind.answered(1, start + 2.5)
+        assert state_of(mind) is State.ALIVE
+        assert mind.round_trip == 0.0
 
 
 def test_a_connection_that_ends_is_replaced_at_once() -> None:
@@ -193,6 +218,113 @@ def test_after_a_resume_a_lost_connection_is_tried_without_the_rest_of_the_pause
     assert (mind.next_deadline() or 0.0) > now + AFTER_RESUME
     assert mind.resumed(now) == []
     assert run(mind, now + AFTER_RESUME) == [(now + AFTER_RESUME, Open(8))]
+
+
+def test_after_a_resume_a_new_connection_follows_soon_unless_the_old_one_answers() -> None:
+    mind = keeper()
+    mind.tick(BEAT_EVERY)  # and the machine sleeps before the echo
+    assert mind.resumed(100.0) == []
+    assert run(mind, 100.0 + AFTER_RESUME) == [(100.0, Beat(1)), (100.0 + AFTER_RESUME, Open(2))]
+    mind = keeper()
+    mind.resumed(100.0)
+    mind.tick(100.0)
+    mind.answered(1, 100.1)
+    assert Open(2) not in [act for _, act in run(mind, 100.1 + BEAT_EVERY)]
+
+
+def test_an_attempt_from_before_the_sleep_is_begun_anew() -> None:
+    mind = keeper()
+    run(mind, BEAT_EVERY + SEARCH_AFTER)
+    assert mind.resumed(100.0) == [Cut(2)]
+    assert (100.0 + AFTER_RESUME, Open(3)) in run(mind, 100.0 + AFTER_RESUME)
+
+
+def test_a_resume_logs_in_nowhere_where_a_person_is_needed() -> None:
+    mind = keeper()
+    mind.needs_person = True
+    mind.resumed(100.0)
+    assert [act for _, act in run(mind, HOUR - 1) if isinstance(act, Open)] == []
+
+
+class TestNetwork:
+    def lost(self) -> Keeper:
+        """The link is down: the host is silent, and no route leads to it."""
+        mind = keeper()
+        mind.network(1.0, route=False, came_up=False)
+        assert run(mind, HOUR / 2) == [(BEAT_EVERY, Beat(1))]
+        return mind
+
+    def test_no_attempt_is_made_while_there_is_no_route(self) -> None:
+        assert state_of(self.lost()) is State.NO_ANSWER
+
+    def test_a_route_that_comes_up_is_tried_at_once(self) -> None:
+        mind = self.lost()
+        assert mind.network(2000.0, route=True, came_up=True) == []
+        assert mind.tick(2000.0) == [Open(2)]
+
+    def test_so_is_an_address_although_there_was_a_route(self) -> None:
+        mind = keeper()
+        mind.ended(1, 2.0)
+        at, generation = 2.0, 2
+        while at < 60.0:
+            ((at, act),) = run(mind, mind.next_deadline() or 0.0)
+            assert act == Open(generation)
+            mind.ended(generation, at)
+            generation += 1
+        mind.network(at + 1.0, route=True, came_up=True)
+        assert mind.tick(at + 1.0) == [Open(generation)]
+
+    def test_an_attempt_that_hangs_since_before_is_begun_anew(self) -> None:
+        mind = keeper()
+        run(mind, BEAT_EVERY + SEARCH_AFTER)
+        now = BEAT_EVERY + SEARCH_AFTER + HANGS_AFTER
+        assert mind.network(now, route=True, came_up=True) == [Cut(2)]
+        assert mind.tick(now) == [Open(3)]
+
+    def test_a_young_one_goes_on_and_the_next_one_follows_soon(self) -> None:
+        mind = keeper()
+        mind.ended(1, 1.0)
+        for generation in range(2, 7):
+            ((at, act),) = run(mind, mind.next_deadline() or 0.0)
+            assert act == Open(generation)
+            if generation < 6:
+                mind.ended(generation, at)
+        assert mind.network(at + 0.5, route=True, came_up=True) == []
+        mind.ended(6, at + 0.6)
+        assert run(mind, at + 1.6) == [(at + 1.6, Open(7))]
+
+    def test_a_connection_that_lives_proves_itself_but_not_at_every_change(self) -> None:
+        mind = keeper()
+        mind.tick(BEAT_EVERY)
+        mind.answered(1, 5.1)
+        mind.network(5.2, route=True, came_up=True)
+        assert mind.next_deadline() == pytest.approx(6.1)
+        mind.network(5.3, route=True, came_up=True)
+        assert mind.next_deadline() == pytest.approx(6.1)
+        mind.tick(6.1)
+        mind.answered(1, 6.2)
+        mind.network(9.0, route=True, came_up=True)
+        assert mind.tick(9.0) == [Beat(1)]
+
+    def test_what_only_goes_is_no_reason_to_ask(self) -> None:
+        mind = keeper()
+        mind.network(2.0, route=True, came_up=False)
+        assert mind.tick(2.0) == []
+
+    def test_nothing_is_tried_where_a_person_is_needed(self) -> None:
+        mind = keeper()
+        mind.needs_person = True
+        mind.ended(1, 2.0)
+        mind.network(3.0, route=True, came_up=True)
+        assert run(mind, HOUR - 1) == []
+
+    def test_there_is_one_attempt_at_a_time(self) -> None:
+        """A change of the network right before the silence is long enough for an attempt."""
+        mind = keeper()
+        run(mind, BEAT_EVERY + DOUBT_AFTER)
+        mind.network(BEAT_EVERY + DOUBT_AFTER, route=True, came_up=True)
+        acts = run(mind, BEAT_EVERY + DOUBT_AFTER + OPEN_WITHIN - 1)
+        assert acts == [(BEAT_EVERY + DOUBT_AFTER, Open(2))]
 
 
 def test_the_end_can_be_moved() -> None:

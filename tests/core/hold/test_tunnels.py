@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepshell.core.hold.tunnels import listed, shown
+from keepshell.core.hold.tunnels import ALL, listed, shown
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,4 @@ def test_each_tunnel_is_taken_once(lines: list[str], tunnels: list[tuple[str, st
 def test_how_they_are_shown() -> None:
     assert shown([("-L", "1:[h]:2"), ("-D", "1080")]) == "-L 1:[h]:2, -D 1080"
     assert shown([]) == ""
+    assert shown([ALL]) == "those of ssh_config"

@@ -19,6 +19,7 @@ from keepshell.core.ssh.arguments import (
     probe_argv,
     remote_argv,
     route,
+    without,
 )
 
 SFTP = (
@@ -574,3 +575,13 @@ def facts(command: SshCommand) -> list[object]:
     """All that a command line says, apart from its letters."""
     settings = [command.option(keyword) for keyword in KEYWORDS]
     return [command.host, command.user, command.port, command.command, *settings]
+
+
+def test_a_command_without_some_of_its_letters() -> None:
+    command = parse(["-fNL", "1:h:2", "-p22", "me@h", "-T", "-l", "x", "uptime"])
+    assert without(command, "fNT") == ["-L1:h:2", "-p22", "-lx", "me@h"]
+
+
+def test_the_tunnels_that_are_typed() -> None:
+    command = parse(["-L1:h:2", "-NR", "3", "h", "-D", "4", "-oLocalForward=5 h:6"])
+    assert command.forwards == [("-L", "1:h:2"), ("-R", "3"), ("-D", "4")]
