@@ -124,7 +124,7 @@ class Supervisor:
                     os.set_blocking(master.messages, True)
                 while last := master.messages_for_user():
                     tell(last)
-                return f"ssh ended before the host's `cat` ran ({master.last_words or 'no words'})"
+                return "the host ran no `cat`" if master.let_in else "ssh could not log in"
         self._needs_person = master.by_person
         for tunnel in self._hold.tunnels:
             if said := master.forward(tunnel):

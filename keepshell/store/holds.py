@@ -148,8 +148,9 @@ def sessions(path: str | None) -> int | None:
             rows = [line.split() for line in file]
     except OSError:
         return None
-    # The path is that of the accepting side's socket; 03 is SS_CONNECTED (net/unix/af_unix.c).
-    return sum(len(row) > 7 and row[7] == path and row[5] == "03" for row in rows)
+    # The path is that of the accepting side's socket, which ssh binds under a longer name and then
+    # renames: a dot and 16 letters (muxserver_listen() in mux.c); 03 is SS_CONNECTED.
+    return sum(len(row) > 7 and row[7].startswith(f"{path}.") and row[5] == "03" for row in rows)
 
 
 def live(environ: Mapping[str, str]) -> list[dict[str, Any]]:

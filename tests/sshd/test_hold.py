@@ -17,13 +17,17 @@ from typing import Any
 import psutil
 import pytest
 
+from keepshell.relay.notify import BELL
 from keepshell.store.holds import ANSWERS_WITHIN, ask, files_of
 from tests.sshd.holds import Holds, banner_at, free_port, logins
 from tests.support.cli import keepshell
 from tests.support.dropbear import Dropbear
+from tests.support.network import require_namespaces
 from tests.support.passwords import PASSWORD, AsyncPasswordServer
-from tests.support.programs import path_of
+from tests.support.programs import path_of, require
+from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
+from tests.support.trace import Trace
 from tests.support.waiting import eventually
 
 TOLD_WITHIN = 7.0
@@ -50,15 +54,44 @@ class TestLife:
 
     @pytest.mark.parametrize(
         "command",
-        ["ssh -F {config} testhost true", "scp -F {config} testhost:/etc/hostname {folder}/got",
-         "rsync -e 'ssh -F {config}' testhost:/etc/hostname {folder}/got"],
-    )  # fmt: skip
+        [
+            "ssh -F {config} testhost cat {file} >{folder}/got",
+            "scp -qF {config} testhost:{file} {folder}/got",
+            "scp -OqF {config} testhost:{file} {folder}/got",
+            "echo get {file} {folder}/got | sftp -qb - -F {config} testhost",
+            "rsync -e 'ssh -F {config}' testhost:{file} {folder}/got",
+            "GIT_SSH_COMMAND='ssh -F {config}' git archive --remote=testhost:{git} HEAD f"
+            " | tar -xOf - >{folder}/got",
+        ],
+        ids=["ssh", "scp", "scp-O", "sftp", "rsync", "git"],
+    )
     def test_what_a_script_calls_goes_through_it(
         self, holds: Holds, sshd: Sshd, config: str, command: str, tmp_path: Path
     ) -> None:
+        require("scp", "sftp", "rsync", "git", "tar")
+        file, git = tmp_path / "repository" / "f", tmp_path / "repository"
+        git.mkdir()
+        file.write_text("it came through\n")
+        made = "git init -q && git add f && git -c user.name=n -c user.email=e commit -qm c"
+        subprocess.run(["sh", "-c", made], cwd=git, check=True)
         holds.begin("--name", "db", "-F", config, "testhost")
-        words = command.format(config=config, folder=tmp_path)
+        words = command.format(config=config, folder=tmp_path, file=file, git=git)
         keepshell("exec", "--", "sh", "-c", words)
+        assert (tmp_path / "got").read_text() == "it came through\n"
+        assert logins(sshd) == 1
+
+    def test_ansible_goes_through_it(
+        self, holds: Holds, sshd: Sshd, config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        require("ansible-playbook")
+        monkeypatch.setenv("ANSIBLE_LOCAL_TEMP", str(tmp_path / "ansible"))
+        monkeypatch.setenv("ANSIBLE_REMOTE_TEMP", str(tmp_path / "remote"))
+        monkeypatch.setenv("ANSIBLE_SSH_COMMON_ARGS", f"-F {config}")
+        (tmp_path / "site.yml").write_text(_PLAYBOOK)
+        holds.begin("--name", "db", "-F", config, "testhost")
+        words = ("-i", "testhost,", "-e", "ansible_ssh_args=", str(tmp_path / "site.yml"))
+        done = keepshell("exec", "--", "ansible-playbook", *words)
+        assert "ok=2" in done.stdout
         assert logins(sshd) == 1
 
     def test_status_shows_it_with_its_tunnels(self, holds: Holds, sshd: Sshd, config: str) -> None:
@@ -79,13 +112,14 @@ class TestLife:
         psutil.wait_procs([master], 10)
         assert not master.is_running()
 
+    @pytest.mark.parametrize("also", ["", "Include {config}"])
     def test_plain_ssh_goes_through_it_by_what_is_printed(
-        self, holds: Holds, sshd: Sshd, config: str, tmp_path: Path
+        self, holds: Holds, sshd: Sshd, config: str, tmp_path: Path, also: str
     ) -> None:
         holds.begin("--name", "db", "-F", config, "testhost")
         printed = keepshell("hold", "--print-config", "--name", "db", "-F", config, "testhost")
         plain = tmp_path / "plain"
-        plain.write_text(f"{printed.stdout}\nInclude {config}\n")
+        plain.write_text(f"{printed.stdout}{also.format(config=config)}\n")
         done = subprocess.run(
             [path_of("ssh"), "-F", str(plain), "testhost", "echo through"],
             capture_output=True,
@@ -156,6 +190,44 @@ class TestLife:
         supervisor.wait(10)
         assert holds.files() == []
 
+    def test_a_session_is_told_before_the_end_and_outlives_it(
+        self, holds: Holds, sshd: Sshd, config: str, start_terminal: Any, trace: Trace
+    ) -> None:
+        holds.begin("--for", f"{_NOTICE + 8}s", "--name", "db", "-F", config, "testhost")
+        terminal = start_terminal([*_keepshell(), "ssh", "-F", config, "testhost"])
+        terminal.expect(PROMPT)
+        before = terminal.size_of_output
+        (told,) = trace.wait_for("notified", 1)
+        assert told["detail"] == "the connection is held for another 5m"
+        eventually(lambda: BELL in terminal.output_since(before), "the bell")
+        holds.begin("--for", "2s", "db")
+        holds.await_state("ending")
+        terminal.send_line("echo $((6 * 7))")
+        terminal.expect(b"42")
+        assert keepshell("ssh", "-F", config, "testhost", "echo new").stdout == "new\n"
+        assert logins(sshd) == 2  # it had to log in
+        terminal.send_line("exit")
+        assert terminal.wait() == 0
+        eventually(lambda: holds.files() == [], "nothing is left")
+
+    def test_what_the_server_lets_through_no_more_logs_in_by_itself(
+        self, holds: Holds, start_sshd: Callable[..., Sshd]
+    ) -> None:
+        sshd = start_sshd("MaxSessions 2")
+        config = str(sshd.access.ssh_config())
+        holds.begin("--name", "db", "-F", config, "testhost")
+        argv = [*_keepshell(), "ssh", "-F", config, "testhost", "echo begun; cat"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as session:
+            assert session.stdout is not None
+            assert session.stdout.readline() == b"begun\n"
+            assert logins(sshd) == 1
+            done = keepshell("ssh", "-F", config, "testhost", "echo alone")
+            session.communicate(timeout=30)
+        assert done.stdout == "alone\n"
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert logins(sshd) == 2
+
     def test_another_host_under_its_name_is_refused(
         self, holds: Holds, config: str, start_sshd: Callable[..., Sshd]
     ) -> None:
@@ -219,24 +291,28 @@ class TestTunnels:
         assert "not held" in done.stderr
         assert holds.files() == []
 
+    @pytest.mark.parametrize("letter", ["-L", "-R"])
     def test_one_that_could_not_be_opened_again_is_shown_and_tried_again(
-        self, holds: Holds, sshd: Sshd, config: str
+        self, holds: Holds, start_sshd: Callable[..., Sshd], letter: str
     ) -> None:
-        port = free_port()
+        """Somebody else has taken its port, here or on the host."""
+        sshd = start_sshd("AddressFamily inet")
+        config, port = str(sshd.access.ssh_config()), free_port()
         tunnel = f"127.0.0.1:{port}:127.0.0.1:{sshd.port}"
-        holds.begin("--name", "db", "-L", tunnel, "-F", config, "testhost")
-        master = holds.master()
-        master.send_signal(signal.SIGSTOP)  # so that the port is ours between two generations
+        holds.begin("--name", "db", letter, tunnel, "-F", config, "testhost")
+        supervisor = holds.supervisor()
+        supervisor.suspend()  # so that the port is ours between two generations
+        for process in psutil.Process(sshd.pid).children(recursive=True):
+            process.kill()
         with socket.socket() as taken:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            master.kill()
-            master.wait(10)
-            taken.bind(("127.0.0.1", port))
+            eventually(lambda: _bound(taken, port), "the port is free")
             taken.listen()
+            supervisor.resume()
             eventually(lambda: holds.record()["missing"], "it is missing")
             holds.await_state("alive")
             shown = keepshell("status").stdout
-            assert re.search(r"^! +db .*not open: -L .127", shown, re.M), shown
+            assert re.search(rf"^! +db .*not open: {letter} .127", shown, re.M), shown
         eventually(lambda: not holds.record()["missing"], "it is there again", deadline=40)
         assert banner_at(port).startswith(b"SSH-")
 
@@ -324,6 +400,30 @@ class TestLoss:
         holds.await_state("alive")
         assert keepshell("ssh", "-F", config, "testhost", "echo on").stdout == "on\n"
 
+    def test_a_stopped_one_is_kept_only_for_what_runs_through_it(
+        self, holds: Holds, config: str
+    ) -> None:
+        """Its sessions can go on once it is continued; without any it would be left for ever."""
+        holds.begin("--name", "db", "-F", config, "testhost")
+        first, socket_path = holds.master(), holds.record()["socket"]
+        argv = [path_of("ssh"), "-F", "none", "-S", socket_path, "x", "echo begun; cat"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as session:
+            assert session.stdout is not None
+            assert session.stdout.readline() == b"begun\n"
+            (told,) = map(json.loads, keepshell("status", "--json").stdout.splitlines())
+            assert told["sessions"] == 1
+            first.send_signal(signal.SIGSTOP)
+            eventually(lambda: holds.record()["socket"] not in (socket_path, None), "a second")
+            holds.await_state("alive")
+            second, socket_path = holds.master(), holds.record()["socket"]
+            second.send_signal(signal.SIGSTOP)
+            eventually(lambda: holds.record()["socket"] not in (socket_path, None), "a third")
+            second.wait(10)
+            first.send_signal(signal.SIGCONT)
+            assert session.communicate(b"on\n", timeout=30)[0] == b"on\n"
+        first.wait(10)
+
     def test_a_doubtful_one_is_bypassed(self, holds: Holds, sshd: Sshd, config: str) -> None:
         holds.begin("--name", "db", "-F", config, "testhost")
         holds.master().send_signal(signal.SIGSTOP)
@@ -400,6 +500,42 @@ class TestPlaces:
         assert "too long for a socket" in done.stderr
         assert "XDG_RUNTIME_DIR" in done.stderr
 
+    @pytest.mark.usefixtures("holds")  # whose folder has a short path
+    def test_a_place_where_nothing_can_be_made(self, config: str) -> None:
+        require_namespaces()
+        folder = os.environ["XDG_RUNTIME_DIR"]
+        words = f'mount -t tmpfs -o ro,mode=700 none {folder} && exec "$@"'
+        done = subprocess.run(
+            [path_of("unshare"), "-m", "sh", "-c", words, "sh", *_keepshell(), "hold", "-F", config,
+             "testhost"],
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert f"{folder}/keepshell/hold: no socket can be made there: Read-only" in done.stderr
+        assert "set XDG_RUNTIME_DIR" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_a_home_that_is_read_only_does_not_matter(
+        self, holds: Holds, config: str, tmp_path: Path
+    ) -> None:
+        require_namespaces()
+        home = os.environ["HOME"]
+        words = f'mount -o bind,ro {home} {home} && mount -o remount,bind,ro {home} && exec "$@"'
+        done = subprocess.run(
+            [path_of("unshare"), "-m", "sh", "-c", words, "sh", *_keepshell(), "hold", "--name",
+             "db", "-F", config, "testhost"],
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        assert holds.state() == "alive"
+
+    def test_a_host_that_nobody_knows(self, holds: Holds) -> None:
+        done = keepshell("hold", "-F", "none", "nowhere.invalid", status=2)
+        resolved, held = done.stderr.splitlines()
+        assert resolved.startswith("ssh: Could not resolve hostname nowhere.invalid")
+        assert held == "keepshell: nowhere.invalid is not held: ssh could not log in"
+        assert holds.files() == []
+
     @pytest.mark.parametrize("name", ["two words", "a/b", "a~1", "%h", "${HOME}", "-x", ".x"])
     def test_a_name_that_ssh_would_read_otherwise(self, name: str, config: str) -> None:
         done = keepshell("hold", f"--name={name}", "-F", config, "testhost", status=2)
@@ -432,5 +568,26 @@ def test_json_of_the_record(holds: Holds, config: str) -> None:
     assert json.loads(json.dumps(holds.record())).keys() >= {"host", "until", "tunnels", "state"}
 
 
+_NOTICE = 300
+"""Seconds before the end at which the sessions through a hold are told."""
+
+_PLAYBOOK = """\
+- hosts: all
+  vars: {ansible_python_interpreter: /usr/bin/python3}
+  gather_facts: false
+  tasks:
+    - command: echo one
+    - copy: {content: two, dest: "{{ playbook_dir }}/copied"}
+"""
+
+
 def _keepshell() -> list[str]:
     return [str(Path(sys.prefix, "bin", "keepshell"))]
+
+
+def _bound(listening: socket.socket, port: int) -> bool:
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
