@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 
 from keepshell.cli.arguments import Typed
-from keepshell.cli.commands import COMMANDS, row_of
+from keepshell.cli.commands import COMMANDS, HOLD, row_of
 from keepshell.config.settings import KEYS, option_rows
 from keepshell.core.rules.rung import RUNGS
 from keepshell.errors import KeepshellError
@@ -72,6 +72,9 @@ def _of(row: Command, words: list[str], begun: str, environ: Mapping[str, str]) 
         return _values(words[words.index("=") - 1])
     if not expected or (place >= len(expected) and "..." not in expected[-1]):
         return []
+    if row.group == HOLD:
+        found = _holds(environ)
+        return found if row.name == "release" else [*found, *_hosts(environ)]
     return _known(expected[min(place, len(expected) - 1)].strip("[].").rstrip("."), begun, environ)
 
 
@@ -115,6 +118,12 @@ def _hosts(environ: Mapping[str, str]) -> Iterator[Row]:
         if name not in seen and not set(name) & set("*?!, "):
             yield name, "in config.toml"
         seen.add(name)
+
+
+def _holds(environ: Mapping[str, str]) -> list[Row]:
+    from keepshell.store import holds
+
+    return [(hold["name"], f"held, {hold['host']}") for hold in holds.live(environ)]
 
 
 def _sessions(environ: Mapping[str, str]) -> Iterator[Row]:

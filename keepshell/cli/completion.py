@@ -7,7 +7,7 @@ the shell's own for ssh, and after `run` and `exec` the shell's own for that com
 from __future__ import annotations
 
 from keepshell.cli import completion_scripts
-from keepshell.cli.commands import AS_COMMAND, AS_SSH, COMMANDS, Command
+from keepshell.cli.commands import AS_COMMAND, AS_SSH, COMMANDS, HOLD, Command
 from keepshell.config.settings import KEYS, option_rows
 from keepshell.core.rules.rung import RUNGS
 from keepshell.shim.function import function, quoted_for_fish
@@ -158,7 +158,7 @@ def _fish() -> str:
         if _asks(command):
             when = f'__keepshell_behind {command.name}; and not string match -q -- "-*"'
             rows.append((f"{when} (commandline -ct)", "-a '(__keepshell_known)'"))
-        elif command.follows:
+        if command.follows:
             rows.append(_fish_adopting(command))
     return filled(
         completion_scripts.FISH,
@@ -189,7 +189,8 @@ def _adopting(between: str) -> dict[str, str]:
 def _asks(command: Command) -> bool:
     """Whether its words are among what keepshell itself knows."""
     shapes = (command.arguments, *(word.arguments for word in command.words))
-    return not command.follows and any("HOST" in arguments for arguments in shapes)
+    named = any("HOST" in arguments or "NAME" in arguments for arguments in shapes)
+    return (named and not command.follows) or command.group == HOLD
 
 
 def _command_rows() -> list[Row]:

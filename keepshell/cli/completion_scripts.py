@@ -138,7 +138,11 @@ _keepshell() {
         ;;
     @{as_ssh})
         [[ $cur == --* ]] && _keepshell_own "$at" # ssh has no long options
-        [[ ${#COMPREPLY[@]} -gt 0 ]] || _keepshell_as "$at" ssh
+        [[ ${#COMPREPLY[@]} -eq 0 ]] || return
+        [[ ${COMP_WORDS[at]} != hold || $cur == -* ]] || _keepshell_known "$at"
+        local held=("${COMPREPLY[@]}")
+        _keepshell_as "$at" ssh
+        COMPREPLY+=("${held[@]}")
         ;;
     *)
         [[ $cur != -* && ${COMP_WORDS[*]:$at} != *\' --\'* ]] && _keepshell_known "$at"
@@ -204,6 +208,7 @@ _keepshell() {
             ;;
         @{as_ssh})
             [[ $words[CURRENT] == --* ]] && _keepshell_own && return # ssh has no long options
+            [[ $words[1] == hold && $words[CURRENT] != -* ]] && _keepshell_known
             words[1]=ssh
             _normal
             ;;

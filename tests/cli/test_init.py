@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +18,8 @@ import keepshell
 from keepshell.cli import commands, completion, share
 from keepshell.config.settings import option_rows
 from keepshell.core.rules.kinds import KINDS, PROBE, Rule
+from keepshell.process import started_at
+from keepshell.store import holds
 from keepshell.store.database import State
 from tests.cli.test_status import Live
 from tests.support.programs import STRICT, path_of
@@ -383,6 +386,20 @@ def known(state: State) -> Iterator[Live]:
     live.close()
 
 
+@pytest.fixture
+def held(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The record of a hold called `db-tunnel`; in a folder of a short path, for the sockets."""
+    folder = tempfile.mkdtemp(prefix="ks")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+    env["XDG_RUNTIME_DIR"] = folder
+    files = holds.files_of("db-tunnel", env)
+    os.makedirs(files.folder, 0o700)
+    alive = {"pid": os.getpid(), "start": started_at(os.getpid()), "socket": None}
+    holds.write(files, {"name": files.name, "host": "me@db:22", **alive})
+    yield files.name
+    shutil.rmtree(folder)
+
+
 class TestWhatKeepshellKnows:
     """What is offered after `forget`, `off` and `config set`, in every shell."""
 
@@ -404,6 +421,27 @@ class TestWhatKeepshellKnows:
         assert self.offered(env, "--rung", "off", "config", "unset", "web", "xo") == ["xon"]
         assert self.offered(env, "forget", "web", "") == []
         assert self.offered(env, "nonsense", "") == []
+
+    def test_holds(self, held: str, env: dict[str, str], state: State) -> None:
+        assert self.offered(env, "release", "") == [held]
+        assert self.offered(env, "release", "--n") == ["--now"]
+        state.put_rules("me@web-01:22", PROBE, [Rule(KINDS["tmout"], 600, PROBE)])
+        assert self.offered(env, "hold", "") == [held, "web-01"]
+
+    @pytest.mark.parametrize("command", ["release", "hold"])
+    def test_holds_in_the_shells(
+        self, command: str, held: str, env: dict[str, str], start_terminal: Callable[..., Terminal]
+    ) -> None:
+        assert held in bash_completions(f"keepshell {command} db-t", env)
+        assert f"{held}\theld, me@db:22" in fish_completions(f"keepshell {command} db-t", env)
+        terminal = start_terminal([*SHELLS["zsh"][0]], env=env, cols=120)
+        terminal.send_line(
+            f"autoload -U compinit && compinit -D && {SHELLS['zsh'][1]}; echo read''y"
+        )
+        terminal.expect("ready")
+        terminal.send(f"keepshell {command} db-t\t")
+        line = f"keepshell {command} {held}"
+        terminal.wait_for_screen(lambda screen: screen.cursor_line.rstrip().endswith(line), line)
 
     def test_a_state_that_can_t_be_read_is_no_fault(
         self, env: dict[str, str], config_toml: Path
