@@ -1,7 +1,7 @@
 """Status, bytes and signals are what bare ssh's would have been, by whichever way it is called.
 
-The table of docs/callers.md, "As bare ssh", is backed here: each case runs bare ssh first, and then
-the same through `keepshell ssh`, an installed shim and `keepshell exec`.
+The table of docs/callers.md, "When something is wrong", is backed here: each case runs bare ssh
+first, and then the same through `keepshell ssh`, an installed shim and `keepshell exec`.
 """
 
 from __future__ import annotations

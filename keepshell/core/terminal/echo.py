@@ -4,7 +4,7 @@ Enter at a prompt is answered by a newline and the same prompt. If the reply is 
 and modes, and nothing follows, none of it reaches the user's terminal, which stays as it was. In
 every other case everything withheld is shown, immediately, complete and in order: when it can no
 longer become that redraw, when the window has passed, when the user presses a key.
-(docs/no-ops.md, "Withholding the redraw after an empty line")
+(docs/no-ops.md)
 """
 
 from __future__ import annotations
