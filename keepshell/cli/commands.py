@@ -176,8 +176,8 @@ COMMANDS = (
         follows=AS_SSH,
         takes_settings=True,
         examples=(
-            ("keepshell attach", "the only one that is kept"),
-            ("keepshell attach web", "the one on web"),
+            ("keepshell attach", "return to the only kept shell"),
+            ("keepshell attach web", "return to the one on web"),
         ),
     ),
     Command(
@@ -209,7 +209,7 @@ COMMANDS = (
         runs="hold:release",
         details="Ends a hold. Sessions that run through it may finish, and nothing new begins.",
         options=(("--all", "every hold"), ("--now", "cut the sessions that run through it")),
-        examples=(("keepshell release --all", "every one"),),
+        examples=(("keepshell release --all", "end every hold"),),
     ),
     Command(
         "status",
@@ -226,7 +226,7 @@ COMMANDS = (
             _JSON,
         ),
         examples=(
-            ("keepshell status", "all sessions"),
+            ("keepshell status", "list all sessions"),
             (
                 "keepshell status --line",
                 "for tmux: set -g status-right '#(keepshell status --line)'",
@@ -251,7 +251,7 @@ COMMANDS = (
             _JSON,
         ),
         examples=(
-            ("keepshell history --since 30d", "the last month"),
+            ("keepshell history --since 30d", "the sessions of the last month"),
             ("keepshell history --dropped -n 20", "the last twenty that were cut"),
             ("keepshell history --json web", "one host, for programs"),
         ),
@@ -293,7 +293,7 @@ COMMANDS = (
         follows=AS_SSH,
         takes_settings=True,
         examples=(
-            ("keepshell probe web", "read them once; later sessions know"),
+            ("keepshell probe web", "read web's idle timers once; later sessions know them"),
             ("keepshell probe --json -C web", "for programs, and with an option of ssh"),
         ),
     ),
@@ -326,7 +326,7 @@ COMMANDS = (
     Command(
         "shim",
         "",
-        "the same for scripts: an `ssh` to put on PATH",
+        "put an `ssh` on PATH that keeps the ssh of scripts alive",
         group=SET_UP,
         runs="programs:shim",
         details="Puts ssh, scp and sftp into a directory of their own, and prints the line that "
@@ -345,8 +345,8 @@ COMMANDS = (
             Word("call", "", "", follows=AS_COMMAND, hidden=True),
         ),
         examples=(
-            ("keepshell shim install", "write them, and print the line for PATH"),
-            ("keepshell shim remove", "take them away again"),
+            ("keepshell shim install", "write ssh, scp and sftp, and print the line for PATH"),
+            ("keepshell shim remove", "remove them again"),
         ),
     ),
     Command(
@@ -409,11 +409,11 @@ COMMANDS = (
     Command(
         "on",
         "PID|HOST",
-        "start them again, after off",
+        "start a session's keepalives again, after off",
         group=SET_UP,
         runs="status:on",
         details="Switches the keepalives of a running session on again.",
-        examples=(("keepshell on web", "keep it alive again"),),
+        examples=(("keepshell on web", "keep web's session alive again"),),
     ),
     Command(
         "help",
@@ -432,7 +432,7 @@ COMMANDS = (
         runs="man:command",
         details="Shows the manual with the system's man, which finds it on its own only if it is "
         "installed in a directory of its MANPATH.",
-        examples=(("keepshell man | less", "the same as plain text"),),
+        examples=(("keepshell man | less", "the manual as plain text"),),
     ),
 )
 

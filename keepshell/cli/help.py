@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 
@@ -106,7 +107,14 @@ def _filled(text: str, indent: str = "", first: str | None = None) -> str:
 
 
 def _usage(lines: Sequence[str]) -> str:
-    return "\n".join(_filled(f"keepshell {line}", "      ", "  ") for line in lines)
+    """Each way to call it; `[--for TIME]` is not broken where there is room for it."""
+    kept = "\N{NO-BREAK SPACE}"
+    if _columns() >= _NARROW:
+        lines = [
+            re.sub(r"\[[^][]*]", lambda found: found[0].replace(" ", kept), line) for line in lines
+        ]
+    text = "\n".join(_filled(f"keepshell {line}", "      ", "  ") for line in lines)
+    return text.replace(kept, " ")
 
 
 def _table(rows: Iterable[commands.Row]) -> str:

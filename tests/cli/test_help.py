@@ -52,6 +52,13 @@ def test_each_way_to_ask_gives_the_same_page(name: str, said: Callable[..., str]
     assert flat(row.examples[-1][0]) in flat(page[page.index("\nEXAMPLES\n") :])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_option_of_the_usage_is_broken(name: str, said: Callable[..., str]) -> None:
+    usage = said(name, "--help").partition("\nUSAGE\n")[2].partition("\n\n")[0]
+    for line in usage.splitlines():
+        assert line.count("[") == line.count("]")
+
+
 def test_the_whole_help_names_all(said: Callable[..., str]) -> None:
     text = said("--help")
     assert text == said("help")
