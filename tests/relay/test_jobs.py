@@ -95,6 +95,16 @@ def test_vim_stops_with_the_script_that_runs_it(
     terminal.expect("CONTINUED")
 
 
+def test_a_program_without_a_second_process(start_terminal: Start, keepshell_exe: Path) -> None:
+    """RLIMIT_NPROC, which is none for root: keepshell and the program are all that may be."""
+    reads = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
+    become = ["setpriv", "--reuid=lp", "--clear-groups", *reads]
+    script = f"ulimit -u 2; exec {keepshell_exe} run -- bash -c 'echo $PPID; exit 5'"
+    terminal = start_terminal([*become, "bash", "-c", script])
+    assert terminal.read_to_end() == b"%d\r\n" % terminal.pid
+    assert terminal.wait() == 5
+
+
 def test_a_shell_suspends_itself(start_terminal: Start, prefix: list[str]) -> None:
     bash = ["bash", "--norc", "--noprofile"]
     terminal = start_terminal([*prefix, *bash], job=True)

@@ -198,6 +198,18 @@ class TestPythonsEnvironment:
         assert terminal.wait() == 7
         assert terminal.output.partition(PROMPT.encode())[0] in (b"", b"\x1b[?2004h")
 
+    def test_a_home_without_a_python(self, keepshell_exe: Path, sshd: Sshd, tmp_path: Path) -> None:
+        install = [str(keepshell_exe), "shim", "install", "--dir", str(tmp_path / "shim")]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+        shown = run([str(keepshell_exe), "init", "bash"])[1].decode()
+        arguments = sshd.access.ssh_args()
+        as_function = f"{shown}\nssh {shlex.join((*arguments, *HELLO))}"
+        for argv in (
+            [str(tmp_path / "shim" / "ssh"), *arguments, *HELLO],
+            ["bash", "-c", as_function],
+        ):
+            assert run(argv, PYTHONHOME="/nowhere") == SAID
+
     @pytest.mark.parametrize(
         "locale",
         [{}, {"LC_CTYPE": "C"}, {"LC_CTYPE": "xx_YY"}, {"LANG": "C"}, {"LC_CTYPE": "C.UTF-8"}],

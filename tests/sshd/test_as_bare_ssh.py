@@ -320,7 +320,7 @@ def test_descriptors_of_any_kind(host: Sshd, start_terminal: Start, way: str, cl
     assert ends[0] == ends[1]
 
 
-@pytest.mark.parametrize("limit", ["-n 40", "-c 0", "-s 512", "-t 100", "-v 400000"])
+@pytest.mark.parametrize("limit", ["-n 40", "-n 20", "-c 0", "-s 512", "-t 100", "-v 400000"])
 def test_limits(host: Sshd, start_terminal: Start, way: str, limit: str) -> None:
     ends = []
     for ssh in ("ssh", way):
@@ -329,6 +329,42 @@ def test_limits(host: Sshd, start_terminal: Start, way: str, limit: str) -> None
         terminal.expect(PROMPT)
         terminal.send_line("exit 7")
         ends.append((terminal.read_to_end(), terminal.wait()))
+    assert ends[0] == ends[1]
+
+
+def test_no_file_may_grow(host: Sshd, start_terminal: Start, way: str) -> None:
+    """The session is not remembered, and keepshell says so; nothing else is other than bare."""
+    ends = []
+    for ssh in ("ssh", way):
+        script = f"ulimit -f 0; exec {ssh} {shlex.join(host.access.ssh_args())}"
+        terminal = start_terminal(["sh", "-c", script], cols=400)
+        terminal.expect(PROMPT)
+        terminal.send_line("exit 7")
+        lines = terminal.read_to_end().splitlines(keepends=True)
+        ends.append((terminal.wait(), [row for row in lines if not row.startswith(b"keepshell: ")]))
+    assert ends[0] == ends[1]
+
+
+OTHERS = {"keepshell ssh": "games", "shim": "news", "exec": "uucp"}
+"""Whose processes are counted: root's are not, and another test's would count too."""
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_few_processes(
+    host: Sshd, start_terminal: Start, way: str, most: int, request: pytest.FixtureRequest
+) -> None:
+    """RLIMIT_NPROC. ssh needs one; without a second one, it runs without keepshell."""
+    user = OTHERS[request.node.callspec.params["way"]]
+    reads = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
+    become = ["setpriv", f"--reuid={user}", "--clear-groups", *reads]
+    ends = []
+    for ssh in ("ssh", way):
+        script = f"ulimit -u {most}; exec {ssh} {shlex.join(host.access.ssh_args())}"
+        terminal = start_terminal([*become, "bash", "-c", script], cols=400)
+        terminal.expect(PROMPT)
+        terminal.send_line("exit 7")
+        lines = terminal.read_to_end().splitlines(keepends=True)
+        ends.append((terminal.wait(), [row for row in lines if not row.startswith(b"keepshell: ")]))
     assert ends[0] == ends[1]
 
 
