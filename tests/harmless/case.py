@@ -35,7 +35,8 @@ Step = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """`{work}` in `argv` and `env` is the working directory, `{home}` the private HOME."""
+    """`{work}` in `argv` and `env` is the working directory, `{home}` the private HOME, `{ink}`
+    the directory with ink's modules."""
 
     program: str
     state: str

@@ -100,6 +100,46 @@ process.stdin.on("keypress", (text) => {
 });
 """
 
+_INK = """\
+import {createRequire} from "node:module";
+const {createElement, useState} = createRequire(process.env.MODULES + "/")("react");
+const {render, Text, useApp, useInput} = await import(process.env.MODULES + "/ink/build/index.js");
+let seen = 0;
+function Shown() {
+  const [, show] = useState(0);
+  const {exit} = useApp();
+  useInput((text) => {
+    show(seen += 1);
+    if (text === "q") exit();
+  });
+  return createElement(Text, null, `events: ${seen}`);
+}
+await render(createElement(Shown)).waitUntilExit();
+console.log(`events ${seen}`);
+"""
+# Debian has bubbletea as a library for a Go compiler of 450 MB. What its renderer writes: cursor
+# hidden, pastes marked, each frame over the last one by CUU and EL. A paste is an event of its own.
+_BUBBLETEA = """\
+import os, tty
+
+def write(text):
+    os.write(1, text.encode())
+
+def frame():
+    return f"\\x1b[2A\\r\\x1b[Kcount\\r\\n\\x1b[Kevents: {seen}\\r\\n"
+
+seen, key = 0, b""
+tty.setraw(0)
+write("\\x1b[?25l\\x1b[?2004h\\r\\n\\r\\n" + frame())
+while key != b"q":
+    key = os.read(0, 256)
+    seen += 1
+    write(frame())
+write("\\x1b[?2004l\\x1b[?25h\\r")
+os.system("stty sane")
+print("events", seen)
+"""
+
 
 def _inline(name: str, command: str, shows: str, code: str) -> Program:
     return Program(
@@ -125,6 +165,16 @@ _KEYPRESS_PLAIN = _inline(
     "keys: 0",
     _NODE.replace("\\x1b[?2004h", "").replace("\\r\\x1b[K", "\\x1b[1G\\x1b[K"),
 )
+_REACT = Program(
+    name="ink",
+    argv=BASH,
+    command="node app.mjs",
+    starts=(("", "events: 0"),),
+    files={"app.mjs": _INK},
+    env={"MODULES": "{ink}"},
+    needs=("node", "npm"),
+)
+_TEA = _inline("as bubbletea", "PYTHON app", "events: 0", _BUBBLETEA)
 _FZF = Program(
     name="fzf (inline)",
     argv=BASH,
@@ -164,5 +214,9 @@ CASES: tuple[Case, ...] = (
     _KEYPRESS.at("nothing pressed", _UNKNOWN, None, ("q", "\nkeys 1\n")),
     _KEYPRESS.at("a key pressed", _UNKNOWN, ("x", "keys: 1"), None, ("q", "\nkeys 2\n")),
     _KEYPRESS_PLAIN.at("nothing pressed", _ADDRESSED, None, ("q", "\nkeys 1\n")),
+    _REACT.at("nothing pressed", _NOTHING, None, ("q", "\nevents 1\n")),
+    _REACT.at("a key pressed", _NOTHING, ("x", "events: 1"), None, ("q", "\nevents 2\n")),
+    _TEA.at("nothing pressed", _UNKNOWN, None, ("q", "\nevents 1\n")),
+    _TEA.at("a key pressed", _UNKNOWN, ("x", "events: 1"), None, ("q", "\nevents 2\n")),
     _FZF.at("nothing typed", _NOTHING),
 )

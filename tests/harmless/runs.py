@@ -29,6 +29,7 @@ from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.session import Session, TypistOf
 from tests.harmless.case import CURSOR, EDITS, END, REPORTS, Case, Step
+from tests.support import ink
 from tests.support.processes import Rest, end, reap, with_home
 from tests.support.screen import Screen
 from tests.support.terminal import Terminal
@@ -96,6 +97,8 @@ class Run:
         self.status: int | None = None
 
     def _placed(self, text: str) -> str:
+        if "{ink}" in text:
+            text = text.replace("{ink}", str(ink.modules()))
         return text.replace("{work}", str(self.work)).replace("{home}", str(self.home))
 
     def _now(self) -> float:
