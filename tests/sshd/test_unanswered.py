@@ -70,6 +70,21 @@ def test_it_ends_one_session_and_no_other(
     assert server_alive(mute)["ServerAliveInterval"] == ("60", "default")
 
 
+def test_a_tolerance_of_weeks_spares_the_first_session_too(
+    mute: MuteServer, start_terminal: Start, keepshell_exe: Path, trace: Trace
+) -> None:
+    options = ("--server-alive-interval", "1s", "--outage-tolerance", "24d")
+    often = ("--window-change-interval", "1s")
+    argv = [str(keepshell_exe), *options, *often, "ssh", *mute.access.ssh_args()]
+    terminal = start_terminal(argv)
+    terminal.expect(PROMPT)
+    trace.wait_for("look", 10)  # a second each: longer than a tolerance of 4 s
+    terminal.send_line("alive?")
+    terminal.expect("got: alive?")
+    terminal.send_line("exit")
+    assert terminal.wait() == 0
+
+
 def test_what_the_user_wants_is_left_alone(
     mute: MuteServer, start_terminal: Start, keepshell_exe: Path, state: State
 ) -> None:
