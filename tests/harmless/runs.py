@@ -299,16 +299,22 @@ def _force_decisions(runs: list[Run], result: Result) -> None:
     treated.start_watching_atime()
     for number in range(DECISIONS):
         _follow_until(started_at + number * AGAIN_AFTER, runs)
+        _follow_withheld(treated, runs)  # to put the clock forward now would end it
         treated.force()
         for timer, held in treated.session.held.items():
             result.held.setdefault(timer, set()).add(held.reason.text)
     _follow_until(time.monotonic() + AGAIN_AFTER, runs)
-    while treated.withholds():
-        _follow_until(time.monotonic() + _POLL_EVERY, runs)
+    _follow_withheld(treated, runs)
     result.atime_reset = treated.atime_reset
     for note, count in treated.notes.items():
         if note.event == "noop-sent":
             result.sent[note.detail] += count
+
+
+def _follow_withheld(treated: Run, runs: list[Run]) -> None:
+    """Until the redraw that is withheld, if one is, was shown or dropped."""
+    while treated.withholds():
+        _follow_until(time.monotonic() + _POLL_EVERY, runs)
 
 
 def _follow_until(deadline: float, runs: list[Run]) -> None:
