@@ -29,8 +29,8 @@ from keepshell.store.database import State
 from keepshell.text import installed, wording
 from keepshell.text.wording import visible
 
-_NEEDED_SQLITE = (3, 24)
-"""The first with the upsert that the state is written with."""
+_OLDEST_SQLITE = (3, 31)
+"""As store/database.py has it."""
 
 _QUIET = frozenset(("quiet", "silent", "fatal", "error"))
 _STATES = {GOOD: "good", AT_RISK: "warning", LOST: "bad"}
@@ -234,8 +234,8 @@ def _configuration(environ: Mapping[str, str]) -> Iterator[Check]:
 def _state(environ: Mapping[str, str]) -> Iterator[Check]:
     version = sqlite3.sqlite_version_info
     text = sqlite3.sqlite_version
-    if version < _NEEDED_SQLITE:
-        yield Check("SQLite", LOST, f"{text} is older than 3.24: nothing is remembered")
+    if version < _OLDEST_SQLITE:
+        yield Check("SQLite", AT_RISK, f"{text} is older than 3.31, the oldest that is tested")
     else:
         yield Check("SQLite", GOOD, text)
     folder = paths.state_dir(environ)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
+from keepshell.cli import doctor, tables
 from keepshell.core.rules.kinds import KINDS, PROBE, Rule
 from keepshell.store.database import State
 from tests.support.cli import keepshell
@@ -164,3 +166,11 @@ def test_it_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_cure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEEPSHELL", "0")
     assert "\n    unset KEEPSHELL\n" in keepshell("doctor").stdout
+
+
+def test_an_old_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 30, 1))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.30.1")
+    check, *_ = doctor._state({})
+    assert check.style == tables.AT_RISK
+    assert check.says.startswith("3.30.1 is older than 3.31")
