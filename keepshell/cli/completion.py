@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Row = tuple[str, str]
 
-SHELLS = ("bash", "zsh", "fish", "nu", "elvish", "tcsh")
-
 # How each shell completes a value that is a file or a directory.
 _BASH_PATHS = {"DIR": "_keepshell_files -d", "PATH": "_keepshell_files -f"}
 _ZSH_PATHS = {"DIR": "_directories", "PATH": "_files"}
@@ -30,7 +28,7 @@ _FISH_PATHS = {"DIR": "-x -a '(__fish_complete_directories)'", "PATH": "-r -F"}
 
 
 def completion(shell: str) -> str:
-    """The completion script for one of `SHELLS`."""
+    """The completion script for a shell that `init` takes."""
     made = {"bash": _bash, "zsh": _zsh, "fish": _fish}.get(shell)
     return made() if made else _ASKING[shell][1]
 

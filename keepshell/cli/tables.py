@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PLAIN, GOOD, AT_RISK, LOST, FAINT, BOLD = "", "32", "33", "31", "2", "1"
+PLAIN, GOOD, AT_RISK, LOST, FAINT = "", "32", "33", "31", "2"
 """Styles: the parameters of SGR, ECMA-48 8.3.117."""
 
 MARKS = {GOOD: "✓", AT_RISK: "!", LOST: "✗"}

@@ -24,7 +24,7 @@ XTERM = b"\x1b[>41;379;0c"
 APPLE = b"\x1b[>1;95;0c"
 """As Terminal.app of macOS answers; emacs takes it for a terminal too old for modifyOtherKeys."""
 
-ESC, CTRL_C, CTRL_D, CTRL_Q, CTRL_V, CTRL_X = "\x1b", "\x03", "\x04", "\x11", "\x16", "\x18"
+ESC, CTRL_C, CTRL_D, CTRL_V, CTRL_X = "\x1b", "\x03", "\x04", "\x16", "\x18"
 
 PROMPT = "READY$ ▮"
 BASH = ("bash", "--noprofile", "--norc", "-i")

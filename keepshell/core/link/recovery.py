@@ -32,7 +32,6 @@ class State(Enum):
 
 
 OVER = frozenset((State.GONE, State.GIVEN_UP))
-AWAY = frozenset((State.SILENT, State.SEARCH, State.NEEDS_YOU))
 
 
 class Do(Enum):
