@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pytest
 
 from keepshell.relay.wakeups import clock
 from tests.support.access import Access, Keys, public_half
+from tests.support.inthread import LoopThread
 from tests.support.programs import path_of
 from tests.support.remoteshell import PROMPT
 from tests.support.sshd import Sshd
 from tests.support.terminal import Terminal
 from tests.support.trace import Trace
-from tests.support.waiting import DEADLINE, eventually
+from tests.support.waiting import eventually
 
 Start = Callable[..., Terminal]
 
@@ -178,12 +176,10 @@ class Switch:
         self.told: list[tuple[int, ...]] = []
         self.device = False
         self._directory, self._keys = directory, keys
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Switch:
-        self._thread.start()
-        self._acceptor = self._call(self._listen())
+        self._thread = LoopThread()
+        self._acceptor = self._thread.call(self._listen())
         port = self._acceptor.get_port()
         self.access = Access(
             port, self._keys, self._directory, public_half(self._keys.host).strip()
@@ -191,13 +187,7 @@ class Switch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(DEADLINE)
-        self._loop.close()
-
-    def _call(self, step: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(step, self._loop).result(DEADLINE)
+        self._thread.stop(self._close())
 
     async def _listen(self) -> asyncssh.SSHAcceptor:
         def session() -> _Sizes:
@@ -218,10 +208,6 @@ class Switch:
     async def _close(self) -> None:
         self._acceptor.close()
         await self._acceptor.wait_closed()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
 
 @pytest.fixture

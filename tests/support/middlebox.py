@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import threading
-from collections.abc import Coroutine
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from tests.support.inthread import LoopThread
 from tests.support.waiting import DEADLINE, eventually
 
 
@@ -68,10 +67,8 @@ class Middlebox:
         self.swallowed = 0
         self._events: list[Event] = []
         self._connections: list[_Connection] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self._call(self._listen())
+        self._thread = LoopThread()
+        self._server = self._thread.call(self._listen())
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     @property
@@ -90,24 +87,18 @@ class Middlebox:
 
     def reset_all(self) -> None:
         """Reset every connection now, idle or not."""
-        self._call(self._reset_all())
+        self._thread.call(self._reset_all())
 
     def close_all(self) -> None:
         """End every connection now as a server does, by a FIN."""
-        self._call(self._close_all())
+        self._thread.call(self._close_all())
 
     def stop(self) -> None:
         """Stop listening, reset what is still connected, join the thread."""
-        self._call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(DEADLINE)
-        self._loop.close()
-
-    def _call(self, step: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(step, self._loop).result(DEADLINE)
+        self._thread.stop(self._close())
 
     async def _listen(self) -> asyncio.Server:
-        return await self._loop.create_server(self._accept, self._address, 0)
+        return await asyncio.get_running_loop().create_server(self._accept, self._address, 0)
 
     async def _reset_all(self) -> None:
         for connection in self._connections:
@@ -122,8 +113,6 @@ class Middlebox:
         self._server.close()
         await self._reset_all()
         await asyncio.sleep(0)  # lets the aborted transports close their sockets
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*others, return_exceptions=True)
 
     def _accept(self) -> _Side:
         connection = _Connection(self, len(self._connections) + 1)

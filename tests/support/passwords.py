@@ -6,16 +6,14 @@ Without a command it echoes lines on a pty; a command it runs.
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 
 from tests.support.access import Access, Keys, public_half
+from tests.support.inthread import LoopThread
 from tests.support.remoteshell import PROMPT
-from tests.support.waiting import DEADLINE
 
 PASSWORD = "open sesame"
 
@@ -82,22 +80,14 @@ class AsyncPasswordServer:
         directory.mkdir(parents=True, exist_ok=True)
         self.connections = 0
         """How many there were so far."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._acceptor: asyncssh.SSHAcceptor = self._call(self._listen(keys))
+        self._thread = LoopThread()
+        self._acceptor: asyncssh.SSHAcceptor = self._thread.call(self._listen(keys))
         port = self._acceptor.get_port()
         self.access = Access(port, keys, directory, public_half(keys.host).strip())
 
     def stop(self) -> None:
         """Stop listening, end all connections, join the thread."""
-        self._call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(DEADLINE)
-        self._loop.close()
-
-    def _call(self, step: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(step, self._loop).result(DEADLINE)
+        self._thread.stop(self._close())
 
     def _count(self) -> None:
         self.connections += 1
@@ -114,7 +104,3 @@ class AsyncPasswordServer:
     async def _close(self) -> None:
         self._acceptor.close()
         await self._acceptor.wait_closed()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
