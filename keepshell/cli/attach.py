@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 from keepshell import launch
+from keepshell.cli import tables
+from keepshell.cli.tables import Column
 from keepshell.core.rules.durations import describe
 from keepshell.errors import UsageError
 from keepshell.store import kept
@@ -59,18 +61,22 @@ def _hint(entries: Sequence[Entry]) -> str:
 
 
 def lines(entries: Sequence[Entry]) -> list[str]:
-    """One line for each kept shell, as `attach` wants it named."""
+    """One line for each kept shell, as `attach` wants it named; no wider than the terminal."""
     counts: dict[str, int] = {}
-    found = []
+    rows = []
     for entry in entries:
         counts[entry["name"]] = counts.get(entry["name"], 0) + 1
-        name = f"{visible(entry['name'])}:{counts[entry['name']]}"
-        found.append(f"{name}  kept for {_ago(entry['since'])}, {_state(entry)}")
-    return found
+        name = f"{entry['name']}:{counts[entry['name']]}"
+        rows.append([name, f"kept for {_ago(entry['since'])}", _state(entry)])
+    return tables.table(_SHAPE, rows, width=tables.columns()).splitlines()[1:]
+
+
+_SHAPE = (Column("", least=12), Column("", 1), Column("", least=20))
+"""No heads: each line says what it is about."""
 
 
 def detached(environ: Mapping[str, str]) -> list[str]:
-    """The lines of those that nobody is in."""
+    """The lines of those that no one is in."""
     entries = kept.entries(environ)
     shown = zip(entries, lines(entries), strict=True)
     return [line for entry, line in shown if not entry["attached"]]
@@ -80,7 +86,7 @@ def _state(entry: Entry) -> str:
     if entry["attached"]:
         return f"open in keepshell {entry['pid']}"
     left = entry["detached"] + entry["keep"] - time.time()
-    return f"nobody in it; it ends in {describe(max(0.0, left))}"
+    return f"detached, ends in {describe(max(0.0, left))}"
 
 
 def _ago(moment: float) -> str:

@@ -32,7 +32,8 @@ def text(found: Sequence[Mapping[str, Any]]) -> str:
     styles = [_style(hold) for hold in found]
     rows = [_row(hold, style) for hold, style in zip(found, styles, strict=True)]
     coloured = [style if style != GOOD else "" for style in styles]
-    return tables.table(_SHAPE, rows, styles=coloured, width=tables.columns())
+    cures = [f"keepshell hold {hold['name']}" * (hold["state"] == "needs-you") for hold in found]
+    return tables.with_cures(_SHAPE, rows, cures, styles=coloured)
 
 
 def _style(hold: Mapping[str, Any]) -> str:
@@ -54,7 +55,7 @@ def _row(hold: Mapping[str, Any], style: str) -> list[str]:
 
 def _says(hold: Mapping[str, Any]) -> str:
     if hold["state"] == "needs-you":
-        return f"lost; to log in again: keepshell hold {hold['name']}"
+        return "lost, log in again"
     if hold["state"] == "no-answer":
         since = hold["silent_since"]
         return f"no answer for {describe(max(0.0, time.time() - since))}" if since else "no answer"

@@ -139,21 +139,11 @@ def text(found: Sequence[Entry]) -> str:
     """The table; a command that would help is in its row where there is room, else below."""
     if not found:
         return "no session runs (ssh without a terminal is ssh alone, and not listed)"
-    width = tables.columns()
     groups = _folded(found)
     styles = [outlook.style if outlook.style != GOOD else "" for _, outlook in groups]
     rows = [_row(entries, outlook) for entries, outlook in groups]
     cures = [outlook.cure for _, outlook in groups]
-    with_cures = [
-        [*row[:-1], "; ".join(filter(None, (row[-1], cure)))]
-        for row, cure in zip(rows, cures, strict=True)
-    ]
-    drawn = tables.table(_SHAPE, with_cures, styles=styles)
-    if width is None or tables.widest(drawn) <= width:
-        return drawn
-    below = [tables.styled(f"{tables.mark(AT_RISK)} {cure}", AT_RISK) for cure in cures if cure]
-    drawn = tables.table(_SHAPE, rows, styles=styles, width=width)
-    return "\n".join([drawn, *([""] if below else []), *below])
+    return tables.with_cures(_SHAPE, rows, cures, styles=styles)
 
 
 def _folded(found: Sequence[Entry]) -> list[tuple[list[Entry], Outlook]]:

@@ -107,6 +107,27 @@ def table(
     return "\n".join(lines)
 
 
+def with_cures(
+    shape: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    cures: Sequence[str],
+    *,
+    styles: Sequence[str],
+) -> str:
+    """The table with the command that would help each row, or "": in it if all fit, else below."""
+    width = columns()
+    beside = [
+        [*row[:-1], "; ".join(filter(None, (row[-1], cure)))]
+        for row, cure in zip(rows, cures, strict=True)
+    ]
+    drawn = table(shape, beside, styles=styles)
+    if width is None or widest(drawn) <= width:
+        return drawn
+    below = [styled(f"{mark(AT_RISK)} {cure}", AT_RISK) for cure in cures if cure]
+    drawn = table(shape, rows, styles=styles, width=width)
+    return "\n".join([drawn, *([""] if below else []), *below])
+
+
 def _fit(shape: Sequence[Column], shown: Sequence[int], widths: list[int], width: int) -> bool:
     """Narrow what may be cut until all that is shown fits; whether it does."""
     over = sum(widths[at] + _GAP for at in shown) - _GAP - width

@@ -116,9 +116,7 @@ def remove(files: Files) -> None:
             if name.partition("~")[0] == files.name or name == os.path.basename(files.record):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{files.folder}/{name}")
-        os.rmdir(
-            files.folder
-        )  # fails while another hold is in it; without the folder no one looks further
+        os.rmdir(files.folder)  # fails while another hold is in it
 
 
 def ask(files: Files, question: str, within: float = ANSWERS_WITHIN) -> str | None:

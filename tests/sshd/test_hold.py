@@ -454,7 +454,7 @@ class TestLoss:
         holds.await_state("needs-you")
         time.sleep(3)  # the attempts of a login that needs nobody begin at once
         assert password_server.connections == 1
-        assert "to log in again: keepshell hold db" in keepshell("status").stdout
+        assert "lost, log in again; keepshell hold db" in keepshell("status").stdout
         again = start_terminal([*_keepshell(), "hold", "db"])
         again.expect(rb"assword: ")
         again.send(f"{PASSWORD}\r")

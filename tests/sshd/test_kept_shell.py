@@ -99,16 +99,16 @@ def test_attached_again_after_keepshell_was_killed(web: Web, keepshell_exe: Path
     terminal.wait()
     shown = keepshell("status").stdout
     assert f"{web.network.host}:1  kept for" in shown
-    assert re.search(r"nobody in it; it ends in 1[12]h", shown)
+    assert re.search(r"detached, ends in 1[12]h", shown)
     again = web.attach()
     again.expect("before")  # the last of its output
     again.send("echo $x aga''in\r")
     again.expect("kept again")
-    assert "nobody in it" not in keepshell("status").stdout
+    assert "detached, ends" not in keepshell("status").stdout
     again.send("exit 5\r")
     assert again.wait() == 5
     assert keepshell("status").stdout.startswith("no session runs")
-    assert "nobody in it" not in keepshell("status").stdout
+    assert "detached, ends" not in keepshell("status").stdout
 
 
 def test_left_and_fetched_back(web: Web) -> None:
