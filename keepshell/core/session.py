@@ -45,7 +45,7 @@ from keepshell.core.terminal.keystrokes import Keystrokes, Line
 from keepshell.core.terminal.modes import ModeTracker
 
 if TYPE_CHECKING:
-    from keepshell.core.link.silence import Sample, Silence
+    from keepshell.core.link.silence import Link, Sample, Silence
     from keepshell.core.noops.ladder import Held
     from keepshell.core.terminal.keys import Key
     from keepshell.core.titles import Titles
@@ -119,6 +119,7 @@ class Session:
         """Whether `~.` was acted on here, so that ssh says nothing of a closed connection."""
         self.titles: Titles | None = None
         """Where the user wants the window's title to say how the session fares."""
+        self._title_due_at: float | None = None
         self.parting = ""
         """What to say about the end instead of the usual line."""
         self.keepalives = True
@@ -182,6 +183,8 @@ class Session:
         self._nudged_at = None
         reached = self.keystrokes.reached_at == now
         self.idle.user(now, reached=reached)
+        if self.titles is not None and self.titles.warns:
+            self._title_due_at = now
         if self.link is not None and reached and self.begun:
             self.link.sent(now)
         if self.keystrokes.suspend_at == now and not self.keystrokes.escape_missed:
@@ -229,12 +232,12 @@ class Session:
         self._suspend_by = None
         return [*changed, Suspend()]
 
-    def _heard(self, _now: float) -> list[Effect]:
+    def _heard(self, now: float) -> list[Effect]:
         if self.link is None or self.link.since is None:
             return []
         before = self.link.state
         self.link.heard()
-        return [] if before is self.link.state else [LinkChanged(self.link.state.value)]
+        return self._changed(before, now)
 
     def looked(self, sample: Sample | None, now: float) -> list[Effect]:
         """The kernel's answer to a `Look`; None where it has none."""
@@ -246,12 +249,19 @@ class Session:
         self.link.sampled(sample, now)
         if self.idle.sent_at == now:  # a keepalive goes out right after the look
             self.link.sent(now, look=False)
-        return [] if before is self.link.state else [LinkChanged(self.link.state.value)]
+        return self._changed(before, now)
+
+    def _changed(self, before: Link, now: float) -> list[Effect]:
+        assert self.link is not None
+        if before is self.link.state:
+            return []
+        self._title_due_at = now
+        return [LinkChanged(self.link.state.value)]
 
     def begin(self, now: float) -> None:
         """ssh has asked what it had to, and the host answers."""
         self.begun = True
-        self.idle.begun_at = now
+        self.idle.begun_at = self._title_due_at = now
 
     def conclude(self) -> None:
         """The child has ended: ssh's closing words prove a session in which nothing was shown."""
@@ -277,6 +287,7 @@ class Session:
         if self.titles is not None and self.begun:
             half = self.modes.snapshot().half_sequence
             effects += self.titles.show(self.record(now), half_sequence=half)
+            self._title_due_at = None
         return effects
 
     def forwarded(self, signum: int) -> None:
@@ -395,6 +406,8 @@ class Session:
             yield self.withheld_until, self._reveal
         if self._ask_hold_at is not None:
             yield self._ask_hold_at, self._ask_hold
+        if self.titles is not None and self.begun and self._title_due_at is not None:
+            yield self._title_due_at, lambda _now, _phase: []  # each tick shows the title
         if self.keepalives:
             due_at = self._ladder.next_deadline(self.idle, self.keystrokes.entered_at)
             if due_at < math.inf:

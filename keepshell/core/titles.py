@@ -30,6 +30,11 @@ class Titles:
         """Whether there is a former title to bring back."""
         return bool(self._said)
 
+    @property
+    def warns(self) -> bool:
+        """Whether it says that an idle timer will strike, which a key puts off."""
+        return self._said.startswith("!")
+
     def show(self, record: SessionRecord, *, half_sequence: bool) -> list[Effect]:
         """The title as it should be now; nothing where it is so, or would break a sequence."""
         text = f"{self._state(record)} {self._name}"

@@ -20,6 +20,8 @@ from keepshell.core.effects import (
     ToUser,
 )
 from keepshell.core.link.silence import DOUBT_AFTER, Sample, Silence
+from keepshell.core.rules.kinds import KINDS, PROBE, Rule
+from keepshell.core.rules.plan import plan_for
 from keepshell.core.rules.policy import Policy
 from keepshell.core.rules.rung import Rung
 from keepshell.core.session import (
@@ -285,6 +287,24 @@ def test_a_title_is_shown_once_the_session_has_begun_and_never_within_a_sequence
     assert tick(session, START + 6) == []
 
 
+def test_a_title_follows_what_changes_and_wakes_for_nothing_else() -> None:
+    policy = Policy(rung=Rung.OFF)
+    rule = Rule(KINDS["tmout"], 600, PROBE)
+    session = make(Rung.OFF)
+    session.titles = Titles("web", plan_for([rule], policy).remedies)
+    session.user_input(b"password\r", START)
+    assert session.next_deadline() is None
+    session.begin(START)
+    assert session.next_deadline() == START
+    assert tick(session, START) == [ToUser(b"\x1b[22;2t\x1b]2;! 10m web\x07")]
+    assert session.next_deadline() is None
+    session.host_output(b"\x1b[3", START + 1)
+    session.user_input(b"l", START + 300)
+    assert session.next_deadline() == START + 300
+    assert tick(session, START + 300) == []  # within a sequence; not tried in a busy loop
+    assert session.next_deadline() is None
+
+
 def test_a_plain_session_has_nothing_left_to_show() -> None:
     session = make()
     assert session.host_output(b"last words", START) == [ToUser(b"last words")]
@@ -338,6 +358,18 @@ class TestTheLink:
         assert session.looked(self.UNANSWERED, START + 3) == []
         assert session.host_shown(b"x", START + 4) == [LinkChanged("live")]
         assert session.silent_since is None
+
+    def test_the_title_says_at_once_that_the_host_is_gone_and_that_it_is_back(self) -> None:
+        session = self.session(Rung.OFF)
+        session.titles = Titles("web", ())
+        assert tick(session, START)[-1:] == [ToUser(b"\x1b[22;2t\x1b]2;\xe2\x9c\x93 web\x07")]
+        session.user_sent(b"x", START)
+        session.looked(self.UNANSWERED, START + 2)
+        assert session.next_deadline() == START + 2
+        assert tick(session, START + 2) == [ToUser(b"\x1b]2;\xe2\x9c\x97 2s web\x07")]
+        session.host_shown(b"x", START + 4)
+        assert session.next_deadline() == START + 4
+        assert tick(session, START + 4) == [ToUser(b"\x1b]2;\xe2\x9c\x93 web\x07")]
 
     def test_an_idle_session_looks_only_when_it_wakes_for_a_keepalive(self) -> None:
         session = self.session()
