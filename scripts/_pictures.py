@@ -17,7 +17,7 @@ from typing import Any
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
-from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
+from rich.terminal_theme import SVG_EXPORT_THEME, TerminalTheme
 from rich.text import Text
 
 from keepshell.core.idle import Stretch
@@ -25,7 +25,15 @@ from keepshell.core.rules.kinds import KINDS, PROBE, Rule
 from keepshell.process import started_at
 from keepshell.store.database import PastSession, State
 
-THEMES = {"light": DEFAULT_TERMINAL_THEME, "dark": SVG_EXPORT_THEME}
+_ON_WHITE = [
+    *((31, 35, 40), (179, 21, 27), (22, 101, 52), (125, 78, 0)),
+    *((9, 80, 180), (130, 40, 140), (0, 95, 107), (101, 109, 118)),
+]
+"""Colours with a contrast to white of 5 to 1 and more."""
+THEMES = {
+    "light": TerminalTheme((255, 255, 255), (31, 35, 40), _ON_WHITE),
+    "dark": SVG_EXPORT_THEME,
+}
 FOLDER = Path("docs/pictures")
 COLUMNS, ROWS = 80, 22
 ME = "me"
@@ -161,12 +169,14 @@ def demo(bin_directory: str) -> str:
 
 def draw(name: str, text: str, *, columns: int = COLUMNS) -> None:
     """One picture for a light page and one for a dark page."""
-    # Without the web fonts that rich would refer to: the picture must not call anybody.
+    # Without the web fonts that rich would refer to: the picture must load nothing.
     style = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    style = style.replace('xmlns="', 'xml:space="preserve" xmlns="', 1)
     for theme, colours in THEMES.items():
         with Path(os.devnull).open("w") as nowhere:
             console = Console(record=True, width=columns, file=nowhere)
             console.print(Text.from_ansi(text.rstrip()))
+            console.print()  # the picture ends within its last line
             console.save_svg(
                 str(FOLDER / f"{name}-{theme}.svg"),
                 title="",

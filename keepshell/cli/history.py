@@ -34,7 +34,7 @@ def command(typed: Typed) -> tuple[str, int]:
     chosen = None
     if word := typed.values.get("host") or next(iter(typed.words), None):
         chosen = [meant(word, state, typed.environ)]
-    sessions = state.sessions(chosen, since)
+    sessions = sorted(state.sessions(chosen, since), key=lambda session: session.ended)
     if typed.has("dropped"):
         sessions = [session for session in sessions if _dropped(session)]
     shown = sessions[-most:] if most else sessions

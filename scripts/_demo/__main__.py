@@ -11,7 +11,7 @@ from pathlib import Path
 from . import place
 
 DESCRIPTION = """\
-Starts an SSH server on 127.0.0.1 that cuts whoever sends nothing for 8 seconds, and lets two
+Starts an SSH server on 127.0.0.1 that cuts clients that send nothing for 8 seconds, and lets two
 clients idle on it side by side: a bare ssh, and a keepshell ssh. Takes about 30 seconds. What it
 needs is installed into a temporary directory and removed at the end; ~/.ssh is neither read nor
 written.

@@ -1,4 +1,4 @@
-"""An SSH server on 127.0.0.1 that cuts whoever is silent for a while, and counts what it hears.
+"""An SSH server on 127.0.0.1 that cuts silent clients after a while, and counts what it hears.
 
 Idle is measured as a firewall measures it: bytes that the client put on the wire, of whatever kind.
 Behind it stands a pretend shell; nothing that is typed there runs on this machine.

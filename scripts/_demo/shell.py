@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds
 HINT = """\
-An SSH server on this machine cuts whoever is silent for {limit:g} s. You enter it
+An SSH server on this machine cuts clients that are silent for {limit:g} s. You enter it
 by `keepshell ssh`, with keepalives every 2 s. Wait as long as you
 like, then type `idle`. `exit` ends the session, and the demo with it.
 """

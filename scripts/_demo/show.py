@@ -71,11 +71,11 @@ class _Story:
     async def _one_is_cut(self) -> None:
         limit = self._server.limit
         self._idle_since = self._now()
-        self._caption = "Both are in. From now on nobody types."
+        self._caption = "Both are in. From now on, no key is pressed."
         await self._until(lambda: self._bare.session.ended, limit + GRACE)
         if not (self._bare.session.ended and self._bare.seen and self._bare.seen.cut):
             raise NotShownError(f"`{self._bare.title}` was not cut.{_last_words(self._bare)}")
-        answer_after = limit * 1.5
+        answer_after = limit * 1.25
         self._caption = (
             f"`{self._bare.title}` was cut for its silence. The other idles on, for "
             f"{answer_after:g} s in all."

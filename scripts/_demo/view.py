@@ -120,7 +120,7 @@ class Panels:
             grid.add_row(*panels)
         heading = Text.assemble(
             ("keepshell demo", "bold"),
-            f"   an SSH server on this machine cuts whoever is silent for {scene.limit:g} s",
+            f"   an SSH server on this machine cuts clients that are silent for {scene.limit:g} s",
         )
         self._live.update(Group(heading, body, Text(scene.caption)), refresh=True)
 

@@ -109,7 +109,7 @@ def assert_shown(output: str) -> None:
     """The lines of a show that went well, in order."""
     steps = (
         r"^ssh demo +\| A pretend shell",
-        r"^ +.*nobody types",
+        r"^ +.*no key is pressed",
         r"^keepshell ssh demo +server-alive 1$",
         r"^ssh demo +CUT after \d+\.\d s of silence$",
         r"^keepshell ssh demo +\| demo\$ idle$",
@@ -177,7 +177,8 @@ def test_panels(place: Place) -> None:
         before = terminal.termios()
         terminal.wait_for_screen(
             lambda screen: (
-                re.search(r"│ alive .*│ alive .*nobody types", screen.text, re.DOTALL) is not None
+                re.search(r"│ alive .*│ alive .*no key is pressed", screen.text, re.DOTALL)
+                is not None
             ),
             "both alive",
         )
@@ -204,7 +205,7 @@ def test_panels(place: Place) -> None:
 )
 def test_terminal_without_colours(place: Place, env: dict[str, str], panels: bool) -> None:
     with Terminal([str(DEMO), *REUSE, *SHORT], env=place.env | env) as terminal:
-        terminal.expect("nobody types")
+        terminal.expect("no key is pressed")
         terminal.expect("was cut for its silence")
         terminal.send(b"\x03")
         output = terminal.read_to_end()
@@ -217,7 +218,7 @@ def test_terminal_without_colours(place: Place, env: dict[str, str], panels: boo
 def test_interrupted(place: Place, how: str | signal.Signals) -> None:
     with Terminal([str(DEMO), *REUSE], env=place.env, job=True) as terminal:
         before = terminal.termios()
-        terminal.wait_for_screen(lambda screen: "nobody types" in screen.text, "the idling")
+        terminal.wait_for_screen(lambda screen: "no key is pressed" in screen.text, "the idling")
         assert len(place.processes()) >= 3  # the demo, ssh, keepshell and its ssh
         if isinstance(how, signal.Signals):
             terminal.signal(how)
