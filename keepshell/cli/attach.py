@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from keepshell import launch
@@ -75,14 +76,53 @@ _SHAPE = (Column("", least=12), Column("", 1), Column("", least=20))
 """No heads: each line says what it is about."""
 
 
-def detached(environ: Mapping[str, str]) -> list[str]:
+def detached(entries: Sequence[Entry]) -> list[str]:
     """The lines of those that no one is in."""
-    entries = kept.entries(environ)
     shown = zip(entries, lines(entries), strict=True)
     return [line for entry, line in shown if not entry["attached"]]
 
 
+def ask(entries: Sequence[Entry], environ: Mapping[str, str]) -> list[Entry]:
+    """The same as their hosts know them: `asked` is "there", "gone" or "no answer".
+
+    A shell that is gone is forgotten.
+    """
+    from keepshell.link import listing
+
+    questions = {
+        typed: listing.Question(*_reaching(typed, environ))
+        for typed in {tuple(entry["typed"]) for entry in entries}
+    }
+    answers = {typed: question.answer() for typed, question in questions.items()}
+    where = str(kept.directory(environ))
+    for entry in entries:
+        answer = answers[tuple(entry["typed"])]
+        found = {header.fields.get("id"): header for header in answer or ()}.get(entry["id"])
+        entry["asked"] = "no answer" if answer is None else "there" if found else "gone"
+        if entry["asked"] == "gone":
+            kept.forget(where, entry["id"])
+        elif found and not entry["attached"] and found.fields.get("attached") == "0":
+            entry["detached"] = float(found.number("detached") or entry["detached"])
+    return list(entries)
+
+
+def _reaching(typed: Sequence[str], environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The command line that asks a host, and its environment. Raises UsageError."""
+    from keepshell.core.link.bootstrap import command
+
+    resolved = launch.resolve(list(typed), {"reattach": True}, dict(environ))
+    way = launch.route(resolved, is_on_terminal=True)
+    assert isinstance(way, launch.Pty)
+    remote = command(os.uname().nodename)
+    return list(way.job.connection(remote, attended=False)), way.job.env
+
+
 def _state(entry: Entry) -> str:
+    asked = entry.get("asked", "there")
+    if asked == "gone":
+        return "gone, as its host says"
+    if asked == "no answer":
+        return "its host does not answer"
     if entry["attached"]:
         return f"open in keepshell {entry['pid']}"
     left = entry["detached"] + entry["keep"] - time.time()

@@ -14,7 +14,7 @@ from keepshell.cli.tables import AT_RISK, GOOD, LOST, Column
 from keepshell.core.rules.durations import describe
 from keepshell.errors import NotFoundError, UsageError
 from keepshell.link import connection
-from keepshell.store import holds, living
+from keepshell.store import holds, kept, living
 from keepshell.text import wording
 from keepshell.text.wording import visible
 
@@ -31,8 +31,10 @@ _WATCH_EVERY = 1.0
 
 
 def command(typed: Typed) -> tuple[str, int]:
-    """`status [--line | --watch | --json]`. Raises UsageError."""
+    """`status [--ask] [--line | --watch | --json]`. Raises UsageError."""
     forms = [name for name in ("line", "watch", "json") if typed.has(name)]
+    if typed.has("ask") and forms not in ([], ["json"]):
+        raise UsageError(f"--ask asks the hosts once, and not for --{forms[0]}")
     if len(forms) > 1:
         raise UsageError(f"--{forms[0]} and --{forms[1]} are two ways to show it; choose one")
     if typed.has("watch"):
@@ -44,12 +46,17 @@ def command(typed: Typed) -> tuple[str, int]:
     if typed.has("line"):
         return line(found), 0
     held = holds.live(typed.environ)
+    shells = kept.entries(typed.environ)
+    if typed.has("ask"):
+        shells = attach.ask(shells, typed.environ)
     if typed.has("json"):
         import json
 
         entries = [*found, *({"held": hold.pop("name"), **hold} for hold in held)]
+        entries += [{"kept": shell.pop("name"), **shell} for shell in shells]
         return "\n".join(json.dumps({"schema": 1, **entry}) for entry in entries), 0
-    return "\n".join([_all(found, held), *attach.detached(typed.environ)]), 0
+    lines = attach.lines(shells) if typed.has("ask") else attach.detached(shells)
+    return "\n".join([_all(found, held), *lines]), 0
 
 
 def _all(found: Sequence[Entry], held: Sequence[Mapping[str, Any]]) -> str:
@@ -199,6 +206,7 @@ def _watch(environ: Mapping[str, str]) -> None:
         while True:
             found = _looked_at(living.entries(environ))
             lines = _all(found, holds.live(environ)).splitlines()
+            lines += attach.detached(kept.entries(environ))
             clock = time.strftime("%H:%M:%S")
             head = f"keepshell status  {clock}  (q ends)"
             room = max(3, os.get_terminal_size().lines) - 2

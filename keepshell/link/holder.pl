@@ -308,7 +308,7 @@ my @found = reach($op eq "list" ? "" : $asked{id});
 my $word = @found ? "attached" : "gone";
 if ($op eq "new" && !@found) {
     my ($listening, $path) = listening($asked{id});
-    fail("no place for a socket in /tmp") if !$listening;
+    fail("no place for a socket") if !$listening;
     if (fork == 0) {
         setsid;
         hold($listening, $path, %asked) if fork == 0;
@@ -320,6 +320,7 @@ if ($op eq "new" && !@found) {
 my $machine = substr `printf %s "\$(cat /etc/machine-id)" | sha256sum`, 0, 16;
 chomp(my $boot = `cat /proc/sys/kernel/random/boot_id`);
 my $engine = " engine=perl machine=$machine boot=$boot";
+$SIG{PIPE} = "IGNORE";    # a holder may end just now
 for my $connection (@found) {
     if ($op eq "new" || $op eq "attach") {
         $request .= " tty=" . ttyname(0) . "\n$MARK$word$engine\n";
@@ -330,4 +331,3 @@ for my $connection (@found) {
     say_line("holder$engine$answer") if $op eq "list";
 }
 say_line($op eq "list" ? "end" : ($op eq "end" && @found ? "ended" : "gone") . $engine);
-exit 0;

@@ -1,8 +1,8 @@
 """Keeps a login shell on this host while the connection that started it is lost.
 
-keepshell sends this text over its own ssh connection and installs nothing. It runs once for each
-connection, where it waits, and once for each kept shell, in the background (`hold`).
-`m` has the terminal's former modes. Python 3.6 or newer.
+keepshell sends this text over its ssh connection and installs nothing. It runs once for each
+connection, and waits, and once for each kept shell, in the background (`hold`). Python 3.6 will do.
+`m` has the terminal's former modes.
 """
 
 import fcntl
@@ -82,19 +82,19 @@ def listen(name):
         os.chmod(path, 0o600)
         listening.listen(8)
         return listening, path
-    raise OSError("no place for a socket in /tmp")
+    raise OSError("no place for a socket")
 
 
 def reach(name):
     """Connections to the holder of this name, or to all; a dead one's socket is removed."""
     for place in places():
-        for each in [name] if name else os.listdir(place):
+        for each in [name] if name else attempt(os.listdir, place) or []:
             connection = socket.socket(socket.AF_UNIX)
             try:
                 connection.connect(f"{place}/{each}")
                 yield connection
             except ConnectionRefusedError:
-                os.unlink(f"{place}/{each}")
+                attempt(os.unlink, f"{place}/{each}")  # another connection may do so too
             except OSError:
                 pass
         attempt(os.rmdir, place)
@@ -287,7 +287,7 @@ def say(words):
 
 def fail(why):
     """Go on as a plain login shell in the same connection."""
-    say("failed why=" + why.replace("%", "%25").replace(" ", "%20"))
+    say("failed why=" + why.replace(" ", "%20"))
     termios.tcsetattr(0, termios.TCSADRAIN, MODES)
     become_shell(os.ttyname(0))
 
@@ -337,7 +337,7 @@ def main():
             agent = os.environ.get("SSH_AUTH_SOCK", "")
             request += f" tty={os.ttyname(0)}\n{MARK}{word}{engine}\n{agent}"
             stay(connection, request.encode())
-        connection.sendall(f"{request}\n\n".encode())
+        attempt(connection.sendall, f"{request}\n\n".encode())
         answer = (attempt(connection.recv, 999) or b"").decode()
         if op == "list":
             say(f"holder{engine}{answer}")

@@ -373,7 +373,7 @@ def test_where_everything_is_full_there_is_a_plain_shell(
     host = start_host(through=mounts(tmp_path, *(f"{full} {place}" for place in places)))
     link = host.connect("op=new id={id}")
     assert link.word == "failed"
-    assert link.fields["why"] == "no%20place%20for%20a%20socket%20in%20/tmp"
+    assert link.fields["why"] == "no%20place%20for%20a%20socket"
     link.terminal.expect("# ")
     link.terminal.send_line("exit 4")
     assert link.terminal.wait() == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -128,6 +129,39 @@ def test_left_and_fetched_back(web: Web) -> None:
     assert b"was fetched into another terminal" in again.output
     other.send("exit\r")
     assert other.wait() == 0
+
+
+def test_the_host_is_asked_what_it_keeps(web: Web) -> None:
+    """From our own memory as a rule; with --ask its host says so."""
+    terminal = web.open()
+    psutil.Process(terminal.pid).kill()
+    terminal.wait()
+
+    def status(*words: str) -> str:
+        return web.run("status", *words)
+
+    assert re.search(r":1  kept for .*, nobody in it; it ends in 1[12]h", status("--ask"))
+    (shell,) = [json.loads(line) for line in status("--json").splitlines()]
+    assert (shell["schema"], shell["kept"]) == (1, web.network.host)
+    assert shell["attached"] is False
+    (asked,) = [json.loads(line) for line in status("--ask", "--json").splitlines()]
+    assert asked["asked"] == "there"
+    assert abs(asked["detached"] - shell["detached"]) < 60
+    for holder in web.holders():
+        with suppress(psutil.NoSuchProcess):
+            holder.kill()
+    assert ":1  kept for" in status()  # our memory knows no better
+    assert "gone, as its host says" in status("--ask")
+    assert ":1  kept for" not in status()
+
+
+def test_a_host_that_can_not_be_asked_is_not_forgotten(web: Web) -> None:
+    terminal = web.open()
+    psutil.Process(terminal.pid).kill()
+    terminal.wait()
+    web.refuse_logins()
+    assert "its host does not answer" in web.run("status", "--ask")
+    assert ":1  kept for" in web.run("status")
 
 
 @pytest.mark.parametrize(

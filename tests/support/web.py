@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,11 @@ class Web:
     def start(self, words: list[str]) -> Terminal:
         """Any keepshell in the client's namespace."""
         return self._start([*self.network.prefix, str(self.exe), *words])
+
+    def run(self, *words: str) -> str:
+        """What a keepshell without a terminal prints there."""
+        argv = [*self.network.prefix, str(self.exe), *words]
+        return subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True).stdout
 
     def attach(self, *words: str) -> Terminal:
         """`keepshell attach`, for as long as it takes."""
