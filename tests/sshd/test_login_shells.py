@@ -26,12 +26,21 @@ SHELLS = {
     "mksh": ["mksh"],
     "dash": ["dash"],
     "ash": ["busybox"],
+    "csh": ["bsd-csh"],
+    "yash": ["yash"],
+    "posh": ["posh"],
+    "rc": ["rc"],
+    "elvish": ["elvish"],
 }
 
 START_UP = {
     ".profile": "PS1='$ '\n",
     ".zshrc": "PS1='$ '\n",
     ".tcshrc": "set prompt = '$ '\n",
+    ".cshrc": "set prompt = '$ '\n",
+    ".yashrc": "PS1='$ '\n",
+    ".rcrc": "prompt=('$ ' '')\n",
+    ".config/elvish/rc.elv": "set edit:prompt = { print '$ ' }\n",
     ".config/fish/config.fish": "function fish_prompt; echo -n '$ '; end\n",
 }
 
@@ -87,16 +96,20 @@ def hosts(
         host.stop()
 
 
+@pytest.mark.parametrize("engine", ["python", "perl"])
 @pytest.mark.parametrize("name", SHELLS)
-def test_every_login_shell_passes_the_bootstrap_on(hosts: Hosts, tmp_path: Path, name: str) -> None:
+def test_every_login_shell_passes_the_bootstrap_on(
+    hosts: Hosts, tmp_path: Path, name: str, engine: str
+) -> None:
     require(*SHELLS[name])
     shell = tmp_path / name
     program = find(SHELLS[name][0])
     assert program is not None
     shell.symlink_to(program)
-    host = hosts.host(str(shell))
+    path = f"{hosts.programs(python3='/bin/false')}:/usr/bin:/bin"
+    host = hosts.host(str(shell), **({} if engine == "python" else {"path": path}))
     link = host.connect("op=new id={id} keep=600")
-    assert (link.word, link.engine) == ("new", "python")
+    assert (link.word, link.engine) == ("new", engine)
     # It is a login shell, and answers at its prompt.
     [child] = psutil.Process(host.pid).children()
     eventually(lambda: child.cmdline()[:1] == [f"-{name}"], lambda: f"-{name}: {child.cmdline()}")
