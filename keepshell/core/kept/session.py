@@ -25,7 +25,7 @@ from keepshell.core.effects import (
 from keepshell.core.ending.endings import classify
 from keepshell.core.kept.anew import LASTING
 from keepshell.core.kept.away import AwaySession, those_set
-from keepshell.core.kept.opening import line, line_ends
+from keepshell.core.kept.opening import SAID_AFTER, line, line_ends
 from keepshell.core.link import bootstrap, header, words
 from keepshell.core.link.header import Engine, Header, Opening
 from keepshell.core.link.recovery import Do, Failure, State
@@ -69,6 +69,17 @@ class KeptSession(AwaySession):
 
     # The loss.
 
+    @property
+    def _taken(self) -> bool:
+        """Whether a new connection has asked for the shell, which ends the old one."""
+        return self._attempt is not None and self._attempt.engine is not None
+
+    def _say(self, now: float, phase: Phase = Phase.IN_SESSION) -> list[Effect]:
+        if self._taken:
+            self._say_by = now + SAID_AFTER
+            return []
+        return super()._say(now, phase)
+
     def outlived(self, now: float, *, exit_status: int | None, signal: int | None) -> list[Effect]:
         """The child has ended; what is to be done if the shell may go on, and nothing otherwise.
 
@@ -82,12 +93,10 @@ class KeptSession(AwaySession):
             if exit_status != LOST or not self._may_begin_anew(now):
                 return []
             self._view.back = self._anew.told
-        else:
-            taken = self._attempt is not None and self._attempt.engine is not None
-            if not (taken or signal or exit_status == LOST):
-                if exit_status == SUPERSEDED:
-                    self.parting = words.SUPERSEDED
-                return []
+        elif not (self._taken or signal or exit_status == LOST):
+            if exit_status == SUPERSEDED:
+                self.parting = words.SUPERSEDED
+            return []
         self._unsaid = self._backlog = b""
         self._view.asking = False
         return [Note("lost"), *self._done(self.recovery.lost(now), now)]
@@ -206,6 +215,7 @@ class KeptSession(AwaySession):
         self._view.last_words = ""
         self.recovery.reattached()
         self._stopped, self._backlog = False, stream
+        self._said, self._say_by = b"", None  # the old connection's last
         return [TakeOver(), Note("reattached"), *self._back(now)]
 
     # The timers.

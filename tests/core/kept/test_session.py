@@ -316,6 +316,17 @@ class TestSshsOwnWords:
         world.do(world.session.ssh_said(b"words\r\n", world.now)).wait(0.3)
         assert b"words" not in world.shown[len(before) :]
 
+    def test_nor_what_it_says_as_the_new_one_takes_the_shell(self, world: World) -> None:
+        """However long the host's word of it takes, and however soon the page is gone."""
+        world.silent()
+        [answer] = world.session.attempt_output(MARKER, world.now)
+        assert isinstance(answer, Answer)
+        world.do(world.session.ssh_said(b"Connection to web closed.\r\n", world.now)).wait(1)
+        header = world.host.header(answer.request)
+        world.do(world.session.attempt_output(header, world.now)).wait(1)
+        assert world.count(TakeOver) == 1
+        assert b"closed" not in world.shown
+
     def test_the_last_ones_of_a_good_end(self, world: World) -> None:
         world.do(world.session.ssh_said(b"Connection to web closed.\r\n", world.now))
         assert world.session.outlived(world.now, exit_status=0, signal=None) == []
