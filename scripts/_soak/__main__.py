@@ -20,7 +20,7 @@ import psutil
 _SCRIPTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_SCRIPTS), str(_SCRIPTS.parent)]
 
-from _soak import reattach  # noqa: E402 - found by the path above
+from _soak import flaps, reattach  # noqa: E402 - found by the path above
 from _soak.place import Place  # noqa: E402
 from _soak.session import Session, Tally  # noqa: E402
 from tests.support.processes import adopt_orphans, describe, end, tree  # noqa: E402
@@ -47,6 +47,12 @@ def _options(argv: list[str]) -> argparse.Namespace:
         type=int,
         help="instead, N outages of kept shells, each compared to an uninterrupted twin",
     )
+    parser.add_argument(
+        "--hold",
+        metavar="N",
+        type=int,
+        help="instead, a hold with tunnels that loses its connection N times",
+    )
     parser.add_argument("--at-once", type=int, default=10, help="side by side (default: 10)")
     return parser.parse_args(argv)
 
@@ -59,6 +65,8 @@ def main(argv: list[str]) -> int:
     adopt_orphans()
     if options.reattach:
         return reattach.run(options.reattach, min(options.at_once, 2))
+    if options.hold:
+        return flaps.run(options.hold)
     before = len(os.listdir("/proc/self/fd"))
     tally = Tally()
     with ExitStack() as stack:

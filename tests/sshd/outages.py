@@ -61,17 +61,17 @@ _BACK = ("echo $x aga''in\r", "kept again")
 _VIM = "vim -u NONE -N -n --cmd 'set ttimeout ttimeoutlen=10' rows\r"
 
 PROGRAMS = (
-    Program("bash", ((_ROWS, "row 60"),), (_BACK,)),
-    Program("zsh", ((_ROWS, "row 60"),), (_BACK,), shell="/bin/zsh"),
+    Program("bash", ((_ROWS, "row 60\n$"),), (_BACK,)),
+    Program("zsh", ((_ROWS, "row 60\n$"),), (_BACK,), shell="/bin/zsh"),
     Program(
         "fish",
-        (("for i in (seq 60); echo row $i; end; set x kept\r", "row 60"),),
+        (("for i in (seq 60); echo row $i; end; set x kept\r", "row 60\n$"),),
         (_BACK,),
         shell="/usr/bin/fish",
     ),
     Program(
         "vim",
-        ((_ROWS, "row 60"), (_VIM, "row-1"), ("50Gitext \x1b", "text row-50")),
+        ((_ROWS, "row 60\n$"), (_VIM, "row-1"), ("50Gitext \x1b", "text row-50")),
         (("ggOfirst\x1b", "first"),),
         ((":q!\r", "row 60"),),
         key="l",
@@ -79,7 +79,7 @@ PROGRAMS = (
     ),
     Program(
         "less",
-        ((_ROWS, "row 60"), ("less rows\r", "row-23"), (" ", "row-46")),
+        ((_ROWS, "row 60\n$"), ("less rows\r", "row-23"), (" ", "row-46")),
         (("G", "row-300"),),
         (("q", "row 60"),),
         key="\x0c",
@@ -87,7 +87,7 @@ PROGRAMS = (
     ),
     Program(
         "htop",
-        ((_ROWS, "row 60"), ("htop -d 100 -u games\r", "F10Quit")),
+        ((_ROWS, "row 60\n$"), ("htop -d 100 -u games\r", "F10Quit")),
         (("\x0c", "F10Quit"),),
         (("q", "row 60"),),
         key="\x0c",
@@ -97,7 +97,7 @@ PROGRAMS = (
     Program(
         "tmux",
         (
-            (_ROWS, "row 60"),
+            (_ROWS, "row 60\n$"),
             ("tmux -S $HOME/t -f /dev/null new \\; set status off\r", "\n$"),
             ("seq 100; y=inner\r", "100"),
         ),
@@ -107,7 +107,7 @@ PROGRAMS = (
     Program(
         "python",
         (
-            (_ROWS, "row 60"),
+            (_ROWS, "row 60\n$"),
             ("python3 -q\r", ">>>"),
             ("x = [print('line', n) for n in range(40)]\r", "line 39"),
         ),
@@ -116,7 +116,10 @@ PROGRAMS = (
     ),
     Program(
         "sudo",
-        ((_ROWS, "row 60"), ("runuser -u nobody -- sudo -k -p 'Pass''word: ' true\r", "Password:")),
+        (
+            (_ROWS, "row 60\n$"),
+            ("runuser -u nobody -- sudo -k -p 'Pass''word: ' true\r", "Password:"),
+        ),
         (("wrong\r", "Sorry, try again."),),
         (("\x03", "1 incorrect password attempt"),),
     ),
@@ -188,7 +191,7 @@ class Scene:
 
     def attach(self) -> None:
         """keepshell is gone: its shell is fetched into another terminal."""
-        self._start([str(self._exe), "attach"])
+        self._start([str(self._exe), "attach", self.network.host])
 
     def finish(self) -> list[str]:
         """What the terminal holds after the steps that follow the outage, and out of the program.

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ import pytest
 
 from keepshell.relay.notify import BELL
 from keepshell.store.holds import ANSWERS_WITHIN, ask, files_of
+from tests.sshd import flaps
+from tests.sshd.flaps import Held
 from tests.sshd.holds import Holds, banner_at, free_port, logins
+from tests.support.access import Keys
 from tests.support.cli import keepshell
 from tests.support.dropbear import Dropbear
 from tests.support.network import require_namespaces
@@ -460,6 +464,19 @@ class TestLoss:
         again.send(f"{PASSWORD}\r")
         again.expect(rb"db is held until")
         assert holds.state() == "alive"
+
+
+class TestFlaps:
+    def test_nothing_is_left_of_connections_that_were_lost(
+        self, holds: Holds, closing: ExitStack, tmp_path: Path, keys: Keys
+    ) -> None:
+        """Three of those that `scripts/soak --hold 30` takes."""
+        require_namespaces()
+        exe = Path(_keepshell()[0])
+        held = Held(closing, tmp_path, keys=keys, exe=exe, env=os.environ)
+        for flap in (flaps.master_killed, flaps.master_stopped, flaps.short_hole):
+            assert held.flap(flap).told <= TOLD_WITHIN + 1.0
+            assert held.leaks() == []
 
 
 class TestRules:
