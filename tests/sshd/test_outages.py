@@ -6,16 +6,20 @@ import itertools
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keepshell.core.link import words
 from tests.sshd import outages
 from tests.sshd.outages import CONFIG, CUTS, PROGRAMS, Program, Scene
 from tests.support.access import Keys
+from tests.support.link import login_through
 from tests.support.network import require_namespaces
 from tests.support.programs import require
+from tests.support.sshd import Sshd
 
 Cut = Callable[[Scene], None]
 
@@ -87,3 +91,57 @@ def test_a_shell_that_was_killed_is_said_to_have_ended(start: Callable[..., Scen
     scene.kill_servers()
     scene.tmux.wait_for("keepshell: The shell has ended.")
     assert scene.tmux.wait() == 255
+
+
+def test_another_host_key_ends_the_attempts_until_the_user_says_so(
+    start: Callable[..., Scene], keys: Keys, tmp_path: Path, closing: ExitStack
+) -> None:
+    """Another machine answers at the address for a while."""
+    scene = start(BASH)
+    scene.open_kept()
+    (tmp_path / "other").mkdir()
+    other = Sshd(tmp_path / "sshd", replace(Keys.make(tmp_path / "other"), user=keys.user))
+    closing.callback(other.stop)
+    scene.box.upstream = other.port
+    scene.kill_servers()
+    scene.wait_for_title("Enter logs in")
+    scene.tmux.type("k")
+    scene.tmux.wait_for("The host's key is not the one it had")
+    tries = len(scene.trace.named("attempt"))
+    scene.box.upstream = scene.sshd.port
+    scene.tmux.type("\r")
+    scene.trace.wait_for("took-over")
+    assert len(scene.trace.named("attempt")) == tries + 1
+    scene.tmux.wait_for("is back.")
+    scene.tmux.type("\x1b")
+    scene.wait_live()
+    scene.tmux.send_line("echo $x aga''in")
+    scene.tmux.wait_for("kept again")
+
+
+def test_a_machine_that_has_not_the_shell_is_not_believed_that_it_ended(
+    start: Callable[..., Scene], keys: Keys, tmp_path: Path, closing: ExitStack
+) -> None:
+    """The host's key is right, the machine another, as with an address that several share."""
+    scene = start(BASH)
+    scene.open_kept()
+    directory = tmp_path / "other"
+    directory.mkdir()
+    (directory / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    masks = "; ".join(f"mount -t tmpfs none {place}" for place in ("/run", "/var/tmp", "/dev/shm"))
+    mount = f"mount --bind {directory}/machine-id /etc/machine-id; {masks}"
+    through = f"unshare -m sh -c '{mount}; mount -t tmpfs none /tmp; exec \"$@\"' sh"
+    other = Sshd(directory / "sshd", keys, login_through(directory, "/bin/bash", through=through))
+    closing.callback(other.stop)
+    scene.box.upstream = other.port
+    scene.kill_servers()
+    scene.trace.wait_for("attempt-failed")
+    scene.wait_for_title("connection lost for")
+    scene.tmux.type("k")
+    scene.tmux.wait_for(words.OTHER_MACHINE[:40])
+    scene.box.upstream = scene.sshd.port
+    scene.tmux.wait_for("is back.")
+    scene.tmux.type("\x1b")
+    scene.wait_live()
+    scene.tmux.send_line("echo $x aga''in")
+    scene.tmux.wait_for("kept again")
