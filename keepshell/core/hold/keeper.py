@@ -195,7 +195,8 @@ class Keeper:
         if generation != self.current or self._ending:
             return []
         if self._beat_sent_at is not None and not self._disturbed:
-            longest = max(_LEARNED_AT_ONCE, 2 * self.round_trip)
+            growth = 2 if self.silent_since is None else 1  # late answers are of an outage
+            longest = max(_LEARNED_AT_ONCE, growth * self.round_trip)
             self.round_trip = min(now - self._beat_sent_at, longest)
         self._revive(now)
         return self._abandon()

@@ -129,6 +129,15 @@ def test_an_outage_is_no_slow_link() -> None:
     assert state_of(mind) is State.NO_ANSWER
 
 
+def test_nor_are_several_in_a_row_without_a_sign_of_the_kernels() -> None:
+    mind = keeper()
+    for _ in range(5):
+        start = mind.next_deadline() or 0.0
+        run(mind, start + 1.9)
+        assert state_of(mind) is State.NO_ANSWER
+        mind.answered(1, start + 2.9)
+
+
 def test_nor_are_several_in_a_row_that_the_kernel_told_of() -> None:
     mind = keeper()
     for _ in range(5):
