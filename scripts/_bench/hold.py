@@ -130,6 +130,6 @@ def _wakeups(hold: _Hold, plan: Plan) -> Row:
         what="a hold at rest, wakeups of its supervisor for each heartbeat",
         value=(voluntary_switches(pid) - before) / plan.heartbeats,
         unit="",
-        bar=Bar("≤", 1),
+        bar=Bar("≤", 2),  # a byte goes, and comes back
         numbers={"heartbeats": plan.heartbeats, "seconds": _HEARTBEAT * plan.heartbeats},
     )
