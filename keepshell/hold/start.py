@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
 
 from keepshell import paths
@@ -83,10 +84,14 @@ def enter_scope(environ: Mapping[str, str]) -> None:
     run = shutil.which("systemd-run")
     if run is None or environ.get(_IN_SCOPE) or not os.path.exists(_linger()):
         return
-    unit = f"keepshell-hold-{os.getpid()}"
-    argv = [run, "--user", "--scope", "--quiet", "--collect", f"--unit={unit}", "--"]
+    argv = [run, "--user", "--scope", "--quiet", "--collect"]
+    null = subprocess.DEVNULL
     with contextlib.suppress(OSError):
-        os.execve(run, [*argv, sys.executable, *sys.orig_argv[1:]], {**environ, _IN_SCOPE: "1"})
+        if subprocess.run([*argv, "true"], stdin=null, stderr=null, check=False).returncode:
+            return  # the user's systemd can't be reached, as below su
+        unit = f"--unit=keepshell-hold-{os.getpid()}"
+        again = [*argv, unit, "--", sys.executable, *sys.orig_argv[1:]]
+        os.execve(run, again, {**environ, _IN_SCOPE: "1"})
 
 
 def _linger() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -31,11 +31,11 @@ USER = "guest"
 PROMPT = f"{USER}@lab:~$ "
 
 _SUITE = "bookworm"
-_RECIPE = 1
+_RECIPE = 2
 """Another number makes another root: for a change of `_make` or `_PACKAGES`."""
 _PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server"),
-    *("vim", "tmux", "less", "procps", "zsh"),
+    *("vim", "tmux", "less", "procps", "zsh", "python3"),
 )
 _SSHD = """\
 HostKey /etc/keepshell-test/host
@@ -55,10 +55,17 @@ class Machine:
     """A booted machine; `access` has the arguments for a client of its user."""
 
     def __init__(
-        self, directory: Path, keys: Keys, *, sshd: Sequence[str] = (), logind: Sequence[str] = ()
+        self,
+        directory: Path,
+        keys: Keys,
+        *,
+        sshd: Sequence[str] = (),
+        logind: Sequence[str] = (),
+        files: Mapping[str, Path] | None = None,
     ) -> None:
         """Boot it, with lines for sshd_config(5) before ours and for logind.conf(5)'s [Login].
 
+        `files` are what can be read there: the path in the machine, and that of ours.
         Raises AssertionError with what the console says when it does not come up.
         """
         root = _root()
@@ -73,7 +80,7 @@ class Machine:
         self._group = _ControlGroup(name)
         with self._console.open("wb") as console:
             self._popen = subprocess.Popen(
-                self._group.run(*_nspawn(root, directory, name)),
+                self._group.run(*_nspawn(root, directory, name, files or {})),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -158,7 +165,7 @@ def _pid_namespace(process: psutil.Process) -> str:
     return os.readlink(f"/proc/{process.pid}/ns/pid")
 
 
-def _nspawn(root: Path, directory: Path, name: str) -> list[str]:
+def _nspawn(root: Path, directory: Path, name: str, files: Mapping[str, Path]) -> list[str]:
     command = [path_of("systemd-nspawn"), *_NSPAWN, "--boot", f"--machine={name}"]
     command += ["--private-network", "--link-journal=no", "--resolv-conf=off", "--timezone=off"]
     command += ["--console=read-only"]
@@ -167,6 +174,7 @@ def _nspawn(root: Path, directory: Path, name: str) -> list[str]:
         directory / "sshd.conf": "/etc/ssh/sshd_config.d/keepshell-test.conf",
         directory / "logind.conf": "/etc/systemd/logind.conf.d/keepshell-test.conf",
     }
+    bound |= {here: there for there, here in files.items()}
     command += [f"--bind-ro={here}:{there}" for here, there in bound.items()]
     return [*command, f"--directory={root}"]
 
