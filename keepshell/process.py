@@ -11,14 +11,16 @@ _START_FIELD = 19  # starttime, the 22nd of proc_pid_stat(5), counted after the 
 def started_at(pid: int) -> float | None:
     """When a process was started, in seconds after boot; None where there is no /proc.
 
+    None too for one that has ended and whose parent has not asked: in a container, nobody may ever.
     Together with the pid it names the process for ever, since pids are used again.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            ticks = int(file.read().rpartition(b")")[2].split()[_START_FIELD])
+            fields = file.read().rpartition(b")")[2].split()
+            ticks = int(fields[_START_FIELD])
     except (OSError, IndexError, ValueError):
         return None
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return None if fields[0] == b"Z" else ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Process:

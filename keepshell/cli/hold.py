@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,8 +26,8 @@ _POINTLESS = frozenset("fNnT")
 _UNDONE = {"SessionType": "default", "ForkAfterAuthentication": "no", "StdinNull": "no"}
 """The same in ssh_config; OpenSSH before 8.7 knows none of them."""
 
-_ENDS_WITHIN = 5.0
-"""Seconds for a supervisor that is replaced to leave."""
+_BUSY = 10.0
+"""Seconds for which a supervisor may be busy moving tunnels to another connection."""
 
 
 class Wanted:
@@ -103,7 +102,7 @@ def hold(typed: Typed) -> tuple[str, int]:
         return _move(files, seconds), 0
     start.enter_scope(wanted.environ)
     if known is not None:
-        _end(files)
+        _end(known, files)
     until = time.time() + seconds
     start.begin(
         Hold(
@@ -117,10 +116,8 @@ def hold(typed: Typed) -> tuple[str, int]:
         )
     )
     with_tunnels = f", with {tunnels.shown(wanted.tunnels)}" if wanted.tunnels else ""
-    return (
-        f"{name} is held until {clock(until)}{with_tunnels}; to end it: keepshell release {name}",
-        0,
-    )
+    held = f"{name} is held until {clock(until)}{with_tunnels}"
+    return f"{held}\nto end it: keepshell release {name}", 0
 
 
 def _check_same(known: Mapping[str, Any], wanted: Wanted) -> None:
@@ -138,7 +135,7 @@ def _check_same(known: Mapping[str, Any], wanted: Wanted) -> None:
 def _move(files: holds.Files, seconds: float) -> str:
     """Have a hold end that many seconds from now. Raises UsageError."""
     until = time.time() + seconds
-    if holds.ask(files, f"until {until}") is None:
+    if holds.ask(files, f"until {until}", _BUSY) is None:
         raise UsageError(
             f"{files.name}: its supervisor does not answer: keepshell release --now {files.name}"
         )
@@ -146,11 +143,11 @@ def _move(files: holds.Files, seconds: float) -> str:
     return f"{files.name} is held until {clock(until)}{answers}"
 
 
-def _end(files: holds.Files) -> None:
+def _end(known: Mapping[str, Any], files: holds.Files) -> None:
     """End a hold that only a new login can bring back, and wait until it is gone."""
-    holds.ask(files, "cut")
-    give_up_at = time.monotonic() + _ENDS_WITHIN
-    while os.path.exists(files.record) and time.monotonic() < give_up_at:
+    holds.ask(files, "cut", _BUSY)
+    give_up_at = time.monotonic() + _BUSY
+    while holds.is_there(known) and time.monotonic() < give_up_at:
         time.sleep(0.02)
 
 
@@ -163,16 +160,21 @@ def release(typed: Typed) -> tuple[str, int]:
             return "nothing is held", 0
         raise UsageError("release needs a hold's name, or --all: keepshell release NAME")
     verb = "cut" if typed.has("now") else "release"
-    lines = []
-    for name in chosen:
-        files = holds.files_of(name, typed.environ)
-        if holds.ask(files, verb) is None:
-            holds.remove(files)
-            lines.append(f"{name}: its supervisor was gone; its files are removed")
-        else:
-            ends = "cut" if verb == "cut" else "released; sessions through it may finish"
-            lines.append(f"{name}: {ends}")
-    return "\n".join(lines), 0
+    return "\n".join(_released(name, verb, typed.environ) for name in chosen), 0
+
+
+def _released(name: str, verb: str, environ: Mapping[str, str]) -> str:
+    files = holds.files_of(name, environ)
+    record = holds.read(name, environ)
+    running = None if record is None else holds.sessions(record["socket"])
+    if holds.ask(files, verb, _BUSY) is None:
+        killed = record is not None and holds.kill(record)
+        holds.remove(files)
+        return f"{name}: its supervisor {'did not answer; it is killed' if killed else 'was gone'}"
+    if verb == "cut":
+        return f"{name}: cut"
+    finishing = "" if running == 0 else "; sessions through it may finish"
+    return f"{name}: released{finishing}"
 
 
 def _called(word: str, known: Sequence[str], typed: Typed) -> str:

@@ -18,7 +18,7 @@ from keepshell.hold.master import TUNNEL_WITHIN, Master
 from keepshell.link.connection import Watched
 from keepshell.link.network import Network, has_route
 from keepshell.process import started_at
-from keepshell.relay import wakeups
+from keepshell.relay import notify, wakeups
 from keepshell.store import holds
 
 TYPE_CHECKING = False
@@ -405,6 +405,10 @@ class Supervisor:
             "says": "" if master is None else master.last_words,
         }
         if record != self._record:
+            if mind.state is State.NEEDS_YOU and record["state"] != self._record.get("state"):
+                name = hold.files.name
+                lost = f"{name} is lost; to log in again: keepshell hold {name}"
+                notify.on_desktop(lost, hold.environ)
             self._record = record
             with contextlib.suppress(OSError):
                 holds.write(hold.files, record)

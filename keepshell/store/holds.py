@@ -11,7 +11,7 @@ import os
 
 from keepshell import paths
 from keepshell.errors import UsageError
-from keepshell.process import started_at
+from keepshell.process import Process, started_at
 from keepshell.text.wording import printable
 
 TYPE_CHECKING = False
@@ -26,6 +26,7 @@ _LONGEST = 104 - 17 - 4
 """Bytes of a socket's path: 104 on BSD, less what ssh appends while it binds, and `~999`."""
 
 _RECORD = ".json"
+_SIGKILL = 9
 _IN_NAMES = "-._@:+,="
 """Besides letters and digits: ssh expands `%` and `${}` in a ControlPath, and splits at blanks."""
 
@@ -139,6 +140,20 @@ def ask(files: Files, question: str, within: float = ANSWERS_WITHIN) -> str | No
     return answer.decode(errors="replace").strip()
 
 
+def is_there(record: Mapping[str, Any]) -> bool:
+    """Whether the supervisor that wrote this record still runs."""
+    return bool(started_at(record["pid"]) == record["start"])
+
+
+def kill(record: Mapping[str, Any]) -> bool:
+    """End a supervisor that does not answer, and with it its ssh; whether it was there."""
+    if not is_there(record):
+        return False
+    with contextlib.suppress(OSError), contextlib.closing(Process(record["pid"])) as supervisor:
+        supervisor.signal(_SIGKILL)
+    return True
+
+
 def sessions(path: str | None) -> int | None:
     """How many run through a control socket now; None where the kernel does not tell."""
     try:
@@ -156,7 +171,7 @@ def live(environ: Mapping[str, str]) -> list[dict[str, Any]]:
     found = []
     for name in names(environ):
         record = read(name, environ)
-        if record is None or started_at(record["pid"]) != record["start"]:
+        if record is None or not is_there(record):
             remove(files_of(name, environ))
             continue
         found.append({**record, "sessions": sessions(record["socket"])})

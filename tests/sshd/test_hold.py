@@ -232,6 +232,15 @@ class TestLife:
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert logins(sshd) == 2
 
+    def test_a_supervisor_that_hangs_is_killed(self, holds: Holds, config: str) -> None:
+        holds.begin("--name", "db", "-F", config, "testhost")
+        supervisor, master = holds.supervisor(), holds.master()
+        supervisor.suspend()
+        said = keepshell("release", "db").stdout
+        assert said == "db: its supervisor did not answer; it is killed\n"
+        assert psutil.wait_procs([supervisor, master], 10)[1] == []
+        assert holds.files() == []
+
     def test_another_host_under_its_name_is_refused(
         self, holds: Holds, config: str, start_sshd: Callable[..., Sshd]
     ) -> None:
@@ -447,9 +456,19 @@ class TestLoss:
         holds.await_state("alive")
 
     def test_a_login_that_needs_a_person_is_not_tried_again(
-        self, holds: Holds, password_server: AsyncPasswordServer, start_terminal: Any
+        self,
+        holds: Holds,
+        password_server: AsyncPasswordServer,
+        start_terminal: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         words = ("hold", "--name", "db", *password_server.access.ssh_args())
+        shown = tmp_path / "shown"
+        (tmp_path / "notify-send").write_text(f'#!/bin/sh\necho "$*" >>{shown}\n')
+        (tmp_path / "notify-send").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setenv("DISPLAY", ":0")
         terminal = start_terminal([*_keepshell(), *words])
         terminal.expect(rb"assword: ")
         terminal.send(f"{PASSWORD}\r")
@@ -459,6 +478,8 @@ class TestLoss:
         time.sleep(3)  # the attempts of a login that needs nobody begin at once
         assert password_server.connections == 1
         assert "lost, log in again; keepshell hold db" in keepshell("status").stdout
+        eventually(shown.exists, "a notification")
+        assert "db is lost; to log in again: keepshell hold db" in shown.read_text()
         again = start_terminal([*_keepshell(), "hold", "db"])
         again.expect(rb"assword: ")
         again.send(f"{PASSWORD}\r")
