@@ -21,6 +21,7 @@ from keepshell.config.load import parse_toml
 from keepshell.config.settings import option_rows
 from keepshell.core.rules.rung import RUNGS
 from tests.sshd import test_exec_callers
+from tests.sshd.holds import Holds
 from tests.support.access import ALIAS, Access
 from tests.support.programs import path_of, require
 from tests.support.remoteshell import PROMPT
@@ -62,30 +63,24 @@ NOT_RUN = {
         "keepshell probe --read answers web1 web2 web3",
     ): ("needs a fleet", "tests/sshd/test_fleet.py"),
     (
-        "docs/hold.md",
-        "keepshell hold --for 9h --name db -L 3306:localhost:3306 me@web\n"
-        "keepshell ssh me@web uptime\nkeepshell status\nkeepshell hold --for 2h db\n"
-        "keepshell release db",
-    ): ("wants a folder with a short path", "tests/sshd/test_hold.py"),
-    (
-        "docs/hold.md",
-        "for host in web1 web2 db1; do keepshell hold --for 1h $host; done\n"
-        "keepshell exec -- ansible-playbook -e ansible_ssh_args= site.yml",
-    ): ("needs a playbook", "tests/sshd/test_hold.py"),
-    (
-        "docs/hold.md",
-        "keepshell hold --for 4h --name backup nas && "
-        "keepshell exec -- borg create nas:/srv/repo::{now} /home\nkeepshell release backup",
-    ): ("needs a repository", "tests/sshd/test_hold.py"),
-    (
         "docs/benchmarks.md",
         "scripts/bench\nscripts/bench --quick\nscripts/bench --only bulk --only echo\n"
         "scripts/bench --json FILE",
     ): ("takes minutes", "tests/sshd/test_bench.py::test_quick_run"),
 }
 
+_PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - raw: echo done
+"""
+
 # What the examples take for granted: files, and what Python's have defined.
-FILES = {"README.md": {"deploy.sh": "#!/bin/sh\nssh web 'echo deployed'\n"}}
+FILES = {
+    "README.md": {"deploy.sh": "#!/bin/sh\nssh web 'echo deployed'\n"},
+    "docs/hold.md": {"site.yml": _PLAYBOOK, "notes": "what is to be kept\n"},
+}
 PRELUDE = "def compute_for_hours(): pass\n"
 
 # What the user answers on the terminal, in this order.
@@ -102,6 +97,20 @@ SAYS = {
         r"^deployed$",
         r"ssh -o ServerAliveInterval=60 .* web$",
     ],
+    (
+        "docs/hold.md",
+        "keepshell hold --for 9h --name db -L 3306:localhost:3306 me@web",
+    ): [
+        r"^db is held until \d\d:\d\d, with -L 3306:\[localhost\]:3306$",
+        r" up .*load average",
+        r"^✓ +db +\d\d:\d\d +0 +-L 3306:",
+        r"^db: released$",
+    ],
+    (
+        "docs/hold.md",
+        "for host in web1 web2 db1; do keepshell hold --for 1h $host; done",
+    ): [r"^web2 is held until", r"db1.*ok=1 .*unreachable=0 +failed=0", r"^web1: released$"],
+    ("docs/hold.md", "keepshell hold --for 4h --name backup nas"): [r"^backup: released$"],
     ("docs/scripts.md", "cat > deploy.sh <<'END'"): [r"^copy$", r"^deploy\.sh$"],
     ("docs/scripts.md", "keepshell --ssh /usr/bin/ssh exec -- ssh -V"): [
         r"^OpenSSH_",
@@ -184,7 +193,8 @@ class Place:
 
 
 @pytest.fixture
-def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path) -> Place:
+def place(sshd: Sshd, tmp_path: Path, keepshell_exe: Path, holds: Holds) -> Place:
+    """With a runtime directory of a short path, for the sockets of what is held."""
     made = Place(tmp_path, keepshell_exe, sshd.access)
     save_putty_session(tmp_path / "user" / ".putty", "host", sshd.access)
     return made
