@@ -51,6 +51,7 @@ _FILES = {
     "~/tmux.conf": "set -g status-interval 0\nset -g automatic-rename off\n",
     "text": "one two\nthree four\nfive six\n",
 }
+_DRAWS = "tput civis; tput cup 9 9; printf working; tput cnorm; read -s x; echo got-$x"
 _TMUX = "exec tmux -f ~/tmux.conf -L n new env PS1=inside\\$\\  bash --noprofile --norc -i"
 _VIM = "exec vim -u ~/vimrc -i NONE -n text"
 _SHELL = "exec env PS1=inside\\$\\  bash --noprofile --norc -i"
@@ -176,6 +177,51 @@ CASES: tuple[Case, ...] = (
         None,
         ("y\x1b", "xy"),
         (":wq\r", PROMPT),
+    ),
+    *(
+        program.at(
+            "nano without an alternate screen",
+            _ENDED,
+            ("TERM=linux nano --ignorercfiles text\r", "Read 3 lines"),
+            ("new ", "new "),
+            None,
+            ("\x18", "Save modified"),
+            ("n", PROMPT),
+        )
+        for program in (_TMUX_CUT, _VIM_CUT)
+    ),
+    _TMUX_CUT.at(
+        "nano without an alternate screen, asked to save",
+        _ENDED,
+        ("TERM=linux nano --ignorercfiles text\r", "Read 3 lines"),
+        ("new \x18", "Save modified"),
+        None,
+        ("n", PROMPT),
+    ),
+    _TMUX_CUT.at(
+        "vim without an alternate screen",
+        _ENDED,
+        ("TERM=vt220 vim -N -u NONE -i NONE -n text\r", '"text" 3L'),
+        ("ix", "x▮one"),
+        None,
+        ("y\x1b", "xy"),
+        (":wq\r", PROMPT),
+    ),
+    _TMUX_CUT.at(
+        "drawn with the cursor hidden, then read in silence",
+        _ENDED,
+        (f"{_DRAWS}\r", "working"),
+        ("sec", ""),
+        None,
+        ("ret\r", "got-secret\n"),
+    ),
+    _VIM_CUT.at(
+        "drawn with the cursor hidden, then read in silence",
+        _ENDED,
+        (f"{_DRAWS}\r", "working"),
+        ("sec", ""),
+        None,
+        ("ret\r", "got-secret\n"),
     ),
     _VIM_CUT.at(
         "another vim",

@@ -45,6 +45,18 @@ _TMUX_FOCUS = Program(
     ends=_TMUX.ends,
     files={"~/tmux.conf": f"{_CONF}set -g focus-events on\n"},
 )
+_TMUX_KEYS = Program(
+    name="tmux (own keys)",
+    command=_START,
+    starts=_TMUX.starts,
+    ends=_TMUX.ends,
+    files={
+        "~/tmux.conf": _CONF
+        + "bind -n '#' switch-client -T mine\n"
+        + "bind -T mine x rename-window yes\n"
+        + "bind -n F5 command-prompt -p name 'rename-window %%'\n"
+    },
+)
 _SCREEN = Program(
     name="screen",
     command="screen -c ~/screenrc env PS1='inside$ ' bash --noprofile --norc -i",
@@ -203,23 +215,70 @@ _MORE: tuple[Case, ...] = (
         ('"ap', "one\n▮one"),
         (":wq\r", "inside$ ▮"),
     ),
+)
+
+_ON_SCREEN = ("0", ""), ("echo left\r", "\nleft\n")
+
+# Opened without a prefix: by a command, typed or of a hook, or by a key of the user's own table.
+_UNASKED: tuple[Case, ...] = (
     _TMUX.at(
-        "top",
-        _SWALLOWED,
-        ("\x02%", "│inside$ ▮"),
-        ("top -d 60\r", "top - "),
+        "panes numbered by a typed command",
+        _OVERLAY,
+        ("tmux display-panes -d 60000\r", ""),
         None,
-        ("q", "inside$ ▮"),
-        ("exit\r", "inside$ ▮\n\n"),
-        ("", "[0] 0:"),
-        masks=(r"(?s)top - .*",),
-        why_masked="what top shows",
+        *_ON_SCREEN,
+    ),
+    _TMUX.at(
+        "tree by a typed command", _OVERLAY, ("tmux choose-tree\r", "(0)"), None, ("q", _INSIDE)
+    ),
+    _TMUX.at(
+        "any key asked for by a typed command",
+        _OVERLAY,
+        ("tmux command-prompt -b -k -p name 'rename-window x%%'\r", "name"),
+        None,
+        ("a", "0:xa*"),
+    ),
+    _TMUX.at(
+        "a message that stays until a key",
+        _OVERLAY,
+        ("tmux display-message -d 0 there\r", "\nthere"),
+        None,
+        ("x", "x▮"),
+        ("\x7f", _INSIDE),
+    ),
+    _TMUX.at(
+        "popup by a typed command, read -n1",
+        _SWALLOWED,
+        ("tmux popup -E 'bash -c \"read -n1 x; echo got-\\$x > got\"'\r", "┌"),
+        None,
+        ("y", _INSIDE),
+    ),
+    _TMUX_KEYS.at("a key table by a bound key", _PREFIX, ("#", ""), None, ("x", "0:yes*")),
+    _TMUX_KEYS.at(
+        "a name asked by a function key",
+        _OVERLAY,
+        (f"{ESC}[15~", "name"),
+        None,
+        ("abc\r", "0:abc*"),
+    ),
+    _TMUX.at("options", _OVERLAY, ("\x02C", "Server Options"), None, ("q", _INSIDE)),
+    _TMUX.at(
+        "copy mode of vi, a character awaited",
+        _OVERLAY,
+        ("\x02:", ":▮"),
+        ("setw mode-keys vi\r", _INSIDE),
+        ("\x02[", "[0/"),
+        ("f", ""),
+        None,
+        ("i", ""),
+        ("q", _INSIDE),
     ),
 )
 
 CASES: tuple[Case, ...] = (
     *_states(_TMUX),
     *_MORE,
+    *_UNASKED,
     _TMUX_CLOCK.at(
         "the login shell's prompt inside",
         _SWALLOWED,
@@ -229,6 +288,16 @@ CASES: tuple[Case, ...] = (
         ("PS1='inside$ '\r", _INSIDE),
     ),
     *_states(_TMUX_FOCUS)[3:7],
+    _TMUX_FOCUS.at(
+        "vim killed in the pane, then read -s",
+        _BROKEN,
+        ("sh -c '(sleep 1; kill -9 $$) & exec vim -N -u NONE -i NONE -n text'\r", "Killed"),
+        ("stty sane; clear\r", _INSIDE),
+        ("read -s x; echo got-$x\r", "got-$x\n▮"),
+        ("sec", ""),
+        None,
+        ("ret\r", "got-secret\n"),
+    ),
     _SCREEN.at("prompt", _NOTHING),
     _SCREEN.at("half-typed line", _NOTHING, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
     _SCREEN.at("prefix pending", _NOTHING, ("\x01", ""), None, ("i", "/(80,24)")),

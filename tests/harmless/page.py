@@ -49,8 +49,9 @@ What no byte of output tells from a state where it is harmless. [no-ops.md](no-o
 evidence that is asked for, and its limits.
 
 - After a program on the alternate screen has ended without a word and without turning its modes
-  off: a script that hides the cursor, addresses it, shows it and then reads in silence looks like a
-  redraw, and gets a focus report.
+  off, at a shell without bracketed paste: a script that hides the cursor, addresses it, shows it
+  and then reads in silence looks like a redraw, and gets a focus report. So does an editor whose
+  TERM has no alternate screen.
 - A report that is on its way when a connection below ends is read by what comes after it.
 - A question that is drawn byte for byte as a proven prompt of the shell is, in the same mode, as
   `read -e -p "$PS1"`: it gets an empty paste, and Enter where `empty_line` is on.

@@ -12,6 +12,9 @@ the moment the program asked for it. Each burst of output is a link, judged when
    down where Enter was not pressed, or shows something with the cursor hidden only: as before;
 6. anything else, as a shell's prompt or ssh's own words: not alive.
 
+Once a shell's line editor has taken a line outside, nothing mends the chain but a new request: what
+draws then may be a program that never asked.
+
 Recorded streams of 2,852 states of dead programs are the test (docs/no-ops.md).
 """
 
@@ -56,6 +59,8 @@ _ENDED = re.compile(
     rb"onnection (?:to|closed)|send disconnect|not responding|closed by remote host"
     rb"|Killed|Terminated|Hangup|Aborted|Segmentation fault|\x1b\[\?2004l\r(?![\r\n])"
 )
+# As bash, zsh and fish end a line, and no tmux that shows them (all recorded streams of tmux 3.3a).
+_LINE_TAKEN = re.compile(rb"\x1b\[\?2004l\r(?!\n)")
 _UNSEEN = re.compile(rb"\x1b(?:\[[ -?]*[@-~]|[ -/]*[0-~])|[\x00\x07\x08\r\x0e\x0f]")
 
 
@@ -169,6 +174,11 @@ def judge(
     return Link.KEEPS if drawn or _changes_nothing(reading, answer) else Link.BREAKS
 
 
+def _takes_a_line(burst: Burst) -> bool:
+    """Whether a shell, and not tmux, has ended the line that was typed at its prompt."""
+    return any(_LINE_TAKEN.search(part) for part in (burst.head, burst.end))
+
+
 def _lines_after_drawing(data: bytes) -> bool:
     """Whether lines follow the last request for reports and all that was drawn after it."""
     asked_at = max(match.end() for match in _ASKS.finditer(data)) if _ASKS.search(data) else 0
@@ -197,6 +207,7 @@ class Life:
         """When something was last printed that is not the redraw of a living program alone."""
         self.answered = False
         """Whether something is seen or heard since the last report of ours that proves no life."""
+        self._outside = False  # a shell has taken a line since the last request
         self._reported_at: float | None = None
         self._keys: deque[_Pressed] = deque(maxlen=_MOST_KEYS)
 
@@ -208,14 +219,11 @@ class Life:
     def burst(self, burst: Burst, modes: Modes, within: float) -> None:
         """One burst is over; `within` seconds of a key it counts as the answer."""
         answer, reading = self._answer(burst.began_at, within), Reading.of(burst.end)
-        link = judge(
-            burst.end,
-            answer,
-            reading,
-            asks=_asks(burst, modes),
-            tmux=modes[TMUX].on,
-            lost=burst.lost,
-        )
+        asks = _asks(burst, modes)
+        link = judge(burst.end, answer, reading, asks=asks, tmux=modes[TMUX].on, lost=burst.lost)
+        self._outside = not asks and (self._outside or _takes_a_line(burst))
+        if self._outside and link is Link.MENDS:
+            link = Link.BREAKS
         self._forget(reading, link)
         if link is not Link.KEEPS:
             self.alive = link is Link.MENDS

@@ -34,6 +34,7 @@ OUTPUT_BEFORE = 1.0  # seconds since the last output
 BINARY_BEFORE = 60.0  # seconds; a waiting XMODEM or ZMODEM end repeats itself every 10 s
 
 _MOUSE_AND_FOCUS = range(1000, 1005)
+_CURSOR = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +54,6 @@ class Situation:
     """The program that asked for reports still lives (`Life`)."""
     prefix: bool = False
     """A prefix of tmux's may be pending (`Prefix`)."""
-    overlay: bool = False
-    """An overlay of tmux's may be open (`Prefix`)."""
     literal: bool = False
     """The next input may be inserted as it is (`Literal`)."""
     timers: frozenset[Timer]
@@ -218,8 +217,10 @@ ROWS = (
                 Reason.PREFIX,
             ),
             Requirement(
+                # A list, a question or a message that any key ends, opened by a key, by a command
+                # typed in a pane or by a hook: tmux 3.3a hides the cursor in all of them.
                 "no overlay",
-                lambda s: not s.overlay,
+                lambda s: s.modes[_CURSOR].on,
                 Reason.OVERLAY,
             ),
             _NO_LITERAL,
@@ -231,6 +232,7 @@ ROWS = (
             "test_tmux",
             "test_tmux_that_died",
             "test_tmux_with_a_key_pending",
+            "test_tmux_with_the_cursor_hidden",
             "test_tmuxs_mode_without_its_screen_counts_for_nothing",
         ),
     ),

@@ -173,7 +173,6 @@ class Typist(Silent):
             output_at=self._output_at(modes),
             alive=witness.life.alive,
             prefix=witness.prefix.pending,
-            overlay=witness.prefix.overlay(modes, witness.near),
             literal=witness.literal.pending,
             timers=timers,
             prompting=prompting,

@@ -130,6 +130,22 @@ def test_once_broken_only_a_redraw_or_a_request_mends() -> None:
     assert streams.shown(b"\r\n", 10.0).shown(VIM, 11.0).life.alive
 
 
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("line", [b"\x1b[?2004l\rout", b"\r\n\x1b[?2004l\r\r\n"])
+def test_once_a_shell_has_taken_a_line_only_a_request_mends(line: bytes, lost: bool) -> None:
+    """A full-screen program that never asked redraws as one that did."""
+    streams = Streams().shown(VIM, 1.0)
+    streams.modes.feed(line, 2.0)
+    streams.life.burst(Burst(line, b"x", lost, 2.0, 2.0), streams.modes.snapshot(), 1.0)
+    assert not streams.shown(TICK, 9.0).life.alive
+    assert streams.shown(VIM, 11.0).life.alive
+    assert streams.shown(b"\r\n", 12.0).shown(TICK, 19.0).life.alive
+
+
+def test_tmux_ends_a_line_of_the_shell_in_it_by_a_line_feed() -> None:
+    assert Streams().shown(VIM, 1.0).shown(b"\x1b[?2004l\r\n", 2.0).shown(TICK, 9.0).life.alive
+
+
 def test_without_the_alternate_screen_a_request_is_none() -> None:
     assert not Streams().shown(b"\x1b[?1004h", 1.0).life.alive
 

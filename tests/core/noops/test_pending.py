@@ -1,26 +1,23 @@
-"""Prefixes, overlays and literals, told from keys and their answers."""
+"""Prefixes and literals, told from keys and their answers."""
 
 from __future__ import annotations
 
 import pytest
 
-from keepshell.core.noops.pending import ESCAPE_TIME, Literal, Prefix
+from keepshell.core.noops.pending import Literal, Prefix
 from keepshell.core.terminal.burst import Burst
 from keepshell.core.terminal.keystrokes import Keystrokes
-from keepshell.core.terminal.modes import ModeTracker
 
 NEAR = 0.05
 TOGGLE = b"\x1b[?25l\x1b[?12l\x1b[?25h"
 STATUS = b"\x1b[?25l\x1b[24;1H[0] ^B\x1b[?12l\x1b[?25h\x1b[1;5H"
-OVERLAY = b"\x1b[?25l\x1b[H(0) - 0: 1 windows\x1b[2;1H"
-BACK = b"\x1b[H$ \x1b[?12l\x1b[?25h"
 
 
 class Typing:
     """Keys a second apart, each with its answer."""
 
     def __init__(self) -> None:
-        self.prefix, self.modes, self.keystrokes = Prefix(), ModeTracker(), Keystrokes(None)
+        self.prefix, self.keystrokes = Prefix(), Keystrokes(None)
         self.now = 10.0
 
     def __call__(self, data: bytes, answer: bytes = b"", after: float = 1.0) -> Typing:
@@ -29,17 +26,12 @@ class Typing:
             self.prefix.key(key, self.now, NEAR)
         if answer:
             at = self.now + 0.01
-            self.modes.feed(answer, at)
             self.prefix.burst(Burst(answer, b"", False, at, at), 1.0)
         return self
 
     @property
     def pending(self) -> bool:
         return self.prefix.pending
-
-    @property
-    def overlay(self) -> bool:
-        return self.prefix.overlay(self.modes.snapshot(), NEAR)
 
 
 @pytest.mark.parametrize(
@@ -86,47 +78,6 @@ def test_a_late_answer_is_none() -> None:
     typing = Typing()(b"\x02")
     typing.prefix.burst(Burst(b"out\r\n", b"", False, typing.now + 1.1, typing.now + 1.1), 1.0)
     assert typing.pending
-
-
-def test_an_overlay_is_a_hidden_cursor_after_a_prefix() -> None:
-    assert Typing()(b"\x02")(b"w", OVERLAY).overlay
-    assert Typing()(b"\x02w", OVERLAY).overlay
-    assert not Typing()(b"\x02")(b"[", OVERLAY + BACK).overlay
-    assert not Typing()(b"t", b"t")(b"\r", OVERLAY).overlay  # top in a pane
-    assert Typing()(b"\x1b[12~", OVERLAY).overlay  # bound without a prefix
-    assert Typing()(b"\x1b[<2;5;24M", OVERLAY).overlay  # a menu
-
-
-@pytest.mark.parametrize("keys", [[b"\r"], [b"\x1b"], [b"j", b"q"]])
-def test_what_closes_it(keys: list[bytes]) -> None:
-    typing = Typing()(b"\x02")(b"w", OVERLAY)
-    for key in keys:
-        typing(key, OVERLAY)
-    assert not typing.overlay
-
-
-@pytest.mark.parametrize("keys", [[b"q"], [b":", b"choose-tree", b"\r"], [b"w", b"j"]])
-def test_what_does_not(keys: list[bytes]) -> None:
-    typing = Typing()(b"\x02")
-    for key in keys:
-        typing(key, OVERLAY)
-    assert typing.overlay
-
-
-def test_esc_and_a_key_soon_after_are_one_to_tmux() -> None:
-    typing = Typing()(b"\x02")(b"w", OVERLAY)(b"\x1b")
-    assert not typing.overlay
-    assert typing(b"j", after=ESCAPE_TIME / 2).overlay
-    assert not Typing()(b"\x02")(b"w", OVERLAY)(b"\x1b")(b"j", after=ESCAPE_TIME + 0.01).overlay
-
-
-def test_a_prompt_or_three_echoes_prove_it_closed() -> None:
-    typing = Typing()(b"\x02")(b"x", OVERLAY)(b"y", b"\x1b[?2004h")
-    assert not typing.overlay
-    typing = Typing()(b"\x02")(b"x", OVERLAY)
-    for key in (b"a", b"b"):
-        assert typing(key, key).overlay
-    assert not typing(b"c", b"c").overlay
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def counts(names: Iterator[str] | list[str]) -> Counter[tuple[str, str]]:
 def test_most_keepalives_are_kept() -> None:
     """docs/no-ops.md has the numbers."""
     ticking = counts(["tmux_tick"])
-    assert ticking["alive", "typed"] >= 0.9 * ticking["alive", "all"]
+    assert ticking["alive", "typed"] >= 0.88 * ticking["alive", "all"]
     editors = counts([name for name in NAMES if name.startswith(("vim", "nvim", "kak"))])
     assert editors["alive", "typed"] >= 0.95 * editors["alive", "all"]
     bash = counts([name for name in NAMES if name.startswith("bash")])

@@ -194,11 +194,17 @@ def test_tmux_with_a_key_pending(key: bytes, answer: bytes) -> None:
     told = told.shown(answer, 10.1) if answer else told
     assert reason(told.at(99.0)) == PREFIX
     assert sent(told.typed(b"c", 11.0).shown(b"c", 11.1).at(99.0)) == FOCUS_IN
-    listed = screen(TMUX).typed(key, 10.0).typed(b"w", 11.0)
-    listed.shown(b"\x1b[?25l\x1b[H(0) - 0: 1 windows\x1b[2;1H", 11.1)
-    assert reason(listed.at(99.0)) == OVERLAY
     told = screen(TMUX).typed(b"\x16", 10.0).shown(b"^", 10.1)
     assert reason(told.at(99.0)) == "the last key may quote the next one, as ^V does"
+
+
+@pytest.mark.parametrize("keys", [b"\x02w", b"tmux choose-tree\r", b"\x1b[15~", b"\x1b[<2;5;24M"])
+def test_tmux_with_the_cursor_hidden(keys: bytes) -> None:
+    """In its lists, questions and messages it is, whatever has opened them."""
+    told = screen(TMUX).typed(keys, 10.0)
+    told.shown(b"\x1b[?25l\x1b[H(0) - 0: 1 windows\x1b[2;1H", 10.1)
+    assert reason(told.at(99.0)) == OVERLAY
+    assert sent(told.shown(DRAWN, 12.0).at(99.0)) == FOCUS_IN
 
 
 def test_focus_is_repeated_as_the_terminal_reported_it() -> None:
