@@ -96,6 +96,7 @@ class Attached:
         policy = known.recall()
         session = self._session(policy, known.plan, wakeups.clock())
         session.nudge_answered = known.nudge_answered
+        known.note_sleep(wakeups.asleep(), wakeups.clock())
         if policy.title:
             from keepshell.core.titles import Titles
 
@@ -105,6 +106,7 @@ class Attached:
         def watch(now: float) -> None:
             files.leave(partial(shown.write, session.record(now)))
             known.note_holds(session.held, now)
+            known.note_sleep(wakeups.asleep(), now)
 
         at_idle = partial(files.put, partial(_load_what_the_end_needs, trace))
         relay = self._relay(session, trace, watch=watch, at_idle=at_idle)
@@ -185,6 +187,7 @@ class Attached:
         if session.disconnected and self._job.says_closed:
             _say_closed(known.host, self._job.name)
         record = session.record(now)
+        known.note_sleep(wakeups.asleep(), now)
         advice = known.remember(record, ending, status=status)
         if ending.is_drop and self._job.explains and not session.parting:
             explain(ending, advice)

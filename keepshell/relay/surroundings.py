@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import time
 from typing import Final
 
 from keepshell.link.network import Network
@@ -27,13 +26,13 @@ class Surroundings:
         self._poll = poll
         self._network = Network()
         self._ping: Ping | None = None
-        self._asleep = _asleep()
+        self._asleep = wakeups.asleep()
         if self._network.fd is not None:
             poll.ask(self._network.fd, select.POLLIN)
 
     def slept(self) -> float:
         """Seconds that the machine has slept since this was last asked; 0 for less than one."""
-        asleep = _asleep()
+        asleep = wakeups.asleep()
         slept, self._asleep = asleep - self._asleep, asleep
         return slept if slept > _SLEPT else 0.0
 
@@ -67,8 +66,3 @@ class Surroundings:
         """Listen no more."""
         self._network.close()
         self.forget()
-
-
-def _asleep() -> float:
-    """Seconds this machine has slept since it was started."""
-    return wakeups.clock() - time.monotonic()

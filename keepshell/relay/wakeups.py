@@ -27,6 +27,11 @@ def clock() -> float:
     return time.clock_gettime(_CLOCK)
 
 
+def asleep() -> float:
+    """Seconds this machine has slept since it was started, as far as Linux tells."""
+    return clock() - time.monotonic()
+
+
 _MAY_END = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGTSTP", *SWITCHES)
 
 

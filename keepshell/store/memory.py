@@ -38,6 +38,9 @@ READS_WITHIN = 1.0
 WRITES_WITHIN = 0.5
 """Seconds that the user's shell is kept waiting for the end."""
 
+SLEPT = 1.0
+"""Seconds by which a computer's sleep shows; its clocks are not read at the same moment."""
+
 LATER_WITHIN = 20.0
 """Seconds within which another process's transaction must be over for ours to follow it."""
 
@@ -65,6 +68,8 @@ class Memory:
         self._known: list[Rule] = []
         self._told: list[Rule] = []
         self._held: dict[str, tuple[Reason, float]] = {}
+        self._asleep: float | None = None
+        self._woke_at: float | None = None
         self._warned = False
         self._began = time.time()
         self._lookup: NameLookup | None = None
@@ -124,6 +129,17 @@ class Memory:
             if hold.reason is not Reason.SSH_PROMPTS or timer.value not in self._held:
                 self._held[timer.value] = hold.reason, now
 
+    def note_sleep(self, asleep: float, now: float) -> None:
+        """This machine has slept so many seconds until `now`, of the session's clock."""
+        if self._asleep is not None and asleep - self._asleep >= SLEPT:
+            self._woke_at = now
+        self._asleep = asleep
+
+    def _slept(self, record: SessionRecord) -> bool:
+        """Whether the machine slept since the user's last key: what ended the session then, and
+        after which silence, nobody here has seen."""
+        return self._woke_at is not None and self._woke_at >= (record.user_at or record.begun_at)
+
     def remember(self, record: SessionRecord, ending: Ending, *, status: int) -> str:
         """Record the session and what it has taught; returns what to say about it.
 
@@ -141,6 +157,8 @@ class Memory:
         with self._unhurt():
             if self.host:
                 learned = self._record(record, ending, efforts, status=status)
+            if ending.is_drop and self._slept(record):
+                return "This computer was asleep meanwhile, so nothing is learned from it."
             if ending.kind is Kind.UNANSWERED and self.host:
                 unanswered.add(self._job.env, self.host)
                 return "Next time: keepshell adds no ServerAlive requests for this host."
@@ -175,7 +193,8 @@ class Memory:
         from keepshell.store.database import PastSession, State
 
         ended = self._began + record.at - record.started_at
-        learned = learning.learn(ending, self._known, ended, efforts)
+        slept = self._slept(record)
+        learned = None if slept else learning.learn(ending, self._known, ended, efforts)
         past = PastSession(
             host=self.host,
             started=self._began,

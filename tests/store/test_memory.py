@@ -19,7 +19,7 @@ from keepshell.core.session import Session
 from keepshell.errors import UsageError
 from keepshell.job import Job
 from keepshell.ssh.host_name import NameLookup
-from keepshell.store import memory
+from keepshell.store import memory, unanswered
 from keepshell.store.database import State
 
 HOST = "me@web:22"
@@ -74,6 +74,32 @@ def test_from_a_drop_to_the_next_session(said: list[str]) -> None:
     assert ended(second) == "Next time: harmless input is sent after 7m 30s of silence."
     (rule,) = State.of(os.environ).rules(HOST)
     assert (rule.confirmed, rule.drops, rule.told) == (True, 2, "beaten no-op")
+
+
+@pytest.mark.parametrize(("woke_at", "learns"), [(None, True), (1000.5, True), (1500.0, False)])
+def test_a_computer_that_slept_learns_nothing(
+    said: list[str], woke_at: float | None, learns: bool
+) -> None:
+    """The silence was the sleep's, however often it is as long."""
+    for _ in range(2):
+        known = memory.Memory(job())
+        known.recall()
+        known.note_sleep(5000.0, 999.0)
+        if woke_at:
+            known.note_sleep(5000.0 + memory.SLEPT, woke_at)
+        known.note_sleep(5000.9 + memory.SLEPT * bool(woke_at), 1900.0)
+        assert ("asleep meanwhile" in ended(known)) is not learns
+    assert bool(State.of(os.environ).rules(HOST)) is learns
+    assert len(State.of(os.environ).sessions()) == 2
+
+
+def test_a_host_may_answer_no_request_because_we_slept(said: list[str]) -> None:
+    known = memory.Memory(job())
+    known.recall()
+    known.note_sleep(0.0, 999.0)
+    known.note_sleep(100.0, 1900.0)
+    assert "asleep" in ended(known, Ending(Kind.UNANSWERED, "dropped."))
+    assert not unanswered.is_known(os.environ, lambda: HOST)
 
 
 @pytest.mark.parametrize("writable", [True, False])
