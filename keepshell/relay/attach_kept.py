@@ -1,4 +1,4 @@
-"""The same for a shell that the host keeps: it outlives its connection, and may outlive us."""
+"""One session whose shell the host keeps: it outlives its connection, and may outlive us."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import pytest
 from keepshell.cli import doctor, tables
 from keepshell.core.rules.kinds import KINDS, PROBE, Rule
 from keepshell.store.database import State
+from keepshell.text import installed
 from tests.support.cli import keepshell
 
 Check = dict[str, str | None]
@@ -81,6 +82,13 @@ def test_two_installations(
     assert wrong() == [("another keepshell", "warning", cure.format(second))]
     says = checks()["another keepshell"]["says"]
     assert says == f"{second} (0.0.1) is there too; {first} is the one that runs"
+
+
+def test_the_package_of_debian_s_is_apt_s() -> None:
+    assert installed.ways("/usr/bin/keepshell") == ("", "apt purge keepshell")
+    again, remove = installed.ways("/usr/lib/python3/dist-packages/keepshell")
+    assert again.startswith("apt install --reinstall")
+    assert remove == "apt purge keepshell"
 
 
 def test_there_is_no_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
