@@ -10,7 +10,9 @@ import signal
 import struct
 import termios
 
-from keepshell.relay import leader, tty
+from keepshell.relay import tty
+from keepshell.relay.leader import end_as as end_like
+from keepshell.relay.leader import lead
 from keepshell.relay.lightpexpect import PtyProcess, pexpect
 from keepshell.ssh.exec import restore_signals
 
@@ -268,7 +270,7 @@ def _prepared(
         if stderr is not None:
             os.dup2(stderr, 2)
         if may_stop:
-            leader.lead()
+            lead()
         restore_signals()
 
     return prepare
@@ -283,4 +285,4 @@ def end_as(status: int, key: signal.Signals | None) -> NoReturn:
     if key in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(key, signal.SIG_IGN)
         os.killpg(os.getpgrp(), key)
-    leader.end_as(status)
+    end_like(status)
