@@ -130,11 +130,12 @@ sub hold {
     my ($keep, $grace) = ($asked{keep} || 43200, defined $asked{grace} ? $asked{grace} : 600);
     my ($agent, $inode) = ("$path.agent", (lstat $path)[1]);
     $0 = "keepshell-holder $asked{from}";
+    # The shell is to be where we are: a scope has what its processes start from then on.
+    my $life = system($SCOPE) ? system($KILLS) ? "session" : "drop" : "scope";
     my ($pid, $shell) = start_shell($agent);
     my $over = 0;
     $SIG{TERM} = sub { $over = 1 };
     $SIG{PIPE} = "IGNORE";
-    my $life = system($SCOPE) ? system($KILLS) ? "session" : "drop" : "scope";
     my $about = " pid=$$ life=$life since=" . time;
     $about .= " $_=$asked{$_}" for grep { defined $asked{$_} } "id", "from", "name";
     my ($held, $total, $sent, $taken) = ("", 0, 0, 0);    # bytes: of output, of it sent, of input

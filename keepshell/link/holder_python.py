@@ -1,7 +1,7 @@
 """Keeps a login shell on this host while the connection that started it is lost.
 
 keepshell sends this text over its ssh connection and installs nothing. It runs once for each
-connection, and waits, and once for each kept shell, in the background (`hold`). Python 3.6 will do.
+connection, and waits, and once for each kept shell, in the background. Python 3.6 does.
 `m` has the terminal's former modes.
 """
 
@@ -30,9 +30,9 @@ awk -v t=%s '$2!=t && NF>9 {print "Last login:", $3, $4, $5, $6, $7, "from", $NF
 # As systemd-run --user --scope: where linger is on, such a scope outlives the connection's session.
 SCOPE = """[ -e /var/lib/systemd/linger/$USER ] && s=org.freedesktop.systemd1 &&
 busctl --user call $s /org/freedesktop/systemd1 $s.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' \
-keepshell-$PPID.scope fail 1 PIDs au 1 $PPID 0"""
+keepshell-$PPID.scope fail 1 PIDs au 1 $PPID 0 >/dev/null 2>&1"""
 KILLS = """[ $XDG_SESSION_ID ] && [ $USER != root ] && s=org.freedesktop.login1 &&
-busctl get-property $s /org/freedesktop/login1 $s.Manager KillUserProcesses | grep true"""
+busctl get-property $s /org/freedesktop/login1 $s.Manager KillUserProcesses 2>&1 | grep -q true"""
 
 
 def fields(line):
@@ -153,13 +153,14 @@ def hold(asked, listening, path):
     """Pass bytes between the shell and the connection that is attached, if one is."""
     keep, grace = int(asked.get("keep", 43200)), int(asked.get("grace", 600))
     agent, inode = path + ".agent", inode_of(path)
+    # The shell is to be where we are: a scope has what its processes start from then on.
+    life = "scope" if not os.system(SCOPE) else "session" if os.system(KILLS) else "drop"
     pid, shell = start_shell(agent)
     wake, wakes = os.pipe()
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: None)
-    life = "scope" if not os.system(SCOPE) else "session" if os.system(KILLS) else "drop"
     about = f" pid={os.getpid()} life={life} since={time.time():.0f}"
     about += "".join(f" {key}={asked[key]}" for key in ("id", "from", "name") if key in asked)
     ring = memoryview(mmap.mmap(-1, RING, mmap.MAP_PRIVATE))  # takes memory only as it fills

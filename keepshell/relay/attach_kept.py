@@ -44,7 +44,7 @@ class AttachedKept(attach.Attached):
         from random import random
 
         assert self._job.kept is not None
-        return KeptSession(
+        session = KeptSession(
             policy,
             now,
             self._job.kept,
@@ -54,6 +54,8 @@ class AttachedKept(attach.Attached):
             warner=attach.warner_for(self._job, policy, plan, now),
             shows_words=os.isatty(2),
         )
+        session.view.has_page, session.view.has_title = _of_terminal(os.environ.get("TERM", ""))
+        return session
 
     def _relay(
         self,
@@ -103,3 +105,19 @@ class AttachedKept(attach.Attached):
         assert job.kept is not None
         job.argv, job.kept = job.connection("", first=True), job.kept._replace(command="")
         AttachedKept(job).finish()
+
+
+def _of_terminal(name: str) -> tuple[bool, bool]:
+    """Whether a terminal of this name has mode 1049, and whether it takes a title.
+
+    By terminfo; a name that it does not know is a new terminal, which has both.
+    """
+    if name in ("", "dumb", "emacs"):
+        return False, False
+    try:
+        import curses
+
+        curses.setupterm(name, 1)
+        return b"1049" in (curses.tigetstr("smcup") or b""), True
+    except (ImportError, curses.error):
+        return True, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -317,3 +318,85 @@ def test_a_new_address_is_a_new_connection(web: Web, trace: Trace) -> None:
     trace.wait_for("took-over")
     terminal.send("echo $x aga''in\r")
     terminal.expect("moved again")
+
+
+def test_a_window_that_is_closed_while_away(web: Web, trace: Trace) -> None:
+    terminal = web.open()
+    terminal.send("x=kept; echo be''fore\r")
+    terminal.expect("before")
+    web.network.cut()
+    terminal.send("x")
+    terminal.expect(re.compile(rb"no answer for \d+s\x07"))
+    terminal.send("rm -rf keys")
+    terminal.expect("Held, and not sent without your word: 11 keys.")
+    terminal.close()
+    web.network.heal()
+    again = web.attach()
+    again.expect("before")
+    again.send("\x15echo $x aga''in\r")  # the x was sent before anybody knew, and may arrive
+    again.expect("kept again")
+    assert b"rm -rf" not in again.output
+    again.send("exit\r")
+    assert again.wait() == 0
+
+
+def test_an_interrupt_while_away_is_a_key_as_any_other(web: Web, trace: Trace) -> None:
+    terminal = web.open()
+    terminal.send("trap 'echo ro''ared' INT; echo be''fore\r")
+    terminal.expect("before")
+    web.network.cut()
+    terminal.send("x")
+    terminal.expect(re.compile(rb"no answer for \d+s\x07"))
+    terminal.send("\x03")
+    terminal.expect("Held, and not sent without your word: 1 key.")
+    web.drop()
+    web.network.heal()
+    terminal.expect("is back.")
+    assert b"roared" not in terminal.output
+    terminal.send("\r")
+    terminal.expect("roared")
+    terminal.send("exit 2\r")
+    assert terminal.wait() == 2
+
+
+def test_an_interrupt_before_the_shell_ends_ssh(web: Web) -> None:
+    locked, mine = (str(key) for key in (web.sshd.access.keys.locked, web.sshd.access.keys.user))
+    arguments = [locked if word == mine else word for word in web.arguments]
+    terminal = web.start(["--reattach", "true", "ssh", *arguments, web.target])
+    terminal.expect("passphrase")
+    terminal.send("\x03")
+    assert terminal.wait() in (-2, 130, 255)
+
+
+@pytest.mark.parametrize("web", ["python"], indirect=True)
+def test_suspended_during_an_attempt(web: Web, trace: Trace) -> None:
+    terminal = web.open(job=True)
+    terminal.send("x=kept; echo be''fore\r")
+    terminal.expect("before")
+    web.network.cut(to_client=False)
+    web.drop()
+    trace.wait_for("attempt")
+    terminal.send("~")
+    terminal.expect("Held, and not sent")
+    terminal.send("\x1a")
+    terminal.wait_stopped()
+    web.network.heal()
+    terminal.foreground()
+    trace.wait_for("took-over")
+    terminal.send("echo $x aga''in\r")
+    terminal.expect("kept again")
+    terminal.send("exit 3\r")
+    assert terminal.wait() == 3
+
+
+@pytest.mark.parametrize("web", ["python"], indirect=True)
+def test_a_server_that_allows_one_session_a_connection(web: Web, trace: Trace) -> None:
+    """Each connection is ssh's own, and has but one."""
+    config = web.sshd.access.directory / "sshd_config"
+    config.write_text("MaxSessions 1\n" + config.read_text())
+    psutil.Process(web.sshd.pid).send_signal(signal.SIGHUP)
+    terminal = web.open()
+    web.drop()
+    trace.wait_for("took-over")
+    terminal.send("exit 3\r")
+    assert terminal.wait() == 3

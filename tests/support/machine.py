@@ -31,10 +31,10 @@ USER = "guest"
 PROMPT = f"{USER}@lab:~$ "
 
 _SUITE = "bookworm"
-_RECIPE = 2
+_RECIPE = 3
 """Another number makes another root: for a change of `_make` or `_PACKAGES`."""
 _PACKAGES = (
-    *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server"),
+    *("systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "openssh-server"),
     *("vim", "tmux", "less", "procps", "zsh", "python3"),
 )
 _SSHD = """\

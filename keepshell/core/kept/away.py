@@ -75,7 +75,7 @@ class AwaySession(OpenedSession):
         )
         self.attended = False
         """Whether the user logs in at the moment: keys and words are of the attempt."""
-        self._view = View(kept, self.recovery, self.modes, escape_char)
+        self.view = View(kept, self.recovery, self.modes, escape_char)
         self._backlog = b""
         self._draw_at: float | None = None
         self._repaint_by: float | None = None
@@ -86,7 +86,7 @@ class AwaySession(OpenedSession):
     @property
     def asking(self) -> bool:
         """Whether the user is asked what becomes of the held keys: nothing is shown meanwhile."""
-        return self._view.asking
+        return self.view.asking
 
     @property
     def over(self) -> bool:
@@ -108,19 +108,19 @@ class AwaySession(OpenedSession):
         if self.asking or self._is_away:
             return self._on_page(data, now)
         effects = super().user_input(data, now)
-        return [*_to_user(self._view.former_title()), *effects]
+        return [*_to_user(self.view.former_title()), *effects]
 
     def _from_shell(self, data: bytes, now: float) -> list[Effect]:
         # First of all the page goes, or asks: the next byte is for the screen below it.
         effects = self._heard(now)
-        if self._view.page_open:
+        if self.view.page_open:
             self._backlog += data
             return effects
-        self._view.cursor.feed(data)
+        self.view.cursor.feed(data)
         return [*effects, *super()._from_shell(data, now)]
 
     def _say(self, now: float, phase: Phase = Phase.IN_SESSION) -> list[Effect]:
-        if self._view.page_open:
+        if self.view.page_open:
             self._said = b""
         return super()._say(now, phase)
 
@@ -138,7 +138,7 @@ class AwaySession(OpenedSession):
         self._last_state = state
         effects.append(LinkChanged(state.value))
         if self.over:
-            return [*effects, *_to_user(self._view.close_page() + self._view.former_title())]
+            return [*effects, *_to_user(self.view.close_page() + self.view.former_title())]
         if self.recovery.away:
             self._ask_at = now if self._ask_at is None else self._ask_at
             return [*effects, *self._draw(now)]
@@ -148,32 +148,32 @@ class AwaySession(OpenedSession):
         """The host answers: the page asks about held keys, or goes."""
         self._last_state = self.recovery.state
         self._draw_at = None
-        shown = _to_user(self._view.ask())
+        shown = _to_user(self.view.ask())
         return shown if self.asking else [*shown, *self._uncovered(now)]
 
     def _uncovered(self, now: float) -> list[Effect]:
         """The screen is the shell's again."""
         effects: list[Effect] = []
-        if self._view.repaints:
-            self._view.repaints, self._repaint_by = False, now + REPAINT_AFTER
+        if self.view.repaints:
+            self.view.repaints, self._repaint_by = False, now + REPAINT_AFTER
             effects.append(Resize(1))
         backlog, self._backlog = self._backlog, b""
         return [*effects, *(self.host_output(backlog, now) if backlog else [])]
 
     def _on_page(self, data: bytes, now: float) -> list[Effect]:
-        wish = self._view.held.typed(data, asking=self.asking)
+        wish = self.view.held.typed(data, asking=self.asking)
         if wish is Wish.QUIT:
             return self._left(now)
         if wish is Wish.SUSPEND:
-            return [*_to_user(self._view.close_page()), Suspend()]
+            return [*_to_user(self.view.close_page()), Suspend()]
         if self.asking:
             return [] if wish is None else self._decided(wish, now)
         effects = self._done(self.recovery.enter(), now) if wish is Wish.ENTER else []
-        return [*effects, *([] if self.attended else _to_user(self._view.page(now)))]
+        return [*effects, *([] if self.attended else _to_user(self.view.page(now)))]
 
     def _decided(self, wish: Wish, now: float) -> list[Effect]:
-        held, self._view.news = self._view.held.take(), ()
-        effects = [*_to_user(self._view.close()), *self._uncovered(now)]
+        held, self.view.news = self.view.held.take(), ()
+        effects = [*_to_user(self.view.close()), *self._uncovered(now)]
         if wish is Wish.FORGET:
             return effects
         self.user_sent(held, now)
@@ -215,7 +215,7 @@ class AwaySession(OpenedSession):
             self._draw_at = None
             return []
         self._draw_at = now + (1.0 if self.recovery.away_for(now) < 60 else 10.0)
-        return _to_user(self._view.counts(now))
+        return _to_user(self.view.counts(now))
 
     def _repaint(self, _now: float, _phase: Phase) -> list[Effect]:
         self._repaint_by = None

@@ -92,13 +92,13 @@ class KeptSession(AwaySession):
         if self.header is None:
             if exit_status != LOST or not self._may_begin_anew(now):
                 return []
-            self._view.back = self._anew.told
+            self.view.back = self._anew.told
         elif not (self._taken or signal or exit_status == LOST):
             if exit_status == SUPERSEDED:
                 self.parting = words.SUPERSEDED
             return []
         self._unsaid = self._backlog = b""
-        self._view.asking = False
+        self.view.asking = False
         return [Note("lost"), *self._done(self.recovery.lost(now), now)]
 
     def _may_begin_anew(self, now: float) -> bool:
@@ -146,7 +146,7 @@ class KeptSession(AwaySession):
             return [Abandon()]
         self._attempt = Opening()
         self._attempt_by = None if self.attended else now + ATTEMPT_WITHIN
-        page = self._view.log_in() if self.attended else b""
+        page = self.view.log_in() if self.attended else b""
         is_kept = self.header is not None
         command = bootstrap.command(self.kept.client) if is_kept else self._anew.command
         return [*([ToUser(page)] if page else []), Try(self.attended, command)]
@@ -165,7 +165,7 @@ class KeptSession(AwaySession):
         if opened.engine is not None:
             self.attended = False
             self.recovery.committed()
-            ask = header.request("attach", id=self.kept.id, have=self._output.have)
+            ask = header.request("attach", id=self.kept.id, have=self._output.ask())
             effects.append(Answer(opened.engine.value, ask, to_attempt=True))
         if opened.header is not None:
             effects += self._answered(opened.header, opened.stream, now)
@@ -184,20 +184,20 @@ class KeptSession(AwaySession):
             return []
         self._anew.since = now
         order = self.modes.undo(rows)
-        return self._taken_over(order + b"\r\n" + line(self._view.back), now)
+        return self._taken_over(order + b"\r\n" + line(self.view.back), now)
 
     def attempt_ended(self, said: str, now: float, failure: Failure | None = None) -> list[Effect]:
         """The attempt is over, without the shell; `said` is what ssh said last."""
         self._attempt = None
         self.attended = False
-        self._view.last_words = said
+        self.view.last_words = said
         failure = words.failure_of(said) if failure is None else failure
         effects = self._done(self.recovery.failed(failure, now), now)
         return [Note("attempt-failed", failure.value), *effects, *self._draw(now)]
 
     def _answered(self, answer: Header, stream: bytes, now: float) -> list[Effect]:
         if answer.word == "attached":
-            self._view.news = self._go_on_with(answer)
+            self.view.news = self._go_on_with(answer)
             return self._taken_over(stream, now)
         before = self.header
         failure = Failure.NETWORK
@@ -212,7 +212,7 @@ class KeptSession(AwaySession):
 
     def _taken_over(self, stream: bytes, now: float) -> list[Effect]:
         self._attempt, self.attended = None, False
-        self._view.last_words = ""
+        self.view.last_words = ""
         self.recovery.reattached()
         self._stopped, self._backlog = False, stream
         self._said, self._say_by = b"", None  # the old connection's last

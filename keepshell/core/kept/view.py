@@ -55,6 +55,8 @@ class View:
         self, kept: Kept, recovery: Recovery, modes: ModeTracker, escape_char: int | None
     ) -> None:
         """It reads `recovery` and `modes`, and changes neither."""
+        self.has_page = self.has_title = True
+        """Whether the terminal has mode 1049, and takes a title."""
         self.held = HeldKeys(escape_char)
         self.cursor = SavedCursor()
         self.last_words = ""
@@ -122,7 +124,7 @@ class View:
 
     def _title(self, text: str) -> bytes:
         """The window's title says so; the first time, the former one is kept."""
-        if self._cut_in_two:
+        if self._cut_in_two or not self.has_title:
             return b""
         push, self._titled = b"" if self._titled else _PUSH_TITLE, True
         return push + b"\x1b]0;" + _printable(f"{self._kept.name}: {text}") + b"\x07"
@@ -133,7 +135,7 @@ class View:
             return b""
         opening = b""
         if self._shown is None:
-            if self._cut_in_two or self.cursor.open:
+            if self._cut_in_two or self.cursor.open or not self.has_page:
                 return b""
             self._switched = not self._modes.snapshot().alternate_screen
             self.repaints = not self._switched

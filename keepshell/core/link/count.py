@@ -36,6 +36,7 @@ class Output:
         self.have = have
         """Bytes of the shell's output that have come, counted from its first."""
         self._skip = 0
+        self._asked = 0
 
     def take(self, data: bytes) -> bytes:
         """What is new in the next bytes of the connection."""
@@ -46,11 +47,21 @@ class Output:
         self.have += len(data)
         return data
 
+    def ask(self) -> int:
+        """What we have, said to the host now: more may come on the old connection meanwhile."""
+        self._asked = self.have
+        return self.have
+
     def go_on_at(self, out: int) -> int:
         """A new connection starts at offset `out`; how many bytes are lost for good.
 
-        What came on the old one after we said what we have comes once more, and is skipped.
+        What came on the old one after we said what we have comes once more, and is skipped. A host
+        that has less than that was set back, as by a restored snapshot: all it says is new, and the
+        number is negative.
         """
+        if out < self._asked:
+            back, self.have, self._skip = out - self._asked, out, 0
+            return back
         self._skip = max(0, self.have - out)
         lost = max(0, out - self.have)
         self.have += lost

@@ -57,12 +57,8 @@ class HeldKeys:
         data = without_reports(data)
         if not data:
             return None
-        escaped = self._line_start and self._escape and self._data.endswith(self._escape)
-        if escaped and data[:1] in _COMMANDS:
-            self._data = self._data[: -len(self._escape)]
-            return _COMMANDS[data[:1]]
-        if self._line_start and self._escape and data[:2] in self._spelled():
-            return self._spelled()[data[:2]]
+        if (wish := self._escaped(data)) is not None:
+            return wish
         if data in _ENTER:
             self._line_start = True
             return Wish.ENTER
@@ -77,8 +73,15 @@ class HeldKeys:
         data, self._data, self._refused = self._data, b"", 0
         return data
 
-    def _spelled(self) -> dict[bytes, Wish]:
-        return {self._escape + key: wish for key, wish in _COMMANDS.items()}
+    def _escaped(self, data: bytes) -> Wish | None:
+        """An escape at the start of a line: in two reads, in one, or in one with its Enter."""
+        if not self._escape:
+            return None
+        if self._line_start and self._data.endswith(self._escape) and data[:1] in _COMMANDS:
+            self._data = self._data[: -len(self._escape)]
+            return _COMMANDS[data[:1]]
+        begun = data[1:] if data[:1] in _ENTER else data if self._line_start else b""
+        return _COMMANDS.get(begun[1:2]) if begun[:1] == self._escape else None
 
     def _hold(self, data: bytes) -> None:
         self._line_start = self._line_start and data == self._escape

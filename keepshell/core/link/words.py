@@ -124,7 +124,9 @@ def news(missing: int, dropped: int) -> tuple[str, ...]:
     told = []
     if missing:
         told = [f"the last {'key' if missing == 1 else f'{missing} keys'} did not arrive"]
-    if dropped:
+    if dropped < 0:
+        told += ["the host was set back to an earlier time"]
+    elif dropped:
         told += [f"{dropped} bytes of output were too many to keep"]
     return tuple(told)
 

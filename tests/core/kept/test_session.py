@@ -560,6 +560,33 @@ class TestAway:
         assert world.count(Suspend) == 1
         assert not world.screen.alternate
 
+    @pytest.mark.parametrize("typed", [[b"~."], [b"~", b"."], [b"\r~."], [b"k", b"\r~."]])
+    def test_leaving_however_it_was_read(self, world: World, typed: list[bytes]) -> None:
+        world.silent()
+        for data in typed:
+            world.type(data)
+        assert world.session.over
+
+    def test_a_paste_with_an_escape_in_it_is_a_paste(self, world: World) -> None:
+        world.silent().type(b"k").type(b"~.").type(b"ls\r~.")
+        assert not world.session.over
+        assert "Held, and not sent without your word: 8 keys." in world.screen.text
+
+    def test_a_terminal_without_the_alternate_screen(self, world: World) -> None:
+        """The page could not be taken back: the title tells, and the keys are held all the same."""
+        world.session.view.has_page = False
+        world.prints(b"$ ").silent().type(b"ls\r")
+        assert world.screen.text.strip() == "$"
+        assert world.screen.title == "web: no answer for 2s"
+        world.reattach()
+        assert world.host.input == b""
+
+    def test_a_terminal_that_takes_no_title_either(self, world: World) -> None:
+        world.session.view.has_page = world.session.view.has_title = False
+        world.prints(b"$ ").silent().type(b"ls").reattach().type(b"x")
+        assert world.shown == b"$ "
+        assert world.host.input == b"x"
+
     def test_lost_while_it_asks(self, world: World) -> None:
         world.prints(b"$ ").silent().type(b"k").reattach()
         world.lose()
@@ -689,6 +716,15 @@ class TestAttempts:
         world.do(world.session.attempt_output(line, world.now))
         assert world.screen.title == "web: 100 bytes of output were too many to keep"
         assert world.screen.text.strip() == "$ rest"
+
+    def test_a_host_from_a_restored_snapshot(self, world: World) -> None:
+        """It has less than we have seen: what it says from now on is shown, none of it skipped."""
+        world.prints(b"$ make\r\n").lose().wait(0)
+        world.do(world.session.attempt_output(MARKER, world.now))
+        line = b"KEEPSHELL-LINK 1 attached in=0 out=2\nls\r\n"
+        world.do(world.session.attempt_output(line, world.now))
+        assert world.screen.title == "web: the host was set back to an earlier time"
+        assert world.screen.text.split() == ["$", "make", "ls"]
 
     def test_after_a_sleep_the_connection_is_tested(self, world: World) -> None:
         world.now += 3600
