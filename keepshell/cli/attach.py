@@ -77,9 +77,13 @@ _SHAPE = (Column("", least=12), Column("", 1), Column("", least=20))
 
 
 def detached(entries: Sequence[Entry]) -> list[str]:
-    """The lines of those that no one is in."""
+    """The lines of those that no one is in, or that will end with their connection."""
     shown = zip(entries, lines(entries), strict=True)
-    return [line for entry, line in shown if not entry["attached"]]
+    return [line for entry, line in shown if not entry["attached"] or _is_doomed(entry)]
+
+
+def _is_doomed(entry: Entry) -> bool:
+    return entry.get("life") == "drop"  # not in the file of an older keepshell
 
 
 def ask(entries: Sequence[Entry], environ: Mapping[str, str]) -> list[Entry]:
@@ -124,7 +128,8 @@ def _state(entry: Entry) -> str:
     if asked == "no answer":
         return "its host does not answer"
     if entry["attached"]:
-        return f"open in keepshell {entry['pid']}"
+        end = "; ends with its connection (logind)" if _is_doomed(entry) else ""
+        return f"open in keepshell {entry['pid']}{end}"
     left = entry["detached"] + entry["keep"] - time.time()
     return f"detached, ends in {describe(max(0.0, left))}"
 

@@ -20,9 +20,11 @@ awk -v t=%s '$2!=t && NF>9 {print "Last login:", $3, $4, $5, $6, $7, "from", $NF
 } 2>/dev/null);
 
 # As systemd-run --user --scope: where linger is on, such a scope outlives the connection's session.
-my $SCOPE = q([ -e /var/lib/systemd/linger/$USER ] && s=org.freedesktop.systemd1 && p=$PPID &&
-busctl --user call $s /org/freedesktop/systemd1 $s.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' \
-keepshell-$p.scope fail 1 PIDs au 1 $p 0 >/dev/null 2>&1);
+# Its start is waited for.
+my $SCOPE = q(exec >/dev/null 2>&1; u=keepshell-$PPID.scope s=org.freedesktop.systemd1
+[ -e /var/lib/systemd/linger/$USER ] && busctl --user call $s /org/freedesktop/systemd1 \
+$s.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' $u fail 1 PIDs au 1 $PPID 0 &&
+systemctl --user start $u);
 my $KILLS = q([ $XDG_SESSION_ID ] && [ $USER != root ] && s=org.freedesktop.login1 &&
 busctl get-property $s /org/freedesktop/login1 $s.Manager KillUserProcesses 2>&1 | grep -q true);
 
@@ -237,8 +239,7 @@ sub hold {
             $facts .= " detached=" . int(time - $now + $away) . $ended;
             if ($wants{tty}) {
                 if ($forwarded) { unlink $agent; symlink $forwarded, $agent }
-                my $how = O_RDWR | O_NOCTTY | O_NONBLOCK;
-                if (sysopen $tty, $wants{tty}, $how) {
+                if (sysopen $tty, $wants{tty}, O_RDWR | O_NOCTTY | O_NONBLOCK) {
                     syswrite $tty, "$header$facts\n";
                     ($client, $sent) = ($newcomer, $start);
                     fit($shell, $tty);
@@ -265,13 +266,13 @@ sub hold {
     _exit(0);
 }
 
-sub say_line { syswrite STDOUT, "$MARK$_[0]\n" }
+sub answer { syswrite STDOUT, "$MARK$_[0]\n" }
 
 # Go on as a plain login shell in the same connection.
 sub fail {
     my ($why) = @_;
     $why =~ s/ /%20/g;
-    say_line("failed why=$why");
+    answer("failed why=$why");
     $modes->setattr(0, TCSADRAIN);
     become_shell(ttyname(0));
 }
@@ -329,6 +330,6 @@ for my $connection (@found) {
     }
     syswrite $connection, "$request\n\n";
     sysread $connection, my $answer, 999;
-    say_line("holder$engine$answer") if $op eq "list";
+    answer("holder$engine$answer") if $op eq "list";
 }
-say_line($op eq "list" ? "end" : ($op eq "end" && @found ? "ended" : "gone") . $engine);
+answer($op eq "list" ? "end" : ($op eq "end" && @found ? "ended" : "gone") . $engine);

@@ -2,7 +2,6 @@
 
 keepshell sends this text over its ssh connection and installs nothing. It runs once for each
 connection, and waits, and once for each kept shell, in the background. Python 3.6 does.
-`m` has the terminal's former modes.
 """
 
 import fcntl
@@ -20,7 +19,7 @@ FLIGHT = 2300000  # of them, what may have been under way when a connection was 
 AHEAD = 256 << 10  # bytes taken from the shell before the connection takes them
 CHUNK = 64 << 10
 LOOK = 10  # seconds between two looks whether our socket is still there
-MODES = globals().get("m", [])
+MODES = globals().get("m", [])  # the terminal's former ones
 MARK = "KEEPSHELL" + "-LINK 1 "
 
 # What sshd shows before a shell, but not before a command.
@@ -28,9 +27,11 @@ GREET = """[ -e ~/.hushlogin ] || { cat /run/motd.dynamic /etc/motd; last -aFwn2
 awk -v t=%s '$2!=t && NF>9 {print "Last login:", $3, $4, $5, $6, $7, "from", $NF; exit}'
 } 2>/dev/null"""
 # As systemd-run --user --scope: where linger is on, such a scope outlives the connection's session.
-SCOPE = """[ -e /var/lib/systemd/linger/$USER ] && s=org.freedesktop.systemd1 &&
-busctl --user call $s /org/freedesktop/systemd1 $s.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' \
-keepshell-$PPID.scope fail 1 PIDs au 1 $PPID 0 >/dev/null 2>&1"""
+# Its start is waited for.
+SCOPE = """exec >/dev/null 2>&1; u=keepshell-$PPID.scope s=org.freedesktop.systemd1
+[ -e /var/lib/systemd/linger/$USER ] && busctl --user call $s /org/freedesktop/systemd1 \
+$s.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' $u fail 1 PIDs au 1 $PPID 0 &&
+systemctl --user start $u"""
 KILLS = """[ $XDG_SESSION_ID ] && [ $USER != root ] && s=org.freedesktop.login1 &&
 busctl get-property $s /org/freedesktop/login1 $s.Manager KillUserProcesses 2>&1 | grep -q true"""
 

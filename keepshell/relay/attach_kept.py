@@ -72,8 +72,8 @@ class AttachedKept(attach.Attached):
 
         def watch_both(now: float) -> None:
             watch(now)
-            if session.shell is Shell.KEPT:
-                file.attached()
+            if session.shell is Shell.KEPT and session.header is not None:
+                file.attached(session.header.fields.get("life", ""))
 
         self._file = file
         return KeptRelay(

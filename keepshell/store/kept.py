@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from keepshell.job import Job
 
 Entry = dict[str, "Any"]
-"""A kept shell: `id`, `name`, `typed`, `since`, `keep`, `pid`, `start`, `detached`."""
+"""A kept shell: `id`, `name`, `typed`, `since`, `keep`, `pid`, `start`, `detached`,
+`life`."""
 
 _REQUIRED = {"id", "name", "typed", "since", "keep", "pid", "start", "detached"}
 
@@ -38,11 +39,15 @@ class KeptFile:
         self._job = job
         self._since = time.time()
         self._written = False
+        self._life = ""
 
-    def attached(self) -> None:
-        """The host keeps it, and we are in it; the first call counts."""
+    def attached(self, life: str) -> None:
+        """The host keeps it, and we are in it; the first call counts.
+
+        `life` is the host's word on how long: "drop" for no longer than its connection.
+        """
         if not self._written:
-            self._written = True
+            self._written, self._life = True, life
             self._write(None)
 
     def settle(self, shell: Shell) -> None:
@@ -66,6 +71,7 @@ class KeptFile:
             "pid": os.getpid(),
             "start": started_at(os.getpid()),
             "detached": detached,
+            "life": self._life or former.get("life", ""),
         }
         with contextlib.suppress(OSError):
             _replace(self._directory, f"{kept.id}.json", json.dumps(entry).encode())

@@ -9,6 +9,7 @@ import pytest
 
 from keepshell.core.link import words
 from tests.sshd.kept import answers
+from tests.support.cli import keepshell
 from tests.support.machine import PROMPT, USER, Machine
 from tests.support.terminal import Terminal
 from tests.support.trace import Trace
@@ -48,7 +49,8 @@ def test_a_drop_a_stopped_sshd_and_an_idle_session(
     assert b"keepshell: The shell has ended" in said
     # A drop while sshd is stopped: it is back with sshd.
     second = open_kept(machine)
-    second.send_line("x=kept")
+    second.send_line("x=kept; echo s''et")
+    second.expect("set\r\n")
     machine.run("systemctl", "stop", "ssh")
     drop(machine)
     trace.wait_for("attempt-failed")
@@ -61,12 +63,16 @@ def test_a_drop_a_stopped_sshd_and_an_idle_session(
     answers(second)
 
 
+@pytest.mark.parametrize("engine", ["python", "perl"])
 def test_where_logind_kills_what_a_user_leaves(
-    start_machine: Callable[..., Machine], open_kept: Open, trace: Trace
+    start_machine: Callable[..., Machine], open_kept: Open, trace: Trace, engine: str
 ) -> None:
     machine = start_machine(logind=["KillUserProcesses=yes"])
+    if engine == "perl":
+        machine.run("sh", "-c", "chmod a-x /usr/bin/python3*")
     terminal = open_kept(machine)
     assert words.KILLED_WITH_SESSION.encode() in terminal.output  # before the loss
+    assert "ends with its connection (logind)" in keepshell("status").stdout
     drop(machine)
     assert b"keepshell: The shell has ended" in terminal.read_to_end()
     assert terminal.wait() == 255
@@ -74,7 +80,8 @@ def test_where_logind_kills_what_a_user_leaves(
     machine.run("loginctl", "enable-linger", USER)
     lingering = open_kept(machine)
     assert words.KILLED_WITH_SESSION.encode() not in lingering.output
-    lingering.send_line("x=kept")
+    lingering.send_line("x=kept; echo s''et")
+    lingering.expect("set\r\n")
     drop(machine)
     trace.wait_for("took-over")
     lingering.send_line("echo $x aga''in")
