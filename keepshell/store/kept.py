@@ -7,7 +7,6 @@ failure of a session.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -115,7 +114,7 @@ def forget(where: str, shell: str) -> None:
 def can_keep(environ: Mapping[str, str], typed: Sequence[str]) -> bool:
     """Whether the host of this command line is not known to refuse what keeps a shell."""
     where = directory(environ)
-    return where is None or not os.path.exists(f"{where}/{_mark(typed)}")
+    return not (_names(where, ".plain") and os.path.exists(f"{where}/{_mark(typed)}"))
 
 
 def cannot_keep(environ: Mapping[str, str], typed: Sequence[str]) -> None:
@@ -140,16 +139,18 @@ def is_first_loss(environ: Mapping[str, str], name: str) -> bool:
 
 
 def _mark(typed: Sequence[str], kind: str = "plain") -> str:
+    import hashlib  # its OpenSSL would take 3 MiB for as long as the session
+
     words = "\0".join(typed).encode(errors="surrogateescape")
     return f"{hashlib.sha256(words).hexdigest()[:32]}.{kind}"
 
 
-def _names(where: str | None) -> list[str]:
+def _names(where: str | None, ending: str = ".json") -> list[str]:
     try:
         names = os.listdir(where) if where is not None else []
     except OSError:
         return []
-    return [name for name in names if name.endswith(".json")]
+    return [name for name in names if name.endswith(ending)]
 
 
 def _read(path: str) -> Entry | None:

@@ -23,7 +23,7 @@ from .proc import cpu_seconds, rss_mib
 from .report import Bar, Row
 from .shells import HOLDER, PROMPT, ShellHost
 
-_LONGEST = 600  # seconds
+_LONGEST = 1200  # seconds
 _ENGINES = ("python", "perl")
 _BULK = {"python": Bar("≥", 0.87), "perl": Bar("≥", 0.6)}
 _ECHO = Bar("≤", 0.15)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from time import sleep
 
@@ -22,7 +23,9 @@ from .report import Bar, Row
 
 _INTERVAL = 1.0  # seconds
 _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
-_TRACED = (*_WAITS, "clock_nanosleep", "kill")
+_NETWORK = "recvfrom"  # what the kernel tells of this machine's network, whoever changes it
+_ASKED = "sendto"  # of the kernel, which answers by a recvfrom too
+_TRACED = (*_WAITS, "clock_nanosleep", "kill", _NETWORK, _ASKED)
 _NUDGE = re.compile(r"^kill\(.*SIGWINCH")
 _LOOK_EVERY = 0.01
 
@@ -98,7 +101,12 @@ def _nudges(lines: list[str]) -> list[int]:
 def _wakeups(key: str, what: str, lines: list[str], count: int, others: Mapping[str, float]) -> Row:
     nudges = _nudges(lines)
     first, last = nudges[0], nudges[count]
-    woken = [line for line in lines[first:last] if not line.startswith("kill")]
+    span = lines[first : last + 1]
+    woken = [
+        line
+        for line, after in pairwise(span)
+        if not (line.startswith(("kill", _NETWORK, _ASKED)) or after.startswith(_NETWORK))
+    ]
     if any("resumed" in line or line.startswith("---") for line in woken):
         raise BenchError("strace's log is not of one idle process:\n" + "\n".join(woken))
     return Row(

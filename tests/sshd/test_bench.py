@@ -98,6 +98,7 @@ def test_quick_run(tmp_path: Path) -> None:
     assert 5 < rows["memory-rss"]["value"] <= 22
     assert rows["kept-wakeups"]["value"] == 1
     assert rows["outage-rows-10"]["value"] == 0
+    assert rows["kept-memory"]["met"]
     assert rows["holder-memory-python"]["met"]
     assert rows["holder-memory-perl"]["met"]
     assert rows["hold-memory"]["met"]
