@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import secrets
 import subprocess
 
 import pytest
 
 from tests.support.programs import STRICT, path_of
 
-_numbers = itertools.count()
 _WRONG = "02:00:00:00:00:ff"
 
 
@@ -32,17 +31,8 @@ class Network:
     def __init__(self) -> None:
         """Make both, with the link up."""
         self._ip = path_of("ip")
-        number = (os.getpid() * 8 + next(_numbers)) % 16000
-        net = f"10.{200 + number // 6400}.{number // 25 % 256}.{number % 25 * 8}"
-        first = net.rpartition(".")[0]
-        last = int(net.rpartition(".")[2])
-        self.name = f"ks{os.getpid()}-{number}"
-        self.host, self.client = f"{first}.{last + 1}", f"{first}.{last + 2}"
-        self._ours, self._theirs = f"ksh{number}", "eth0"
-        self._run("netns", "add", self.name)
+        self._add()
         try:
-            self._run("link", "add", self._ours, "type", "veth", "peer", "name", self._theirs,
-                      "netns", self.name)  # fmt: skip
             self._run("addr", "add", f"{self.host}/29", "dev", self._ours)
             self._run("link", "set", self._ours, "up")
             self._in("link", "set", "lo", "up")
@@ -57,6 +47,22 @@ class Network:
             self.close()
             raise
         self.prefix = [self._ip, "netns", "exec", self.name]
+
+    def _add(self) -> None:
+        """The namespace and the link into it, by a number that nobody else on this machine has."""
+        for _ in range(20):
+            number = secrets.randbelow(16000)
+            first = f"10.{200 + number // 6400}.{number // 25 % 256}"
+            last = number % 25 * 8
+            self.name = f"ks{os.getpid()}-{number}"
+            self.host, self.client = f"{first}.{last + 1}", f"{first}.{last + 2}"
+            self._ours, self._theirs = f"ksh{number}", "eth0"
+            self._run("netns", "add", self.name)
+            pair = [self._ours, "type", "veth", "peer", "name", self._theirs, "netns", self.name]
+            if subprocess.run([self._ip, "link", "add", *pair], check=False).returncode == 0:
+                return
+            self.close()
+        raise AssertionError("no free number for a network in 20 tries")
 
     def cut(self, *, to_host: bool = True, to_client: bool = True) -> None:
         """From now on packets vanish, in one direction or in both."""
