@@ -58,6 +58,7 @@ class Program:
 
 _ROWS = "for i in $(seq 60); do echo row $i; done; x=kept\r"
 _BACK = ("echo $x aga''in\r", "kept again")
+_TMUX = "tmux -S $HOME/t -f /dev/null new \"PS1='in''> ' bash --norc\" \\; set status off\r"
 _VIM = "vim -u NONE -N -n --cmd 'set ttimeout ttimeoutlen=10' rows\r"
 
 PROGRAMS = (
@@ -98,7 +99,7 @@ PROGRAMS = (
         "tmux",
         (
             (_ROWS, "row 60\n$"),
-            ("tmux -S $HOME/t -f /dev/null new \\; set status off\r", "\n$"),
+            (_TMUX, "in>"),
             ("seq 100; y=inner\r", "100"),
         ),
         (("echo $y aga''in\r", "inner again"),),
