@@ -12,11 +12,12 @@ import select
 import socket
 import time
 
-from keepshell.core.hold.keeper import Adopt, Beat, Cut, Finish, Keeper, Open, State
+from keepshell.core.hold.keeper import Adopt, Ask, Beat, Cut, Finish, Keeper, Open, State
 from keepshell.core.hold.tunnels import ALL, REMOTE, name_of
 from keepshell.hold.master import TUNNEL_WITHIN, Master
 from keepshell.link.connection import Watched
 from keepshell.link.network import Network, has_route
+from keepshell.link.ping import Ping
 from keepshell.process import started_at
 from keepshell.relay import notify, wakeups
 from keepshell.store import holds
@@ -86,6 +87,7 @@ class Supervisor:
         self._network = Network()
         self._peer: str | None = None
         """The address that the connection leads to, where it can be seen."""
+        self._ping: Ping | None = None
         self._servers: list[Server] = []
         """The host's processes of all generations that may still run there."""
         self._missing: list[Tunnel] = []
@@ -144,6 +146,7 @@ class Supervisor:
             stack.callback(holds.remove, self._hold.files)
             stack.callback(self._cut_all)
             stack.callback(self._network.close)
+            stack.callback(self._ask_no_more)
             signals = wakeups.Signals(("SIGCHLD", "SIGTERM"))
             stack.enter_context(contextlib.closing(signals))
             alarm = stack.enter_context(contextlib.closing(wakeups.Alarm()))
@@ -246,6 +249,7 @@ class Supervisor:
     def _see_peer(self, master: Master) -> None:
         """Note where a generation's connection leads, and which process serves it there."""
         found = Watched(master.pid).found()
+        self._ask_no_more()
         self._peer = None if found is None else found.peer[0]
         if master.server is not None:
             self._servers.append(master.server)
@@ -270,12 +274,31 @@ class Supervisor:
     def _cut(self, act: Cut) -> None:
         self._masters[act.generation].cut()
 
+    def _ask_host(self, _act: Ask) -> None:
+        if self._ping is None and self._peer is not None:
+            self._ping = Ping(self._peer)
+            if self._ping.fd is not None:
+                self._on(self._ping.fd, self._echoed)
+        if self._ping is not None:
+            self._ping.send()
+
+    def _echoed(self) -> None:
+        if self._ping is not None and self._ping.answered():
+            self._perform(self._mind.reachable(wakeups.clock()))
+
+    def _ask_no_more(self) -> None:
+        ping, self._ping = self._ping, None
+        if ping is not None and ping.fd is not None:
+            self._off(ping.fd)
+            ping.close()
+
     _PERFORMERS: Mapping[type, Callable[[Supervisor, Any], None]] = {
         Beat: _beat,
         Open: _open,
         Adopt: _adopt,
         Finish: _finish,
         Cut: _cut,
+        Ask: _ask_host,
     }
 
     def _start(self, number: int, *, attended: bool) -> Master:

@@ -32,6 +32,9 @@ OPEN_WITHIN = 20.0
 HANGS_AFTER = 2.0
 """Seconds after which an attempt is begun anew when the network comes up."""
 
+ASK_EVERY, ASK_LATER_EVERY, ASK_LATER_AFTER = 1.0, 10.0, 600.0
+"""Seconds between two echo requests to a silent host, at first and later, and when that begins."""
+
 _LISTENS_AGAIN = 1.0
 """Seconds after a heartbeat until a change of the network is worth another."""
 
@@ -90,7 +93,12 @@ class Cut:
     generation: int
 
 
-Act = Beat | Open | Adopt | Finish | Cut
+@dataclass(frozen=True)
+class Ask:
+    """Send the host an echo request."""
+
+
+Act = Beat | Open | Adopt | Finish | Cut | Ask
 
 
 class Keeper:
@@ -118,6 +126,9 @@ class Keeper:
         self._heard_at = now
         self._probed = False
         self._disturbed = False
+        self._route = True
+        self._ask_at = now
+        self._asked = self._unanswered = False
 
     @property
     def state(self) -> State:
@@ -149,6 +160,8 @@ class Keeper:
                 yield self._beat_sent_at + self._patience(DOUBT_AFTER, 1), self._doubt
             elif not self._probed:
                 yield self._beat_sent_at + self._patience(SEARCH_AFTER, 2), self._search
+        if self.silent_since is not None and self._route and not self.needs_person:
+            yield max(self._ask_at, self.silent_since), self._ask
         if self._attempts.next_at is not None and self._opening is None:
             yield self._attempts.next_at, self._open
         if self._opening is not None:
@@ -173,6 +186,25 @@ class Keeper:
         if not self.needs_person and self._opening is None:
             self._attempts.want(now)
         return []
+
+    def _ask(self, now: float) -> list[Act]:
+        since = now if self.silent_since is None else self.silent_since
+        self._unanswered |= self._asked
+        self._asked = True
+        self._ask_at = now + (ASK_EVERY if now - since < ASK_LATER_AFTER else ASK_LATER_EVERY)
+        return [Ask()]
+
+    def reachable(self, now: float) -> list[Act]:
+        """The host has answered an echo request: news only if it left one before unanswered."""
+        news, self._asked, self._unanswered = self._unanswered, False, False
+        return self._begin_anew(now) if news and self.silent_since is not None else []
+
+    def _begin_anew(self, now: float) -> list[Act]:
+        """Try at once; an attempt from before the network came up may hang."""
+        if self._ending or self.needs_person:
+            return []
+        self._attempts.want(now)
+        return self._abandon()
 
     def _give_up(self, now: float) -> list[Act]:
         self._attempts.failed(now)
@@ -203,7 +235,7 @@ class Keeper:
 
     def _revive(self, now: float) -> None:
         self.silent_since = self._beat_sent_at = None
-        self._probed = False
+        self._probed = self._asked = self._unanswered = False
         self._heard_at, self._beat_at = now, now + BEAT_EVERY
         self._attempts.stop()
 
@@ -242,16 +274,17 @@ class Keeper:
         What has come up is tried at once, by a heartbeat where the connection was alive.
         """
         self._attempts.route(route, now)
-        self._disturbed = True
+        self._route, self._disturbed = route, True
+        self._asked = self._unanswered = False  # what went unanswered was in another network
+        self._ask_at = now + ASK_EVERY
         if not (route and came_up):
             return []
         if self.silent_since is None:
             self._beat_at = min(self._beat_at, max(now, self._heard_at + _LISTENS_AGAIN))
         elif self._opening is not None and now - self._opened_at < HANGS_AFTER:
             self._attempts.failures = 0
-        elif not (self._ending or self.needs_person):
-            self._attempts.want(now)
-            return self._abandon()
+        else:
+            return self._begin_anew(now)
         return []
 
     def release(self, _now: float, *, cut: bool = False) -> list[Act]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from keepshell.core.hold.keeper import (
+    ASK_LATER_AFTER,
     BEAT_EVERY,
     DOUBT_AFTER,
     HANGS_AFTER,
@@ -15,6 +16,7 @@ from keepshell.core.hold.keeper import (
     SEARCH_AFTER,
     Act,
     Adopt,
+    Ask,
     Beat,
     Cut,
     Finish,
@@ -37,11 +39,24 @@ def state_of(mind: Keeper) -> State:
 
 
 def run(mind: Keeper, until: float) -> list[tuple[float, Act]]:
-    """Let every deadline pass up to a time; nothing answers."""
+    """Let every deadline pass up to a time; nothing answers. Echo requests are left out."""
     acts: list[tuple[float, Act]] = []
     while (at := mind.next_deadline()) is not None and at <= until:
-        acts += [(at, act) for act in mind.tick(at)]
+        acts += [(at, act) for act in mind.tick(at) if act != Ask()]
     return acts
+
+
+def tick(mind: Keeper, now: float) -> list[Act]:
+    """Without echo requests."""
+    return [act for act in mind.tick(now) if act != Ask()]
+
+
+def next_attempt(mind: Keeper) -> tuple[float, Act]:
+    """When the next thing happens that is no echo request, and what."""
+    while not (acts := run(mind, mind.next_deadline() or 0.0)):
+        pass
+    (only,) = acts
+    return only
 
 
 def test_a_heartbeat_that_is_answered_makes_room_for_the_next() -> None:
@@ -220,11 +235,10 @@ def test_after_a_resume_a_lost_connection_is_tried_without_the_rest_of_the_pause
     mind = keeper()
     mind.ended(1, 2.0)
     for generation in range(2, 8):
-        (last,) = run(mind, mind.next_deadline() or 0.0)
+        last = next_attempt(mind)
         assert last[1] == Open(generation)
         mind.ended(generation, last[0])
     now = last[0] + 1.0
-    assert (mind.next_deadline() or 0.0) > now + AFTER_RESUME
     assert mind.resumed(now) == []
     assert run(mind, now + AFTER_RESUME) == [(now + AFTER_RESUME, Open(8))]
 
@@ -269,32 +283,32 @@ class TestNetwork:
     def test_a_route_that_comes_up_is_tried_at_once(self) -> None:
         mind = self.lost()
         assert mind.network(2000.0, route=True, came_up=True) == []
-        assert mind.tick(2000.0) == [Open(2)]
+        assert tick(mind, 2000.0) == [Open(2)]
 
     def test_so_is_an_address_although_there_was_a_route(self) -> None:
         mind = keeper()
         mind.ended(1, 2.0)
         at, generation = 2.0, 2
         while at < 60.0:
-            ((at, act),) = run(mind, mind.next_deadline() or 0.0)
+            at, act = next_attempt(mind)
             assert act == Open(generation)
             mind.ended(generation, at)
             generation += 1
         mind.network(at + 1.0, route=True, came_up=True)
-        assert mind.tick(at + 1.0) == [Open(generation)]
+        assert tick(mind, at + 1.0) == [Open(generation)]
 
     def test_an_attempt_that_hangs_since_before_is_begun_anew(self) -> None:
         mind = keeper()
         run(mind, BEAT_EVERY + SEARCH_AFTER)
         now = BEAT_EVERY + SEARCH_AFTER + HANGS_AFTER
         assert mind.network(now, route=True, came_up=True) == [Cut(2)]
-        assert mind.tick(now) == [Open(3)]
+        assert tick(mind, now) == [Open(3)]
 
     def test_a_young_one_goes_on_and_the_next_one_follows_soon(self) -> None:
         mind = keeper()
         mind.ended(1, 1.0)
         for generation in range(2, 7):
-            ((at, act),) = run(mind, mind.next_deadline() or 0.0)
+            at, act = next_attempt(mind)
             assert act == Open(generation)
             if generation < 6:
                 mind.ended(generation, at)
@@ -336,6 +350,61 @@ class TestNetwork:
         assert acts == [(BEAT_EVERY + DOUBT_AFTER, Open(2))]
 
 
+class TestEchoes:
+    def asked(self, mind: Keeper, until: float) -> list[float]:
+        """When the host was asked."""
+        times, now = [], 0.0
+        while (at := mind.next_deadline()) is not None and at <= until:
+            now = max(now, at)
+            times += [now for act in mind.tick(now) if act == Ask()]
+        return times
+
+    def test_a_silent_host_is_asked_every_second_and_later_less(self) -> None:
+        mind = keeper()
+        first = BEAT_EVERY + DOUBT_AFTER
+        assert self.asked(mind, first + 2.5) == [first, first + 1.0, first + 2.0]
+        assert len(self.asked(mind, first + ASK_LATER_AFTER)) <= ASK_LATER_AFTER
+        assert len(self.asked(mind, first + ASK_LATER_AFTER + 100)) <= 11
+
+    def test_one_that_answers_after_it_did_not_is_tried_at_once(self) -> None:
+        mind = keeper()
+        run(mind, BEAT_EVERY + SEARCH_AFTER)
+        assert mind.reachable(20.0) == [Cut(2)]
+        assert tick(mind, 20.0) == [Open(3)]
+
+    def test_one_that_always_answered_is_no_news(self) -> None:
+        """Only its sshd is gone: the attempts follow their pauses."""
+        mind = keeper()
+        mind.ended(1, 2.0)
+        for _ in range(5):
+            at = self.asked(mind, (mind.next_deadline() or 0.0))
+            if at:
+                assert mind.reachable(at[0] + 0.01) == []
+
+    def test_nobody_is_asked_without_a_route_or_where_a_person_is_needed(self) -> None:
+        mind = keeper()
+        mind.network(1.0, route=False, came_up=False)
+        assert self.asked(mind, HOUR / 2) == []
+        mind = keeper()
+        mind.needs_person = True
+        assert self.asked(mind, HOUR / 2) == []
+
+    def test_nor_after_a_change_of_the_network(self) -> None:
+        """The attempt that this began is not begun anew by an echo."""
+        mind = keeper()
+        run(mind, BEAT_EVERY + DOUBT_AFTER + 1.0)
+        mind.network(20.0, route=True, came_up=True)
+        assert tick(mind, 20.0) == [Open(2)]
+        mind.tick(20.0 + 1.0)
+        assert mind.reachable(21.1) == []
+
+    def test_an_answer_changes_nothing_where_a_person_is_needed(self) -> None:
+        mind = keeper()
+        run(mind, BEAT_EVERY + DOUBT_AFTER + 2.0)
+        mind.needs_person = True
+        assert mind.reachable(20.0) == []
+
+
 def test_the_end_can_be_moved() -> None:
     mind = keeper(until=4.0)
     mind.until = 10.0
@@ -371,6 +440,9 @@ class World:
                 self.alive.add(act.generation)
                 kind = "answer" if self.up else "end"
                 self.pending.append((now + self.random.uniform(0.2, 1.0), kind, act.generation))
+            elif isinstance(act, Ask):
+                if self.up:
+                    self.pending.append((now + 0.05, "echo", 0))
             elif isinstance(act, Adopt):
                 if act.old is not None:
                     self.pending.append((now + 0.1, "end", act.old))
@@ -408,6 +480,8 @@ def test_a_hundred_flaps_leave_one_connection_and_nothing_else(seed: int) -> Non
         for event in sorted(event for event in world.pending if event[0] <= now):
             world.pending.remove(event)
             _, kind, generation = event
+            if kind == "echo":
+                world.perform(mind.reachable(now), now)
             if generation not in world.alive:
                 continue
             if kind == "end":
