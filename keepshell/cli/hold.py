@@ -83,6 +83,12 @@ class Wanted:
         else:
             self.tunnels = parsed.forwards
 
+    def hold(self, files: holds.Files, until: float) -> Hold:
+        """What its supervisor is told."""
+        return Hold(
+            files, self.host, self.ssh, self.typed, self.tunnels, until, environ=self.environ
+        )
+
 
 def hold(typed: Typed) -> tuple[str, int]:
     """`hold [OPTIONS] [SSH OPTIONS] HOST`: log in, or move the end. Raises KeepshellError."""
@@ -104,17 +110,7 @@ def hold(typed: Typed) -> tuple[str, int]:
     if known is not None:
         _end(known, files)
     until = time.time() + seconds
-    start.begin(
-        Hold(
-            files,
-            wanted.host,
-            wanted.ssh,
-            wanted.typed,
-            tunnels=wanted.tunnels,
-            until=until,
-            environ=wanted.environ,
-        )
-    )
+    start.begin(wanted.hold(files, until))
     with_tunnels = f", with {tunnels.shown(wanted.tunnels)}" if wanted.tunnels else ""
     held = f"{name} is held until {clock(until)}{with_tunnels}"
     return f"{held}\nto end it: keepshell release {name}", 0

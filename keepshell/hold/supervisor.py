@@ -11,6 +11,7 @@ import random
 import select
 import socket
 import time
+from dataclasses import dataclass
 
 from keepshell.core.hold.keeper import Adopt, Ask, Beat, Cut, Finish, Keeper, Open, State
 from keepshell.core.hold.tunnels import ALL, REMOTE, name_of
@@ -47,30 +48,20 @@ _RESUMED = 2.0
 """Seconds by which a deadline must have passed for the machine to have slept."""
 
 
+@dataclass
 class Hold:
     """What is held: the words for ssh, and for people."""
 
-    __slots__ = ("environ", "files", "host", "ssh", "tunnels", "typed", "until")
-
-    def __init__(
-        self,
-        files: holds.Files,
-        host: str,
-        ssh: str,
-        typed: Sequence[str],
-        *,
-        tunnels: Sequence[Tunnel],
-        until: float,
-        environ: Mapping[str, str],
-    ) -> None:
-        """`host` is `user@hostname:port`, `typed` are ssh's arguments, `until` as of time.time."""
-        self.files = files
-        self.host = host
-        self.ssh = ssh
-        self.typed = typed
-        self.tunnels = tunnels
-        self.until = until
-        self.environ = environ
+    files: holds.Files
+    host: str
+    """`user@hostname:port`"""
+    ssh: str
+    typed: Sequence[str]
+    """ssh's arguments."""
+    tunnels: Sequence[Tunnel]
+    until: float
+    """As of time.time."""
+    environ: Mapping[str, str]
 
 
 class Supervisor:
