@@ -91,7 +91,7 @@ def is_private(path: str) -> bool:
 def required(path: str | None) -> str:
     """A directory that a command can't do without. Raises InternalError."""
     if path is None:
-        raise InternalError("neither XDG_STATE_HOME nor HOME names a directory to look into")
+        raise InternalError("neither XDG_STATE_HOME nor HOME names a directory")
     return path
 
 

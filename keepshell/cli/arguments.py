@@ -63,7 +63,7 @@ def read(
     """Raises UsageError for what the row does not take."""
     if settings and not row.takes_settings:
         option = f"--{next(iter(settings)).replace('_', '-')}"
-        raise UsageError(f"{option} means nothing to {row.name}")
+        raise UsageError(f"{row.name} takes no {option}")
     shape: Command | Word = row
     called, verb, rest = row.name, "", list(typed)
     if row.words:

@@ -38,7 +38,7 @@ def _sentences(found: Explained) -> Iterator[str]:
     if problem := found["problem"]:
         yield _marked(LOST, problem)
     if found["route"] == "exec":
-        yield _marked(AT_RISK, "This is ssh alone, without keepalives but its own:")
+        yield _marked(AT_RISK, "This is ssh alone, with no keepalives but its own:")
         yield f"  {found['why']}."
         return
     threats = [rule for rule in found["rules"] if rule["every"] is None]
@@ -59,7 +59,7 @@ def _sentences(found: Explained) -> Iterator[str]:
     elif beaten or found["idle_limit"]:
         yield _marked(GOOD, f"An idle session here stays open: {_sent(found)}.")
     else:
-        yield _marked(GOOD, f"No idle timer of {name} is known: {_sent(found)}.")
+        yield _marked(GOOD, f"No idle timer is known for {name}: {_sent(found)}.")
         yield f"  To read the host's timers: keepshell probe {name}"
 
 

@@ -78,7 +78,7 @@ def meant(word: str, state: State, environ: Mapping[str, str]) -> str:
     near = host_name.on_same_host(reached, known) or known
     meant = word if reached == word else f"{word}, which is {reached}"
     hosts = visible(", ".join(near)) or "none yet"
-    raise NotFoundError(f"nothing is remembered of {visible(meant)}; hosts: {hosts}")
+    raise NotFoundError(f"nothing is remembered about {visible(meant)}; hosts: {hosts}")
 
 
 def _since(text: str, now: float) -> float:

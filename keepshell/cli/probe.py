@@ -47,7 +47,7 @@ def command(typed: Typed) -> tuple[str, int]:
     """
     for name in _VALUED:
         if typed.has(name) and not typed.has("measure"):
-            raise UsageError(f"--{name}: means nothing without --measure")
+            raise UsageError(f"--{name} goes with --measure only")
     if typed.has("script") or typed.has("read"):
         from keepshell.cli import fleet
 

@@ -243,7 +243,7 @@ def _switch(typed: Typed, signum: signal.Signals, state: str) -> tuple[str, int]
     chosen = _meant(word, living.entries(typed.environ), typed.environ)
     if not chosen:
         raise NotFoundError(
-            f"no session with {visible(word)} runs; those that do: keepshell status"
+            f"no session with {visible(word)} is running; to list them: keepshell status"
         )
     lines = []
     for entry in chosen:

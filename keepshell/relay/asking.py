@@ -36,7 +36,7 @@ class Asking:
 
     @property
     def now(self) -> bool:
-        """Whether somebody waits for the user's answer."""
+        """Whether a program waits for the user's answer."""
         if self._hides or self._flushed:
             return True
         return bool(_UNSEEN.sub(b"", self._line)) and (self._unread or self._ends_as_a_question)

@@ -79,7 +79,7 @@ class Signals:
     def watching(self) -> Iterator[None]:
         """Signals become bytes within, and are as before afterwards.
 
-        Those that somebody blocked before he started us come through too.
+        Signals that were blocked before we were started come through too.
         """
         former = {}
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {getattr(signal, name) for name in self._names})

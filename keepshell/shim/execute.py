@@ -98,7 +98,7 @@ def _variables(options: Mapping[str, Any]) -> dict[str, str]:
         key = KEYS[name]
         if not key.variable:
             raise UsageError(
-                f"{key.option}: can't reach the calls of ssh below exec; set {name} in config.toml"
+                f"{key.option} doesn't reach the ssh calls under exec; set {name} in config.toml"
             )
         variables[key.variable] = key.kind.show(value)
     return variables

@@ -2,7 +2,7 @@
 
 The rules it keeps:
 
-- a directory counts only if it is our own and no link, and so does a file in it: somebody else may
+- a directory counts only if it is our own and no link, and so does a file in it: someone else may
   have made `$XDG_RUNTIME_DIR/keepshell` before us, with links to our files in it;
 - nothing is waited for: a FIFO in a file's place is no file of ours.
 """
@@ -36,7 +36,7 @@ class LiveDirectory:
         try:
             found = os.fstat(self._fd)
             if found.st_uid != os.geteuid():
-                raise PermissionError(f"{path} belongs to somebody else")
+                raise PermissionError(f"{path} belongs to someone else")
             if found.st_mode & 0o077:
                 os.fchmod(self._fd, 0o700)
         except OSError:

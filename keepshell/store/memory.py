@@ -97,7 +97,7 @@ class Memory:
 
     def _read_state(self) -> list[Rule]:
         directory = paths.state_dir(self._job.env)
-        # sqlite3 takes 5 ms to import: not for somebody of whose hosts nothing is known.
+        # sqlite3 takes 5 ms to import, which is not worth it if no host is known.
         if directory is None or not os.path.exists(f"{directory}/state.db"):
             return []
         from keepshell.store.database import READ_WITHIN, State
@@ -247,5 +247,5 @@ class Memory:
             self._say(f"this session is not remembered: {sentence}")
 
     def _say(self, sentence: str) -> bool:
-        """One line on the terminal; whether somebody may have seen it."""
+        """One line on the terminal; returns whether the user may have seen it."""
         return self._job.explains and os.isatty(2) and say(sentence)

@@ -310,7 +310,7 @@ def test_what_history_can_t_read(words: tuple[str, ...], complaint: str) -> None
 def test_a_host_of_which_nothing_is_remembered() -> None:
     for words in (("history", "nonesuch"), ("history", "--host", "nonesuch")):
         said = told(*words, status=1)
-        assert said.startswith("keepshell: nothing is remembered of nonesuch, which is ")
+        assert said.startswith("keepshell: nothing is remembered about nonesuch, which is ")
         assert said.endswith("; hosts: none yet\n")
 
 
@@ -344,7 +344,7 @@ def test_forgetting_a_host(state: State) -> None:
     assert told("forget", "web") == f"{WEB}: forgot 1 idle timer and 2 sessions\n"
     assert state.hosts() == ["me@db:22"]
     said = told("forget", "web", status=1)
-    assert said == f"keepshell: nothing is remembered of web, which is {WEB}; hosts: me@db:22\n"
+    assert said == f"keepshell: nothing is remembered about web, which is {WEB}; hosts: me@db:22\n"
     assert told("forget", "me@db:22") == "me@db:22: forgot 0 idle timers and 1 session\n"
     assert told("forget", "me@db:22", status=1).endswith("hosts: none yet\n")
 
@@ -366,7 +366,7 @@ def test_a_name_means_the_host_that_it_reaches_and_no_other(
     known = ", ".join(sorted([one, two, others[0]]))
     assert (
         str(caught.value)
-        == f"nothing is remembered of three, which is {reaches['three']}; hosts: {known}"
+        == f"nothing is remembered about three, which is {reaches['three']}; hosts: {known}"
     )
 
 
@@ -375,7 +375,9 @@ def test_other_users_of_a_host_are_not_forgotten_with_it(state: State) -> None:
         state.record(past(host))
     told("forget", "web")
     said = told("forget", "web", status=1)
-    assert said == f"keepshell: nothing is remembered of web, which is {WEB}; hosts: bob@web:22\n"
+    assert (
+        said == f"keepshell: nothing is remembered about web, which is {WEB}; hosts: bob@web:22\n"
+    )
     assert state.hosts() == ["bob@web:22"]
 
 
@@ -387,7 +389,7 @@ def test_forget_takes_one_host(words: tuple[str, ...]) -> None:
 def test_options_of_sessions_mean_nothing_here() -> None:
     for command in ("history", "forget", "status", "off", "on"):
         said = told("--rung", "off", command, status=2)
-        assert said == f"keepshell: --rung means nothing to {command}\n"
+        assert said == f"keepshell: {command} takes no --rung\n"
 
 
 def test_colours_on_a_terminal_unless_the_user_wants_none(

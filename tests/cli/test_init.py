@@ -119,7 +119,7 @@ class TestFunction:
                 "init bash takes no arguments, found zsh",
             ),
             (["init", "ksh"], "init ksh: unknown; did you mean zsh?"),
-            (["--rung", "off", "init", "bash"], "--rung means nothing to init"),
+            (["--rung", "off", "init", "bash"], "init takes no --rung"),
         ],
         ids=str,
     )

@@ -257,7 +257,7 @@ class TestSources:
         ('[host.""]', '1: [host.""]: the pattern has no pattern in it'),
         (
             '[host."!a"]',
-            '1: [host."!a"]: the pattern takes hosts out but lets none in; add `*`',
+            '1: [host."!a"]: the pattern excludes hosts but matches none; add `*`',
         ),
         (
             '[host."a"]\nssh = "/usr/bin/ssh"',

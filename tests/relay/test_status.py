@@ -140,7 +140,7 @@ def entry_of(terminal: Terminal) -> dict[str, Any]:
 def test_a_session_that_is_none_is_not_switched(keep: Start, word: str) -> None:
     terminal = keep("--rung", "off")
     done = keepshell("off", "--", word, status=1)
-    assert done.stderr.startswith(f"keepshell: no session with {word} runs")
+    assert done.stderr.startswith(f"keepshell: no session with {word} is running")
     assert terminal.running
     assert one()["off"] is False
 

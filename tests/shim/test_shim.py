@@ -502,7 +502,7 @@ class TestExec:
 
     def test_options_that_reach_no_further_are_refused(self, keepshell: Run, real: Path) -> None:
         said = refusal(keepshell("--rung", "off", "exec", "true"))
-        assert said == "--rung: can't reach the calls of ssh below exec; set rung in config.toml"
+        assert said == "--rung doesn't reach the ssh calls under exec; set rung in config.toml"
         line = "echo $KEEPSHELL_SSH"
         assert output(keepshell("--ssh", "/bin/true", "exec", "sh", "-c", line)) == "/bin/true\n"
 
@@ -927,8 +927,8 @@ class TestInstall:
                 ["shim", "install", "--dir", "/proc/x"],
                 f"/proc/x: No such file or directory; nothing was installed; {ELSEWHERE}",
             ),
-            (["--rung", "off", "shim", "install"], "--rung means nothing to shim"),
-            (["--dry-run", "shim", "install"], "--dry-run means nothing to shim"),
+            (["--rung", "off", "shim", "install"], "shim takes no --rung"),
+            (["--dry-run", "shim", "install"], "shim takes no --dry-run"),
             (
                 ["shim", "call"],
                 "shim call is what a shim runs; you want: keepshell ssh HOST",

@@ -203,4 +203,4 @@ def test_limits_that_make_no_sense(
 def test_limits_mean_nothing_without_measure(keepshell_exe: Path) -> None:
     argv = [str(keepshell_exe), "probe", "nowhere.invalid", "--limit=5m"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE, check=False)
-    assert done.stderr == "keepshell: --limit: means nothing without --measure\n"
+    assert done.stderr == "keepshell: --limit goes with --measure only\n"

@@ -98,7 +98,7 @@ def test_a_directory_of_somebody_elses_is_not_used(
         return os.stat_result((*found[:4], found.st_uid + 1, *found[5:]))
 
     monkeypatch.setattr(os, "fstat", fstat)
-    with pytest.raises(PermissionError, match="belongs to somebody else"):
+    with pytest.raises(PermissionError, match="belongs to someone else"):
         LiveDirectory(str(folder))
     before = written(folder)
     write()

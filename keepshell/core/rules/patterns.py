@@ -22,7 +22,7 @@ def split(text: str) -> tuple[str, ...]:
     if not patterns:
         raise ValueError("has no pattern in it")
     if all(pattern.startswith("!") for pattern in patterns):
-        raise ValueError("takes hosts out but lets none in; add `*`")
+        raise ValueError("excludes hosts but matches none; add `*`")
     return patterns
 
 

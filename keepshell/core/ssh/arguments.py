@@ -206,7 +206,7 @@ def probe_argv(command: SshCommand) -> list[str]:
     Raises ValueError for a command without a host.
     """
     if command.host is None:
-        raise ValueError("no host whose configuration could be resolved")
+        raise ValueError("no host to resolve a configuration for")
     reading = command._reading
     before, after = reading.options[: reading.before], reading.options[reading.before :]
     tail = ["--", *command.command] if command.command else []

@@ -59,7 +59,7 @@ def test_examples(text: str, names: list[str], expected: bool) -> None:
         (" , ", "has no pattern in it"),
         ("!", "has a `!` with no pattern after it"),
         ("* !", "has a `!` with no pattern after it"),
-        ("!web", "takes hosts out but lets none in; add `*`"),
+        ("!web", "excludes hosts but matches none; add `*`"),
     ],
 )
 def test_a_text_that_no_host_matches_is_refused(text: str, why: str) -> None:
