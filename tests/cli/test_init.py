@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from keepshell.process import started_at
 from keepshell.store import holds
 from keepshell.store.database import State
 from tests.cli.test_status import Live
+from tests.support import npm
 from tests.support.programs import STRICT, path_of
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
@@ -468,6 +470,20 @@ class TestWhatKeepshellKnows:
         terminal.expect("empty_line=")
         terminal.send("\x15ssh -F none host\r")
         terminal.expect(f"{OURS} -F none host ")
+
+    def test_nu(self, env: dict[str, str], tmp_path: Path) -> None:
+        (nu,) = map(str, npm.modules("nushell@0.115.1").glob("@nushell/*/bin/nu"))
+        script = tmp_path / "keepshell.nu"
+        script.write_text(run(["keepshell", "init", "nu"], env))
+        env["XDG_DATA_HOME"] = str(tmp_path / "data")
+
+        def said(line: str) -> str:
+            return run([nu, "--no-config-file", "-c", f"source {script}; {line}"], env)
+
+        assert said("ssh -F none host") == f"{OURS} -F none host "
+        found = said('nu-complete keepshell "keepshell config set web emp" | to json --raw')
+        assert [row["value"] for row in json.loads(found)] == ["empty_line="]
+        assert said("keepshell --version").startswith("keepshell ")
 
     def test_elvish(self, env: dict[str, str], start_terminal: Callable[..., Terminal]) -> None:
         terminal = start_terminal([path_of("elvish"), "-norc"], env=env, cols=120)
