@@ -64,8 +64,9 @@ def _of(row: Command, words: list[str], begun: str, environ: Mapping[str, str]) 
         if chosen is None:
             return [(word.name, word.meaning) for word in row.shown_words]
         shape, words = chosen, words[1:]
-    if begun.startswith("-"):
-        return [(option.partition(" ")[0], meaning) for option, meaning in shape.options]
+    if begun.startswith("-") or row.name == "attach":
+        options = [(option.partition(" ")[0], meaning) for option, meaning in shape.options]
+        return [*options, *(_kept(environ) if row.name == "attach" else ())]
     expected = shape.arguments.split()
     place = sum(not word.startswith("-") and word != "=" for word in words)
     if "=" in words:  # bash breaks words at it
@@ -124,6 +125,17 @@ def _holds(environ: Mapping[str, str]) -> list[Row]:
     from keepshell.store import holds
 
     return [(hold["name"], f"held, {hold['host']}") for hold in holds.live(environ)]
+
+
+def _kept(environ: Mapping[str, str]) -> Iterator[Row]:
+    """The kept shells, as attach takes them: `web`, or `web:2` if there are several there."""
+    from keepshell.store import kept
+
+    names = [entry["name"] for entry in kept.entries(environ)]
+    for place, name in enumerate(names):
+        number = names[: place + 1].count(name)
+        word = name if names.count(name) == 1 else f"{name}:{number}"
+        yield word, "a shell that its host keeps"
 
 
 def _sessions(environ: Mapping[str, str]) -> Iterator[Row]:

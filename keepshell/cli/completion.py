@@ -188,7 +188,7 @@ def _asks(command: Command) -> bool:
     """Whether its words are among what keepshell itself knows."""
     shapes = (command.arguments, *(word.arguments for word in command.words))
     named = any("HOST" in arguments or "NAME" in arguments for arguments in shapes)
-    return (named and not command.follows) or command.group == HOLD
+    return (named and not command.follows) or command.group == HOLD or command.name == "attach"
 
 
 def _command_rows() -> list[Row]:

@@ -139,7 +139,7 @@ _keepshell() {
     @{as_ssh})
         [[ $cur == --* ]] && _keepshell_own "$at" # ssh has no long options
         [[ ${#COMPREPLY[@]} -eq 0 ]] || return
-        [[ ${COMP_WORDS[at]} != hold || $cur == -* ]] || _keepshell_known "$at"
+        [[ ${COMP_WORDS[at]} != @(hold|attach) || $cur == -* ]] || _keepshell_known "$at"
         local held=("${COMPREPLY[@]}")
         _keepshell_as "$at" ssh
         COMPREPLY+=("${held[@]}")
@@ -208,7 +208,7 @@ _keepshell() {
             ;;
         @{as_ssh})
             [[ $words[CURRENT] == --* ]] && _keepshell_own && return # ssh has no long options
-            [[ $words[1] == hold && $words[CURRENT] != -* ]] && _keepshell_known
+            [[ $words[1] == (hold|attach) && $words[CURRENT] != -* ]] && _keepshell_known
             words[1]=ssh
             _normal
             ;;

@@ -22,7 +22,7 @@ from keepshell.core.rules.kinds import KINDS, PROBE, Rule
 from keepshell.process import started_at
 from keepshell.store import holds
 from keepshell.store.database import State
-from tests.cli.test_status import Live
+from tests.cli.test_status import Live, keep_shells
 from tests.support import npm
 from tests.support.programs import STRICT, path_of
 from tests.support.terminal import Terminal
@@ -429,6 +429,14 @@ class TestWhatKeepshellKnows:
         assert self.offered(env, "release", "--n") == ["--now"]
         state.put_rules("me@web-01:22", PROBE, [Rule(KINDS["tmout"], 600, PROBE)])
         assert self.offered(env, "hold", "") == [held, "web-01"]
+
+    def test_kept_shells(self, env: dict[str, str]) -> None:
+        keep_shells("web-01", "db", "db")
+        assert self.offered(env, "attach", "") == ["web-01", "db:1", "db:2"]
+        assert self.offered(env, "attach", "-p", "22", "we") == ["web-01"]
+        assert bash_completions("keepshell attach we", env) == ["web-01"]
+        found = fish_completions("keepshell attach db", env)
+        assert {line.partition("\t")[0] for line in found} >= {"db:1", "db:2"}
 
     @pytest.mark.parametrize("command", ["release", "hold"])
     def test_holds_in_the_shells(
