@@ -223,7 +223,7 @@ COMMANDS = (
         options=(
             ("--watch", "keep showing them until you press q or ^C"),
             ("--line", "one short line, for a status bar: 3 kept, 1 !"),
-            ("--ask", "ask the hosts for their kept shells, by a login that needs nobody"),
+            ("--ask", "ask the hosts about their kept shells, where the login needs no one"),
             _JSON,
         ),
         examples=(

@@ -56,14 +56,14 @@ def command(typed: Typed) -> tuple[str, int]:
         entries += [{"kept": shell.pop("name"), **shell} for shell in shells]
         return "\n".join(json.dumps({"schema": 1, **entry}) for entry in entries), 0
     lines = attach.lines(shells) if typed.has("ask") else attach.detached(shells)
-    return "\n".join([_all(found, held), *lines]), 0
+    return _all(found, held, lines), 0
 
 
-def _all(found: Sequence[Entry], held: Sequence[Mapping[str, Any]]) -> str:
-    """The sessions, and what is held."""
-    if held and not found:
-        return held_table.text(held)
-    return "\n\n".join(filter(None, (text(found), held_table.text(held))))
+def _all(found: Sequence[Entry], held: Sequence[Mapping[str, Any]], shells: Sequence[str]) -> str:
+    """The sessions, what is held, and the lines of the shells that their hosts keep."""
+    others = [held_table.text(held), "\n".join(shells)]
+    sessions = text(found) if found or not any(others) else ""
+    return "\n\n".join(filter(None, [sessions, *others]))
 
 
 def _looked_at(found: Sequence[Entry]) -> Sequence[Entry]:
@@ -205,8 +205,8 @@ def _watch(environ: Mapping[str, str]) -> None:
     with contextlib.suppress(KeyboardInterrupt), _alternate_screen():
         while True:
             found = _looked_at(living.entries(environ))
-            lines = _all(found, holds.live(environ)).splitlines()
-            lines += attach.detached(kept.entries(environ))
+            shells = attach.detached(kept.entries(environ))
+            lines = _all(found, holds.live(environ), shells).splitlines()
             clock = time.strftime("%H:%M:%S")
             head = f"keepshell status  {clock}  (q ends)"
             room = max(3, os.get_terminal_size().lines) - 2

@@ -77,12 +77,12 @@ def _live() -> Any:
 
 @pytest.fixture
 def four(live: Live) -> Live:
-    """The four fates of a session, one of them shared by two."""
-    live.add("web-01", 720, rung="no-op", keepalives=16, next=180.5, limits=[CHANNEL])
-    live.add("db1", 240, keepalives=3, next=20.5)
-    live.add("db1", 200, keepalives=1, next=25.5)
-    live.add("lab-7", 360, limits=[CHANNEL, TMOUT])
-    live.add("gw", 40, silent_since=-40)
+    """The four fates of a session, one of them shared by two; no time is near the next minute."""
+    live.add("web-01", 720, rung="no-op", keepalives=16, next=190, limits=[CHANNEL])
+    live.add("db1", 240, keepalives=3, next=130)
+    live.add("db1", 200, keepalives=1, next=140)
+    live.add("lab-7", 362, limits=[CHANNEL, TMOUT])
+    live.add("gw", 3605, silent_since=-3605)
     return live
 
 
@@ -105,9 +105,9 @@ def test_will_it_survive(four: Live) -> None:
     assert shown() == [
         "   HOST     IDLE  KEPT BY            SENT  NEXT",
         "✓  web-01    12m  harmless input       16  in 3m",
-        "✓  db1 (2)    4m  packets               4  in 20s",
-        f"!  lab-7      6m  nothing helps         -  cut in 4m: TMOUT 10m; {CURE}",
-        "✗  gw        40s  no answer for 40s     -  -",
+        "✓  db1 (2)    4m  packets               4  in 2m",
+        f"!  lab-7      6m  nothing helps         -  cut in 3m: TMOUT 10m; {CURE}",
+        "✗  gw        60m  no answer for 60m     -  -",
     ]
 
 
@@ -146,20 +146,20 @@ def test_one_line_is_fast(four: Live, keepshell_exe: Path) -> None:
 
 
 def test_a_keepalive_that_waits(live: Live) -> None:
-    live.add("web", 600, rung="no-op", hold="a line is half typed", limits=[CHANNEL])
+    live.add("web", 602, rung="no-op", hold="a line is half typed", limits=[CHANNEL])
     live.add("db", 600, hold="you are typing")
     rows = shown()
     assert (
-        "!  web    10m  waiting: a line is half typed     -  cut in 5m: ChannelTimeout 15m" in rows
+        "!  web    10m  waiting: a line is half typed     -  cut in 4m: ChannelTimeout 15m" in rows
     )
     assert "✓  db     10m  waiting: you are typing           -  -" in rows
 
 
 def test_switched_off(live: Live) -> None:
-    pid = live.add("web", 600, off=True, rung="server-alive", limits=[CHANNEL])
+    pid = live.add("web", 602, off=True, rung="server-alive", limits=[CHANNEL])
     row = shown()[1]
     assert "switched off" in row
-    assert row.endswith(f"cut in 5m: ChannelTimeout 15m; keepshell on {pid}")
+    assert row.endswith(f"cut in 4m: ChannelTimeout 15m; keepshell on {pid}")
 
 
 def test_a_limit_that_has_passed(live: Live) -> None:
@@ -193,7 +193,7 @@ def keep_shells(*names: str) -> None:
     folder.mkdir(parents=True)
     for number, name in enumerate(names):
         entry = {"id": str(number), "name": name, "typed": [name], "pid": 1, "start": 0}
-        times = {"since": time.time() - 10800, "keep": 36000, "detached": time.time() - 3600}
+        times = {"since": time.time() - 10800, "keep": 36030, "detached": time.time() - 3600}
         (folder / f"{number}.json").write_text(json.dumps(entry | times))
 
 
@@ -227,9 +227,17 @@ def test_what_is_held_and_kept_fits_too(columns: int, locale: str, four: Live) -
     assert (dots in cut[0]) == (columns < 80)
 
 
+def test_without_a_session_what_is_kept_is_shown_alone(live: Live) -> None:
+    assert shown() == ["no session runs (ssh without a terminal is ssh alone, and not listed)"]
+    keep_shells("db")
+    assert shown() == ["db:1  kept for 3h  detached, ends in 9h"]
+
+
 def test_what_is_kept_is_aligned(live: Live) -> None:
     keep_shells("web-01", "db")
-    assert shown()[-2:] == [
+    live.add("web", 60)
+    assert shown()[2:] == [
+        "",
         "web-01:1  kept for 3h  detached, ends in 9h",
         "db:1      kept for 3h  detached, ends in 9h",
     ]

@@ -106,7 +106,7 @@ complete -c keepshell -n '__keepshell_behind release' -l now -d 'cut the session
 complete -c keepshell -n '__keepshell_behind release; and not string match -q -- "-*" (commandline -ct)' -a '(__keepshell_known)'
 complete -c keepshell -n '__keepshell_behind status' -l watch -d 'keep showing them until you press q or ^C'
 complete -c keepshell -n '__keepshell_behind status' -l line -d 'one short line, for a status bar: 3 kept, 1 !'
-complete -c keepshell -n '__keepshell_behind status' -l ask -d 'ask the hosts for their kept shells, by a login that needs nobody'
+complete -c keepshell -n '__keepshell_behind status' -l ask -d 'ask the hosts about their kept shells, where the login needs no one'
 complete -c keepshell -n '__keepshell_behind status' -l json -d 'print JSON'
 complete -c keepshell -n '__keepshell_behind history' -s n -x -d 'only the last N sessions'
 complete -c keepshell -n '__keepshell_behind history' -l dropped -d 'only those that were cut'
