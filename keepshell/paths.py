@@ -6,6 +6,7 @@ relative HOME too, which would make everything depend on the current directory.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -71,11 +72,24 @@ def exec_dirs(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def make_private(path: str) -> None:
-    """Make a directory that no one else may look into. Raises OSError."""
+    """Make a directory that no one else may look into. Raises OSError.
+
+    As root also where it would be in another user's directory: `sudo` may have kept HOME, and what
+    root makes there its owner can't use.
+    """
+    if os.geteuid() == 0 and _owner(path) != 0:
+        raise PermissionError(errno.EPERM, "it belongs to another user, and you are root", path)
     os.makedirs(path, mode=0o700, exist_ok=True)
     found = os.stat(path)
     if found.st_uid == os.geteuid() and found.st_mode & 0o077:
         os.chmod(path, 0o700)
+
+
+def _owner(path: str) -> int:
+    """Whose the directory is, or would be by the last one above it that is there."""
+    while path and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return os.stat(path).st_uid
 
 
 def is_private(path: str) -> bool:

@@ -9,6 +9,12 @@ import pytest
 
 from keepshell import paths
 from keepshell.errors import InternalError
+from keepshell.store import livedir
+from keepshell.store.database import PastSession, State, StateError
+
+PAST = PastSession(
+    host="me@web:22", started=1.0, ended=2.0, ending="own-exit", status=0, longest_idle=0.0
+)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,24 @@ def test_a_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     path.chmod(0o755)
     paths.make_private(str(path))
     assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_root_makes_nothing_in_another_users_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo` may have kept HOME: a `~/.local` of root's would be of no use to anyone."""
+    home = tmp_path / "home"
+    home.mkdir()
+    if os.geteuid() == 0:
+        os.chown(home, 65534, 65534)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    environ = {"HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    with pytest.raises(PermissionError, match="another user"):
+        paths.make_private(f"{home}/.local/state/keepshell")
+    with pytest.raises(StateError, match="another user"):
+        State.of(environ).record(PAST)
+    assert livedir.writable(environ) is None
+    assert [*home.iterdir()] == []
 
 
 def test_a_command_that_needs_a_directory_says_so() -> None:

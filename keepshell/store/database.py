@@ -24,7 +24,7 @@ from typing import Any
 
 from keepshell import paths
 from keepshell.core.idle import Stretch
-from keepshell.core.rules.kinds import KINDS, Rule, one_each
+from keepshell.core.rules.kinds import KINDS, MOST, SOURCES, Rule, one_each
 from keepshell.core.rules.rung import RUNGS
 from keepshell.errors import InternalError
 
@@ -300,6 +300,7 @@ class State:
             if not stat.S_ISREG(os.stat(self._path).st_mode):  # to read a FIFO would take for ever
                 raise StateError(f"{self._path}: not a regular file")
             connection = sqlite3.connect(self._path, timeout=within, isolation_level=None)
+            connection.text_factory = lambda text: text.decode(errors="replace")
             with contextlib.closing(connection):
                 if _version(connection) > len(_MIGRATIONS):
                     raise StateError(f"{self._path}: written by a newer keepshell, and left alone")
@@ -411,7 +412,7 @@ def _add_rules(connection: sqlite3.Connection, name: str, host: int, rules: Iter
         [_columns(rule, host) for rule in known],
     )
     connection.executemany(
-        f"INSERT INTO rule (host, {_RULE}) VALUES (:host, {_named(_RULE)})",  # noqa: S608 - names of columns
+        f"INSERT OR REPLACE INTO rule (host, {_RULE}) VALUES (:host, {_named(_RULE)})",  # noqa: S608 - names of columns
         [_columns(rule, host) for rule in one_each([*known, *rules])],
     )
 
@@ -432,9 +433,22 @@ def _columns(rule: Rule, host: int) -> dict[str, object]:
 
 
 def _rules(rows: Iterable[Sequence[Any]]) -> list[Rule]:
-    """The rules in these rows of `_RULE`, in a fixed order; no kind of a later version."""
-    found = [_rule(*row) for row in rows if row[0] in KINDS]
+    """The rules in these rows of `_RULE`, in a fixed order; no kind of a later version, and none
+    of which a number is not what it should be: a bit may have changed on the disk."""
+    found = [_rule(*row) for row in rows if _is_rule(*row)]
     return sorted(found, key=lambda rule: (rule.kind.name, rule.limit))
+
+
+def _is_rule(kind: object, source: object, seconds: object, *more: object) -> bool:
+    *numbers, outlasted, _ = more
+    return (
+        kind in KINDS
+        and source in SOURCES
+        and isinstance(seconds, float)
+        and 0 < seconds <= MOST
+        and all(isinstance(number, int | float) for number in numbers)
+        and outlasted in range(len(RUNGS))
+    )
 
 
 def _rule(kind: str, source: str, seconds: float, seen_at: float, *more: Any) -> Rule:

@@ -31,7 +31,7 @@ class LiveDirectory:
     def __init__(self, path: str, *, make: bool = False) -> None:
         """Raises OSError where there is none, or it is not our own."""
         if make:
-            os.makedirs(path, mode=0o700, exist_ok=True)
+            paths.make_private(path)
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPENED)
         try:
             found = os.fstat(self._fd)

@@ -334,6 +334,36 @@ def test_somebody_elses_tables(state: State, path: Path) -> None:
     assert state.rules(HOST) == []
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "seconds = 'abc'",
+        "seconds = 9e999",
+        "drops = 'many'",
+        "confirmed = x'ff'",
+        "source = 'a later one'",
+        "outlasted = 77",
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_left_out(state: State, path: Path, changed: str) -> None:
+    """A bit on the disk, or a later keepshell; the other rules are known, and it can be learned."""
+    tmout, tmux = (Rule(KINDS[name], 60.0, PROBE) for name in ("tmout", "tmux-lock"))
+    state.put_rules(HOST, PROBE, [tmout, tmux])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = 1")
+        connection.execute(f"UPDATE rule SET {changed} WHERE kind = 'tmout'")
+        connection.commit()
+    assert state.rules(HOST) == [tmux]
+    state.record(session(), learned=tmout)
+    assert state.rules(HOST) == [tmout, tmux]
+
+
+def test_text_that_is_none(state: State, path: Path) -> None:
+    state.put_rules(HOST, PROBE, [Rule(KINDS["tmout"], 60.0, PROBE)])
+    change(path, "UPDATE rule SET told = CAST(x'ff41' AS TEXT)")
+    assert [rule.told for rule in state.rules(HOST)] == ["\ufffdA"]
+
+
 def test_another_process_has_set_it_aside_meanwhile(
     state: State, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
