@@ -30,10 +30,33 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
     """A live file's fields (docs/state.md), `user_idle` and `elsewhere`."""
 
-_REQUIRED = {
-    *("pid", "start", "host", "name", "terminal", "since", "written", "user_at", "rung"),
-    *("interval", "keepalives", "last_keepalive", "next", "hold", "off"),
+_NUMBER, _NOTHING = (int, float), type(None)
+_REQUIRED: Mapping[str, tuple[type, ...]] = {
+    "pid": (int,),
+    "start": (*_NUMBER, _NOTHING),
+    "host": (str, _NOTHING),
+    "name": (str,),
+    "terminal": (str, _NOTHING),
+    "since": _NUMBER,
+    "written": _NUMBER,
+    "user_at": (*_NUMBER, _NOTHING),
+    "rung": (str,),
+    "interval": _NUMBER,
+    "keepalives": (int,),
+    "last_keepalive": (*_NUMBER, _NOTHING),
+    "next": (*_NUMBER, _NOTHING),
+    "hold": (str, _NOTHING),
+    "off": (bool,),
 }
+_LATER: Mapping[str, tuple[type, ...]] = {
+    "machine": (str,),
+    "boot": (str,),
+    "pid_namespace": (int,),
+    "limits": (list,),
+    "silent_since": (*_NUMBER, _NOTHING),
+}
+"""Not in the file of an older keepshell."""
+_ALL = {**_REQUIRED, **_LATER}
 
 
 def entries(environ: Mapping[str, str]) -> list[Entry]:
@@ -94,8 +117,10 @@ def _parsed(content: bytes | None) -> Entry | None:
         entry = json.loads(content or b"")
     except (ValueError, RecursionError):
         return None
-    known = isinstance(entry, dict) and entry.keys() >= _REQUIRED
-    return entry if known else None
+    if not isinstance(entry, dict) or not entry.keys() >= _REQUIRED.keys():
+        return None
+    found = ((entry[name], types) for name, types in _ALL.items() if name in entry)
+    return entry if all(isinstance(value, types) for value, types in found) else None
 
 
 def _elsewhere(entry: Entry, ours: place.Place) -> str | None:
@@ -160,6 +185,6 @@ def _user_idle(entry: Entry) -> float:
     """
     known: list[float] = [entry["since"], entry["user_at"] or 0.0]
     if entry["elsewhere"] is None:
-        with contextlib.suppress(OSError, TypeError):
+        with contextlib.suppress(OSError, TypeError, ValueError):  # a path with a NUL
             known.append(os.stat(entry["terminal"]).st_atime)
     return max(0.0, time.time() - max(known))

@@ -150,6 +150,34 @@ def test_no_link_is_believed(folder: Path, tmp_path: Path) -> None:
     assert shown() == []
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"since": None},
+        {"since": "now"},
+        {"user_at": "now"},
+        {"written": "now", "boot": "another"},
+        {"pid_namespace": None},
+        {"boot": None},
+        {"machine": ["web"]},
+        {"keepalives": "many"},
+        {"limits": "none"},
+    ],
+)
+def test_an_entry_of_another_form_hides_no_other(folder: Path, field: dict[str, object]) -> None:
+    """A later keepshell's, say, in a home that machines share; its process runs, so it stays."""
+    put(folder, entry(os.getppid()))
+    odd = folder / f"{os.getpid()}.{HERE.label}.json"
+    odd.write_text(json.dumps(entry() | field))
+    assert shown() == [os.getppid()]
+    assert odd.exists()
+
+
+def test_a_terminal_that_is_no_path(folder: Path) -> None:
+    put(folder, entry(terminal="/dev/\0"))
+    assert shown() == [os.getpid()]
+
+
 def test_both_directories_are_read(folder: Path, fallback: Path) -> None:
     """A session may have begun while there was no XDG_RUNTIME_DIR."""
     put(folder, entry())
