@@ -42,7 +42,7 @@ class NameLookup:
 
 def name_of(command: arguments.SshCommand, resolved: Mapping[str, str]) -> str:
     """`user@hostname:port` by what `ssh -G` printed; by the command line where that is empty."""
-    host = resolved.get("hostname") or (command.host or "").lower()
+    host = (resolved.get("hostname") or command.host or "").lower()  # ssh leaves IPv6's as typed
     user = resolved.get("user") or command.user or _account()
     port = resolved.get("port") or str(command.port or _DEFAULT_PORT)
     return f"{user}@{host}:{port}"

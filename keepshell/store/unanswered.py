@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def is_known(environ: Mapping[str, str], name: Callable[[], str]) -> bool:
     """Whether the host of this name, which is asked for only where it matters, is one of them."""
     path = paths.unanswered(environ)
-    return path is not None and os.path.isfile(path) and name() in _read(path)
+    return path is not None and bool(names := _read(path)) and name() in names
 
 
 def add(environ: Mapping[str, str], name: str) -> None:
@@ -39,6 +39,8 @@ def forget(environ: Mapping[str, str], name: str) -> bool:
 
 
 def _read(path: str) -> list[str]:
+    if not os.path.isfile(path):  # to read a FIFO would take for ever
+        return []
     with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
         return file.read().split("\n")[:-1]
     return []

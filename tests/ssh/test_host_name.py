@@ -26,6 +26,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
         (["-oPort=2200", "-oUser=bob", "web"], "bob@web:2200"),
         (["ssh://bob@web:2200"], "bob@web:2200"),
         (["::1"], f"{ME}@::1:22"),
+        (["2001:DB8::1"], f"{ME}@2001:db8::1:22"),
         (["-v", "web", "uptime"], f"{ME}@web:22"),
     ],
 )
