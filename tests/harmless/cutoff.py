@@ -43,7 +43,7 @@ printf '\\033[?25l| working\\n\\033[?25h'; sleep 0.2
 printf '\\033[?25l\\033[1A- working\\n\\033[?25h'
 read -p 'Done. ' x; echo got-$x
 """
-_FILES = {
+FILES = {
     "~/nested": _NESTED,
     "~/menu": _MENU,
     "~/vimrc": "set nocompatible belloff=all\n",
@@ -52,22 +52,23 @@ _FILES = {
     "text": "one two\nthree four\nfive six\n",
 }
 _DRAWS = "tput civis; tput cup 9 9; printf working; tput cnorm; read -s x; echo got-$x"
-_TMUX = "exec tmux -f ~/tmux.conf -L n new env PS1=inside\\$\\  bash --noprofile --norc -i"
+INNER_TMUX = "exec tmux -f ~/tmux.conf -L n new env PS1=inside\\$\\  bash --noprofile --norc -i"
+NEEDS = ("ssh", "ssh-keygen", "sshd", "tmux", "vim")
 _VIM = "exec vim -u ~/vimrc -i NONE -n text"
 _SHELL = "exec env PS1=inside\\$\\  bash --noprofile --norc -i"
 
 
-def _cut(name: str, inner: str, *, silent: bool = False, argv: tuple[str, ...] = BASH) -> Program:
+def cut(name: str, inner: str, *, silent: bool = False, argv: tuple[str, ...] = BASH) -> Program:
     quiet = " 2>/dev/null" if silent else ""
     return Program(
         name=name,
         argv=argv,
         starts=(("", PROMPT), (f"sh ~/nested '{inner}'{quiet}\r", "READY$ ▮")),
         ends=(("exit 3\r", END),),
-        files=_FILES,
+        files=FILES,
         masks=(r"client_loop: send disconnect: Broken pipe|Connection to nested closed.*",),
         why_masked="the words with which ssh ends",
-        needs=("ssh", "ssh-keygen", "sshd", "tmux", "vim"),
+        needs=NEEDS,
     )
 
 
@@ -119,15 +120,15 @@ def _after(program: Program, expect: str, *states: str) -> tuple[Case, ...]:
     return tuple(program.at(state, expect, *_READS[state]) for state in states or _READS)
 
 
-_TMUX_CUT = _cut("bash (tmux cut off)", _TMUX)
-_TMUX_SILENT = _cut("bash (tmux cut off, no words)", _TMUX, silent=True)
-_VIM_CUT = _cut("bash (vim cut off)", _VIM)
+_TMUX_CUT = cut("bash (tmux cut off)", INNER_TMUX)
+_TMUX_SILENT = cut("bash (tmux cut off, no words)", INNER_TMUX, silent=True)
+_VIM_CUT = cut("bash (vim cut off)", _VIM)
 _DASH = ("dash", "-i")
-_TMUX_DASH = _cut("dash (tmux cut off, no words)", _TMUX, silent=True, argv=_DASH)
-_VIM_DASH = _cut("dash (vim cut off, no words)", _VIM, silent=True, argv=_DASH)
-_SHELL_DASH = _cut("dash (bash cut off, no words)", _SHELL, silent=True, argv=_DASH)
+_TMUX_DASH = cut("dash (tmux cut off, no words)", INNER_TMUX, silent=True, argv=_DASH)
+_VIM_DASH = cut("dash (vim cut off, no words)", _VIM, silent=True, argv=_DASH)
+_SHELL_DASH = cut("dash (bash cut off, no words)", _SHELL, silent=True, argv=_DASH)
 _VIM_KILLED = replace(
-    _cut("bash (vim killed)", _VIM),
+    cut("bash (vim killed)", _VIM),
     starts=(
         ("", PROMPT),
         ("sh -c '(sleep 2; kill -9 $$) & exec vim -u ~/vimrc -i NONE -n text'\r", "Killed"),

@@ -33,7 +33,7 @@ _BASH_VI = Program(
     starts=(("", _PROMPT), ("echo one two three\r", f"one two three\n{_PROMPT}")),
     ends=(("history > seen; exit 3\r", END),),
 )
-_ZSH = Program(
+ZSH = Program(
     name="zsh",
     argv=("zsh", "-d", "-i"),
     starts=(("", _PROMPT),),
@@ -81,7 +81,7 @@ def _posix(name: str, *argv: str, **env: str) -> Program:
 
 _DASH = _posix("dash", "dash", "-i")
 # mksh takes no PS1 without a # from root's environment.
-_MKSH = replace(_posix("mksh", "mksh", "-i", ENV="{home}/rc"), files={"~/rc": "PS1='READY$ '\n"})
+MKSH = replace(_posix("mksh", "mksh", "-i", ENV="{home}/rc"), files={"~/rc": "PS1='READY$ '\n"})
 _KSH = _posix("ksh93", "ksh93", "-i")
 _NO_EDITING = _posix("bash (no editing)", "bash", "--norc", "--noediting", "-i")
 
@@ -322,8 +322,8 @@ _OTHER_CASES = (
     _DASH.at("prompt, ?1049 and ?1004 left on", _ENDED, (_LEAVE_1004, "\nREADY$ ▮")),
     _TCSH.at("prompt, ?2004 left on", _UNKNOWN, (_LEAVE_2004, _PROMPT)),
     _TCSH.at("prompt, ?1049 and ?1004 left on", _ENDED, (_LEAVE_1004, "\nREADY$ ▮")),
-    _MKSH.at("prompt", "xon"),
-    _MKSH.at("half-typed line", "xon", ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
+    MKSH.at("prompt", "xon"),
+    MKSH.at("half-typed line", "xon", ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
     _KSH.at("prompt", _DRAWS),
     _KSH.at("half-typed line", _DRAWS, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
     _TCSH.at("prompt", "xon"),
@@ -338,11 +338,11 @@ _OTHER_CASES = (
     ),
 )
 _ZSH_CASES = (
-    _ZSH.at("prompt", _FRESH, enters=True),
-    _ZSH.at("half-typed line", _TYPED, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
-    _ZSH.at("PS2", _UNKNOWN, ("echo 'one\r", "more> ▮"), None, ("two'\r", "\none\ntwo\n")),
-    _ZSH.at("here document", _UNKNOWN, ("cat <<E\r", "more> ▮"), None, ("E\r", "READY$ ▮")),
-    _ZSH.at(
+    ZSH.at("prompt", _FRESH, enters=True),
+    ZSH.at("half-typed line", _TYPED, ("echo hel", "hel▮"), None, ("lo\r", "\nhello\n")),
+    ZSH.at("PS2", _UNKNOWN, ("echo 'one\r", "more> ▮"), None, ("two'\r", "\none\ntwo\n")),
+    ZSH.at("here document", _UNKNOWN, ("cat <<E\r", "more> ▮"), None, ("E\r", "READY$ ▮")),
+    ZSH.at(
         "incremental search",
         _UNKNOWN,
         ("echo one\r", f"\none\n{_PROMPT}"),
@@ -351,7 +351,7 @@ _ZSH_CASES = (
         None,
         ("\r", "echo one\none"),
     ),
-    _ZSH.at(
+    ZSH.at(
         "region active",
         _TYPED,
         ("echo one", "one▮"),
@@ -360,7 +360,7 @@ _ZSH_CASES = (
         None,
         (f"{ESC}w\r", "\none\n"),
     ),
-    _ZSH.at(
+    ZSH.at(
         "menu completion",
         _TYPED,
         ("setopt menu_complete\r", _PROMPT),
@@ -369,11 +369,11 @@ _ZSH_CASES = (
         ("\t", "alpine▮"),
         ("\r", "\nalpine\n"),
     ),
-    _ZSH.at("prompt, ?1049 and ?7727 left on", _ENDED, (_LEAVE_7727, "\nREADY$ ▮")),
-    _ZSH.at("right prompt", _UNKNOWN, ("RPROMPT=right\r", "right\n")),
-    _ZSH.at("read", "xon", ("read x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")),
-    _ZSH.at("read -q", "xon", ("read -q x; echo got-$x\r", "got-$x\n▮"), None, ("y", "got-y\n")),
-    _ZSH.at(
+    ZSH.at("prompt, ?1049 and ?7727 left on", _ENDED, (_LEAVE_7727, "\nREADY$ ▮")),
+    ZSH.at("right prompt", _UNKNOWN, ("RPROMPT=right\r", "right\n")),
+    ZSH.at("read", "xon", ("read x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")),
+    ZSH.at("read -q", "xon", ("read -q x; echo got-$x\r", "got-$x\n▮"), None, ("y", "got-y\n")),
+    ZSH.at(
         "vared", _UNKNOWN, ("x=; vared x; echo got-$x\r", "got-$x\n▮"), None, ("abc\r", "got-abc\n")
     ),
     _ZSH_VI.at("prompt", _FRESH, enters=True),
@@ -419,7 +419,7 @@ _FISH_CASES = (
 CASES: tuple[Case, ...] = (
     *_BASH_CASES,
     *_back(_BASH, _FRESH),
-    *_back(_ZSH, _FRESH, but=("less -X, q", "sleep, ^C", "^C")),
+    *_back(ZSH, _FRESH, but=("less -X, q", "sleep, ^C", "^C")),
     *_back(_DASH, "xon", but=("Up, ^U", "erased")),
     *_BASH_VI_CASES,
     *_OTHER_CASES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.harmless import (
     cutoff,
     editors,
+    everyday,
     inline,
     multiplexers,
     questions,
@@ -23,4 +24,5 @@ CASES: tuple[Case, ...] = (
     *multiplexers.CASES,
     *cutoff.CASES,
     *inline.CASES,
+    *everyday.CASES,
 )
