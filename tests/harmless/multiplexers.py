@@ -54,6 +54,7 @@ _TMUX_KEYS = Program(
         "~/tmux.conf": _CONF
         + "bind -n '#' switch-client -T mine\n"
         + "bind -T mine x rename-window yes\n"
+        + "set -g prefix2 M-a\n"
         + "bind -n F5 command-prompt -p name 'rename-window %%'\n"
     },
 )
@@ -252,6 +253,14 @@ _UNASKED: tuple[Case, ...] = (
         ("tmux popup -E 'bash -c \"read -n1 x; echo got-\\$x > got\"'\r", "┌"),
         None,
         ("y", _INSIDE),
+    ),
+    _TMUX_KEYS.at(
+        "a prefix with Alt pending",
+        _PREFIX,
+        (f"{ESC}a", ""),
+        None,
+        (":", ":▮"),
+        ("rename-window new\r", "0:new*"),
     ),
     _TMUX_KEYS.at("a key table by a bound key", _PREFIX, ("#", ""), None, ("x", "0:yes*")),
     _TMUX_KEYS.at(

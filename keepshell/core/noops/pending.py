@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keepshell.core.terminal.burst import Burst
     from keepshell.core.terminal.keys import Key
 
+# Nobody's prefix, and often unanswered: Esc in vim, Tab at an empty line.
 _NO_PREFIX = b"\r\n\t\x1b\x08\x7f"
 
 _STRING = re.compile(rb"\x1b[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?")
@@ -60,7 +61,7 @@ class Prefix:
     @property
     def pending(self) -> bool:
         """Whether a prefix may wait for the next key."""
-        if self._kind is Kind.CONTROL:
+        if self._kind in (Kind.CONTROL, Kind.OTHER):
             return not self._alone or not self._answered
         # A printable prefix. A password's key looks the same.
         return self._kind is Kind.TEXT and not self._drawn
