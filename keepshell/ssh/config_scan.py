@@ -102,8 +102,8 @@ def look(ssh: str, chosen: str | None, keywords: frozenset[str] = frozenset()) -
     """Look through the files this ssh reads: `chosen` (its -F), or the user's and the system's.
 
     An ssh from elsewhere than the system's place may have another system-wide file compiled in: it
-    is always asked. A `chosen` that can be read only once is left to ssh, which would find it empty
-    if anything else had read it. It may set anything.
+    is always asked. What can be read only once, `chosen` or included, is left to ssh, which would
+    find it empty if anything else had read it. It may set anything.
     """
     if chosen is not None and _can_be_read_once(chosen):
         return Found((), ask=False, unseen=True, paths=())
@@ -112,8 +112,13 @@ def look(ssh: str, chosen: str | None, keywords: frozenset[str] = frozenset()) -
     is_elsewhere = chosen is None and program != _SYSTEM_SSH
     for path, folder in [*_files(chosen), *(_files_of(program) if is_elsewhere else ())]:
         walk.read(path, folder)
-    ask = walk.doubts or any(keyword in keywords for keyword, _ in walk.lines)
-    return Found(walk.lines, ask=ask or is_elsewhere, unseen=walk.doubts, paths=walk.paths)
+    ask = walk.doubts or is_elsewhere or any(keyword in keywords for keyword, _ in walk.lines)
+    return Found(
+        walk.lines,
+        ask=ask and not walk.is_ssh_s_to_read,
+        unseen=walk.doubts or walk.is_ssh_s_to_read,
+        paths=walk.paths,
+    )
 
 
 def _executes(criteria: str) -> bool:
@@ -172,6 +177,8 @@ class _Walk:
         """Keyword in lower case and the rest of the line, in whatever Host or Match block."""
         self.doubts = False
         """Whether ssh may find more in these files than the walk did."""
+        self.is_ssh_s_to_read = False
+        """Whether one of them, a FIFO say, can be read only once."""
         self.paths: list[str] = []
         self._seen: set[str] = set()
 
@@ -195,6 +202,9 @@ class _Walk:
 
     def _text(self, path: str) -> str:
         try:
+            if _can_be_read_once(path):  # by ssh, that is: to open it is enough to spoil it
+                self.is_ssh_s_to_read = True
+                return ""
             with open(path, "rb", opener=_open_at_once) as file:
                 if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     text = file.read(_MOST_BYTES)

@@ -249,10 +249,6 @@ def _directory(path: Path) -> None:
     path.mkdir()
 
 
-def _fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
 def _huge(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(64 << 20)  # a hole: it takes no room on the disk
@@ -271,7 +267,7 @@ def _loop(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [_directory, _fifo, _huge, _long_chain, _loop],
+    [_directory, _huge, _long_chain, _loop],
     ids=lambda make: make.__name__.strip("_"),
 )
 def test_an_included_file_that_cannot_be_judged_is_asked_for(
@@ -300,15 +296,17 @@ def test_only_the_files_that_a_pattern_means_are_read(config: Path, home: Path) 
     assert look(SSH, str(config), HOST_NAME).ask
 
 
-def test_a_chosen_file_that_can_be_read_once_is_left_for_ssh(tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
+@pytest.mark.parametrize("included", [False, True])
+def test_a_file_that_can_be_read_once_is_left_for_ssh(config: Path, included: bool) -> None:
+    fifo = config.with_name("fifo")
     os.mkfifo(fifo)
-    found = look(SSH, str(fifo), KEYWORDS)
-    assert not found.ask
-    assert all(map(found.may_set, KEYWORDS))
+    config.write_text(f"Include {fifo}\nLogLevel INFO\n")
     text = b"ServerAliveInterval 5\n"
     writer = threading.Thread(target=fifo.write_bytes, args=(text,))
-    writer.start()
+    writer.start()  # and it waits for ssh, whatever opens the FIFO before
+    found = look(SSH, str(config if included else fifo), KEYWORDS)
+    assert not found.ask
+    assert all(map(found.may_set, KEYWORDS))
     assert fifo.read_bytes() == text
     writer.join(DEADLINE)
 
