@@ -94,7 +94,9 @@ def _without(reason: str) -> "NoReturn":
         os.environ["KEEPSHELL_DEPTH"] = str(level)
         for path in _candidates(argv[0]):
             if os.path.isfile(path) and os.access(path, os.X_OK) and not _is_ours(path):
-                os.execv(path, argv)
+                with contextlib.suppress(OSError):
+                    os.execv(path, argv)
+                os.execv("/bin/sh", ["sh", path, *argv[1:]])  # as for a script without `#!`
     sys.exit(70)
 
 

@@ -6,6 +6,7 @@ a file, the cost is one `open` that fails.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -329,6 +330,8 @@ def _opened(path: str) -> BinaryIO | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file can have that name
+            return None
         raise _unreadable(path, error) from None
 
 

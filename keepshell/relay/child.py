@@ -9,12 +9,13 @@ import os
 import signal
 import struct
 import termios
+from functools import partial
 
 from keepshell.relay import tty
 from keepshell.relay.leader import end_as as end_like
 from keepshell.relay.leader import lead
 from keepshell.relay.lightpexpect import PtyProcess, pexpect
-from keepshell.ssh.exec import restore_signals
+from keepshell.ssh.exec import by_sh, restore_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,11 @@ class Child:
         """
         prepare = _prepared(terminal.saved, terminal.winsize(), stderr, may_stop=may_stop)
         pass_fds = (*_inherited(), *(() if stderr is None else (stderr,)))
-        self._spawn = _Spawn(argv, pass_fds, env=dict(env), preexec_fn=prepare)
+        spawn = partial(_Spawn, pass_fds=pass_fds, env=dict(env), preexec_fn=prepare)
+        try:
+            self._spawn = spawn(argv)
+        except OSError as error:
+            self._spawn = spawn(by_sh(error, argv))
         # Neither ssh nor any other program that reads a password changes the characters.
         characters = terminal.saved[tty.CC]
         assert isinstance(characters, list)

@@ -64,7 +64,7 @@ class Execution:
 
     def start(self) -> NoReturn:
         """Replace this process by the command. Raises UsageError if the system refuses."""
-        exec_program(self.path, self.words, self.env, as_a_shell=True)
+        exec_program(self.path, self.words, self.env)
 
 
 def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
@@ -82,7 +82,7 @@ def called(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
         if real is None:
             raise UsageError(f"no {name} found on PATH besides keepshell's own")
         argv = [real, *rest]
-        exec_program(real, argv, client.started(f"shim {name}", argv, environ), as_a_shell=True)
+        exec_program(real, argv, client.started(f"shim {name}", argv, environ))
     if name == "ssh" and script.is_ours(path):
         with contextlib.suppress(OSError, KeepshellError):  # ssh itself will say what is wrong
             files.write(path, script.ssh_shim(path, environ))

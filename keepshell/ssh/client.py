@@ -8,6 +8,7 @@ import select
 import time
 
 from keepshell.errors import UsageError
+from keepshell.ssh.exec import by_sh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,19 +150,8 @@ class ConfigQuery:
         mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT,))
         self._pid: int | None = None
         try:
-            self._pid = os.posix_spawn(
-                ssh,
-                [ssh, *arguments],
-                started("ssh", [ssh, *arguments], os.environ),
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, null, 0),
-                    (os.POSIX_SPAWN_DUP2, writer, 1),
-                    (os.POSIX_SPAWN_DUP2, null, 2),
-                ],
-                setpgroup=0,  # so that what a Match exec has started ends with it
-                setsigdef=[_SIGPIPE],
-                setsigmask=mask,
-            )
+            argv = [ssh, *arguments]
+            self._pid = _in_background(argv, started("ssh", argv, os.environ), (null, writer), mask)
         except OSError:
             os.close(self._reader)
             raise
@@ -247,3 +237,30 @@ def first_values(lines: Iterable[str]) -> dict[str, str]:
         keyword, _, value = line.partition(" ")
         values.setdefault(keyword.lower(), value)
     return values
+
+
+def _in_background(
+    argv: list[str], env: Mapping[str, str], files: tuple[int, int], mask: set[int]
+) -> int:
+    """Start it with these as stdin and stdout, and nothing to say; its pid. Raises OSError."""
+    null, writer = files
+
+    def spawn(words: list[str]) -> int:
+        return os.posix_spawn(
+            words[0],
+            words,
+            env,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, null, 0),
+                (os.POSIX_SPAWN_DUP2, writer, 1),
+                (os.POSIX_SPAWN_DUP2, null, 2),
+            ],
+            setpgroup=0,  # so that what a Match exec has started ends with it
+            setsigdef=[_SIGPIPE],
+            setsigmask=mask,
+        )
+
+    try:
+        return spawn(argv)
+    except OSError as error:
+        return spawn(by_sh(error, argv))

@@ -42,22 +42,38 @@ def restore_signals() -> None:
         _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
 
 
-def exec_program(
-    path: str, words: Sequence[str], env: Mapping[str, str], *, as_a_shell: bool = False
-) -> NoReturn:
+def by_sh(error: OSError, argv: Sequence[str]) -> list[str]:
+    """The command line for a script without `#!`, which a shell would run by sh as well.
+
+    Raises the `error` that starting `argv` has met, if it is another one.
+    """
+    if error.errno != errno.ENOEXEC or _is_binary(argv[0]):
+        raise error
+    return ["/bin/sh", *argv]
+
+
+def _is_binary(path: str) -> bool:
+    """Whether a file that the system can't run is no script either, as bash judges that."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(80)
+    except OSError:
+        return True
+    return head.startswith(b"\x7fELF") or b"\0" in head.partition(b"\n")[0]
+
+
+def exec_program(path: str, words: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     """Replace this process; `words` are the argv, the first one included.
 
-    `as_a_shell`: a script without `#!` is run by sh. Raises NotRunnableError if the system
-    refuses.
+    Raises NotRunnableError if the system refuses.
     """
     restore_signals()
     try:
         try:
             os.execve(path, list(words), dict(env))
         except OSError as error:
-            if not as_a_shell or error.errno != errno.ENOEXEC:
-                raise
-            os.execve("/bin/sh", ["sh", path, *words[1:]], dict(env))
+            script = by_sh(error, [path, *words[1:]])
+            os.execve(script[0], script, dict(env))
     except FileNotFoundError as error:
         raise NotRunnableError(
             f"{words[0]}: the interpreter in its first line is not there"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -264,3 +265,43 @@ class TestWrapper:
         terminal.send_line("exit 7")
         assert terminal.wait() == 7
         assert b"keepshell" not in terminal.output
+
+
+class TestScriptWithoutFirstLine:
+    """An `ssh` on PATH that is a script without `#!`: a shell runs it by sh, and so do we."""
+
+    @pytest.fixture(autouse=True)
+    def script(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        folder = tmp_path / "scripts"
+        folder.mkdir()
+        script = folder / "ssh"
+        script.write_text(f'echo "through a script"; exec {path_of("ssh")} "$@"\n')
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        return script
+
+    def test_a_command(self, keepshell_exe: Path, sshd: Sshd) -> None:
+        said = run([str(keepshell_exe), "ssh", *sshd.access.ssh_args(), *HELLO])
+        assert said == (7, b"through a script\nhello\n", b"trouble\n")
+
+    def test_a_session(
+        self, keepshell_exe: Path, sshd: Sshd, start_terminal: Callable[..., Terminal]
+    ) -> None:
+        terminal = start_terminal([str(keepshell_exe), "ssh", *sshd.access.ssh_args()])
+        terminal.expect(PROMPT)
+        terminal.send_line("exit 7")
+        assert terminal.wait() == 7
+        assert terminal.output.startswith(b"through a script\r\n")
+
+    def test_without_keepshell(self, script: Path, sshd: Sshd) -> None:
+        """What takes over where a part of keepshell is gone."""
+        call = f"sys.argv[:] = {['ssh', *sshd.access.ssh_args(), *HELLO]!r}"
+        code = f"import sys; from keepshell import __main__; {call}; __main__._without('gone')"
+        status, output, _ = run([sys.executable, "-c", code])
+        assert (status, output) == (7, b"through a script\nhello\n")
+
+
+@pytest.mark.parametrize("name", ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"])
+def test_a_directory_with_a_name_that_is_too_long(name: str, ssh: list[str], sshd: Sshd) -> None:
+    variables = {"XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", name: "/" + 6000 * "0"}
+    assert run([*ssh, *sshd.access.ssh_args(), *HELLO], **variables) == SAID
