@@ -63,6 +63,10 @@ def ssh(arguments: Sequence[str], options: Mapping[str, Any]) -> int:
     """`ssh ...`: becomes ssh, or runs it in a pty and answers with its status."""
     way = None
     try:
+        if os.environ.pop("KEEPSHELL_IN_SUBSHELL", None):
+            from keepshell.ssh import subshell
+
+            subshell.end_with_it()
         from keepshell import launch
 
         resolved = launch.resolve(arguments, options, os.environ)

@@ -18,6 +18,9 @@ function ssh {
         command ssh "$@" # keepshell is gone
         return
     fi
+    if [ "${BASH_SUBSHELL-}${ZSH_SUBSHELL-}" != 0 ]; then
+        keepshell=(env KEEPSHELL_IN_SUBSHELL=1 "${keepshell[@]}") # for `ssh host & kill $!`
+    fi
     command "${keepshell[@]}" ssh "$@" || keepshell_status=$?
     case $keepshell_status in
     126 | 127)
@@ -38,6 +41,12 @@ function ssh --description 'ssh, kept alive'
         return
     end
     set -l keepshell @{python} @{flag} @{main}
+    # A function can't be in the background, what it calls can: `ssh -N host >/dev/null 2>&1 &`.
+    set -l line (status current-commandline 2>/dev/null | string replace -ar '&>|\\d*>&\\d' '>')
+    if test (count $line) = 1; and string match -qr '^\\s*ssh\\s[^;&|#\\\\\\\\]*&\\s*$' -- $line
+        command $keepshell ssh $argv &
+        return
+    end
     command $keepshell ssh $argv
     set -l keepshell_status $status
     if contains $keepshell_status 126 127; and not command @{python} @{flag} -c '' 2>/dev/null

@@ -24,9 +24,10 @@ from keepshell.store import holds
 from keepshell.store.database import State
 from tests.cli.test_status import Live, keep_shells
 from tests.support import npm
+from tests.support.processes import is_gone
 from tests.support.programs import STRICT, path_of
 from tests.support.terminal import Terminal
-from tests.support.waiting import DEADLINE
+from tests.support.waiting import DEADLINE, eventually
 
 ROOT = Path(keepshell.__file__).parents[1]
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
@@ -524,3 +525,47 @@ class TestInstalledFiles:
         asked = f"set -a fish_complete_path {folder}; complete --do-complete='keepshell shim '"
         offered = run([*SHELLS["fish"][0], "-c", asked], env).splitlines()
         assert [word.split("\t")[0] for word in offered] == ["install", "remove", "status"]
+
+
+class TestInTheBackground:
+    """`ssh host &` at a prompt: the shell goes on, and to kill `$!` is to end ssh."""
+
+    @pytest.fixture
+    def env(self, env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+        """The real ssh says when it has begun, and runs until it is ended."""
+        real = Path(env["KEEPSHELL_SSH"])
+        real.write_text(
+            "#!/bin/sh\ncase $* in *-G*) exit ;; esac\n"  # keepshell asks for the configuration
+            f"echo $$ > {tmp_path}/begun.new\n"
+        )
+        with real.open("a") as file:
+            file.write(f"mv {tmp_path}/begun.new {tmp_path}/begun\nexec sleep {DEADLINE}\n")
+        return env
+
+    @pytest.mark.parametrize("rest", ["", " >/dev/null 2>&1"])
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_it_ends_with_what_the_shell_waits_for(
+        self,
+        shell: str,
+        rest: str,
+        env: dict[str, str],
+        start_terminal: Callable[..., Terminal],
+        tmp_path: Path,
+    ) -> None:
+        start, evaluate = SHELLS[shell]
+        terminal = start_terminal([*start, "-i"], env=env)
+        terminal.send_line(f"{evaluate}; echo rea''dy")
+        terminal.expect("ready")
+        terminal.send_line(f"ssh -N host{rest} &")
+        begun = tmp_path / "begun"
+        eventually(begun.exists, lambda: f"an ssh\n{terminal.describe()}")
+        terminal.send_line(f"kill {'$last_pid' if shell == 'fish' else '$!'}; echo kil''led")
+        terminal.expect("killed")
+        eventually(lambda: is_gone(int(begun.read_text())), "the end of ssh")
+
+    def test_only_what_is_alone_on_the_line_is_told_apart_in_fish(
+        self, env: dict[str, str], tmp_path: Path
+    ) -> None:
+        Path(env["KEEPSHELL_SSH"]).write_text(REAL)
+        for line in ("ssh -F none host a\\&", "ssh -F none host 'a&'", "ssh -F none host a # &"):
+            assert run(["fish", "-c", f"keepshell init fish | source\n{line}"], env)
