@@ -6,6 +6,7 @@ The thread is never waited for longer than was asked, nor at the end: the proces
 from __future__ import annotations
 
 import _thread
+import contextlib
 from _queue import Empty, SimpleQueue
 from collections.abc import Callable
 from typing import TypeVar
@@ -30,7 +31,7 @@ class Clerk:
     def ask(self, work: Callable[[], T], seconds: float) -> T:
         """The result of `work`; what it raises, or InternalError if it takes longer.
 
-        Once something took longer, nothing more is waited for.
+        While something takes longer, nothing more is waited for.
         """
         done: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
 
@@ -70,7 +71,7 @@ class Clerk:
 
     def _work(self) -> None:
         while True:
-            try:
-                self._todo.get()()
-            except Exception:  # noqa: S112 - left work is worth no word: the session goes on
-                continue
+            work = self._todo.get()
+            with contextlib.suppress(Exception):  # left work is worth no word: the session goes on
+                work()
+            self._is_late = False

@@ -38,6 +38,17 @@ def test_what_hangs_is_not_waited_for_again(fifo: Path) -> None:
     fifo.write_text("")  # lets the thread go
 
 
+def test_what_was_slow_for_once_is_waited_for_again(fifo: Path) -> None:
+    clerk = Clerk()
+    with pytest.raises(InternalError):
+        clerk.ask(fifo.read_text, 0.01)
+    done: list[int] = []
+    clerk.put(partial(done.append, 1))
+    fifo.write_text("")
+    eventually(lambda: done == [1], lambda: f"{done}")
+    assert clerk.ask(lambda: 42, DEADLINE) == 42
+
+
 def test_all_is_done_in_order_and_of_what_is_left_the_latest(fifo: Path) -> None:
     clerk = Clerk()
     done: list[int] = []
