@@ -39,7 +39,7 @@ def _sentences(found: Explained) -> Iterator[str]:
         yield _marked(LOST, problem)
     if found["route"] == "exec":
         yield _marked(AT_RISK, "This is ssh alone, with no keepalives but its own:")
-        yield f"  {found['why']}."
+        yield _indented(f"{found['why']}.")
         return
     threats = [rule for rule in found["rules"] if rule["every"] is None]
     beaten = [rule for rule in found["rules"] if rule["every"] is not None]
@@ -50,17 +50,18 @@ def _sentences(found: Explained) -> Iterator[str]:
             AT_RISK, f"{words.timer(first['kind'])} may end an idle session after {limit}."
         )
         if first["verdict"] == "doubted":
-            yield "  It was seen once. If it strikes again, keepshell acts on it."
+            yield _indented("It was seen once. If it strikes again, keepshell acts on it.")
         elif first["setting"]:
             sent = words.LEVELS[first["rung"]]
-            yield f"  Only {sent} resets it. Allow it: {wording.cure(name, first['setting'])}"
+            cure = wording.cure(name, first["setting"])
+            yield _indented(f"Only {sent} resets it. Allow it: {cure}")
         else:
-            yield "  Nothing that keepshell sends resets it."
+            yield _indented("Nothing that keepshell sends resets it.")
     elif beaten or found["idle_limit"]:
         yield _marked(GOOD, f"An idle session here stays open: {_sent(found)}.")
     else:
         yield _marked(GOOD, f"No idle timer is known for {name}: {_sent(found)}.")
-        yield f"  To read the host's timers: keepshell probe {name}"
+        yield _indented(f"To read the host's timers: keepshell probe {name}")
 
 
 def _sent(found: Explained) -> str:
@@ -81,7 +82,12 @@ def _sent(found: Explained) -> str:
 
 
 def _marked(style: str, sentence: str) -> str:
-    return tables.styled(f"{tables.mark(style)} {sentence}", style)
+    lines = tables.wrapped(f"{tables.mark(style)} {sentence}", hanging="  ")
+    return "\n".join(tables.styled(line, style) for line in lines)
+
+
+def _indented(sentence: str) -> str:
+    return "\n".join(tables.wrapped(sentence, "  "))
 
 
 _TIMERS = (
@@ -146,7 +152,7 @@ def _settings(found: Explained, show_all: bool) -> str:
         if show_all or row["source"] not in ("default", "ssh's default")
     ]
     if not rows:
-        return "Every setting has its default (all: --all)."
+        return "\n".join(tables.wrapped("Every setting has its default (all: --all)."))
     return tables.table(_SETTINGS, rows, width=tables.columns())
 
 

@@ -401,3 +401,12 @@ def test_colours_on_a_terminal_unless_the_user_wants_none(
     monkeypatch.setenv("NO_COLOR", "1")
     plain: Terminal = start_terminal([str(keepshell_exe), "history"])
     assert b"\x1b[" not in plain.read_to_end()
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_no_word_of_a_sentence_is_broken(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = told("explain", "nonesuch.invalid").splitlines()
+    assert max(map(len, lines)) <= columns
+    sentence = "No host called nonesuch.invalid: its name can't be resolved."
+    assert sentence in " ".join(" ".join(lines).split())
