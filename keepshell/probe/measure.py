@@ -103,7 +103,7 @@ class _Session:
         self.outcome = (now - self.idle_at if seen else self._quiet, False, seen)
 
     def deadlines(self) -> Iterator[tuple[float, Callable[[float], None]]]:
-        """When something is to be done next, and what; the only list there is."""
+        """What happens next, and when; the only such list."""
         if self.idle_at is None:
             yield self._opened_at + _OPENS_WITHIN, self._not_opened
             if self._heard_at is not None:

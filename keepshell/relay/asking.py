@@ -8,7 +8,7 @@ pinentry) must get every key. These are the signs of a question:
   second flush, with ECHO on again, ends a hidden answer;
 - an unfinished line of output that ends as questions do, with a sign: another program's, as a
   ProxyCommand's. One that ends otherwise may be a banner without its last line feed: it is a
-  question only once a whole line was typed that nobody has read.
+  question only once a whole line was typed and has not been read.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Asking:
         return _QUESTION.search(_SEQUENCE.sub(b"", self._line)) is not None
 
     def unread(self) -> None:
-        """A whole line was typed, and nobody has read it."""
+        """A whole line was typed, and has not been read."""
         self._unread = True
 
     def flushed(self, *, echo: bool) -> None:

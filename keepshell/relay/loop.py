@@ -214,7 +214,7 @@ class Relay:
     def _use_idle_time(self, now: float) -> None:
         """Nothing has happened: look where nothing tells us, and do what can be done ahead."""
         if self._must_look:
-            # ssh was raw for a moment only, and has not said so here: a line that nobody reads.
+            # ssh was raw for a moment only, and has not said so here: a line that is never read.
             unread = self._terminal.has_line()
             if unread and self._asking.unclear:
                 self._asking.unread()
@@ -473,7 +473,7 @@ class Relay:
         if self.child.exited:
             self._linger.begin(now)
         elif self.child.stopped and not was_stopped:
-            # By its own will, or by somebody's signal: the shell is to see a stopped job. vim stops
+            # On its own, or by a signal from elsewhere: the shell must see a stopped job. vim stops
             # the whole group, which a script that runs us is in.
             with_group = not self._is_ssh or self.key_typed is signal.SIGTSTP
             self._stop_wanted = _Stop.WITH_GROUP if with_group else _Stop.ALONE

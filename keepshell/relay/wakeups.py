@@ -118,7 +118,7 @@ def _noted(_signum: int, _frame: object) -> None:
 class Alarm:
     """One absolute deadline on a descriptor, fired at once after the machine's suspend.
 
-    poll(2) counts CLOCK_MONOTONIC, which stands still while the machine sleeps; a timerfd on
+    poll(2) counts CLOCK_MONOTONIC, which stops while the machine sleeps; a timerfd on
     CLOCK_BOOTTIME (timerfd_create(2), Linux) does not. Elsewhere `fd` is None, and the timeout of
     poll must serve.
     """

@@ -85,8 +85,8 @@ def directory(environ: Mapping[str, str]) -> str | None:
 def entries(environ: Mapping[str, str]) -> list[Entry]:
     """All kept shells that may still be there, the oldest first; `attached` says whether we are in.
 
-    A shell whose time is over is forgotten. Where keepshell was killed, nobody knows since when its
-    shell is alone: it counts from the last change of the file.
+    A shell whose time is over is forgotten. If keepshell was killed, it is unknown since when its
+    shell is alone: that counts from the last change of the file.
     """
     where = directory(environ)
     found = []

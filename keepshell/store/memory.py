@@ -137,7 +137,7 @@ class Memory:
 
     def _slept(self, record: SessionRecord) -> bool:
         """Whether the machine slept since the user's last key: what ended the session then, and
-        after which silence, nobody here has seen."""
+        after which silence, could not be seen here."""
         return self._woke_at is not None and self._woke_at >= (record.user_at or record.begun_at)
 
     def remember(self, record: SessionRecord, ending: Ending, *, status: int) -> str:

@@ -184,7 +184,7 @@ def _step(what: str, argv: list[str | Path], scratch: Path) -> None:
 
 
 def _end_group(leader: subprocess.Popen[bytes]) -> None:
-    """Kill it with all that it started; nobody may be left to write files while we remove them."""
+    """Kill it with all that it started: no one may write files while we remove them."""
     os.killpg(leader.pid, signal.SIGKILL)
     leader.wait()
     give_up_at = time.monotonic() + 5

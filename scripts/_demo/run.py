@@ -39,7 +39,7 @@ def _removed(directory: Path) -> Iterator[None]:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    # Now, and not on top: the directory is to be removed if these fail, or take too long.
+    # Now, and not on top: the directory must be removed if these fail, or take too long.
     from .server import Server
     from .sessions import Access
     from .shell import hand_over

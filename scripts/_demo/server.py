@@ -1,7 +1,7 @@
 """An SSH server on 127.0.0.1 that cuts silent clients after a while, and counts what it hears.
 
 Idle is measured as a firewall measures it: bytes that the client put on the wire, of whatever kind.
-Behind it stands a pretend shell; nothing that is typed there runs on this machine.
+It runs a pretend shell; nothing that is typed there runs on this machine.
 """
 
 from __future__ import annotations

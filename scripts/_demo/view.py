@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .server import Seen
     from .sessions import Session
 
-SIDE_BY_SIDE_FROM = 70  # columns; below, the panels stand one above the other
+SIDE_BY_SIDE_FROM = 70  # columns; in fewer, the panels are one above the other
 MOST_TERMINAL_ROWS, FEWEST_TERMINAL_ROWS = 9, 3
 FACTS_ROWS = 7  # of a panel: its border, four facts, the rule
 
@@ -142,7 +142,7 @@ class Panels:
 
 
 def _facts(side: Side, now: float) -> Table:
-    """Four rows: how it stands and for how long, the silence, and the keepalives of each rung."""
+    """Four rows: its state and for how long, the silence, and the keepalives of each rung."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(no_wrap=True)
     seen = side.seen

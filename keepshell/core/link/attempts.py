@@ -21,7 +21,7 @@ class Attempts:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self.next_at: float | None = None
-        """None while none is to be made: one is under way, or there is no route."""
+        """None while there is nothing to wait for: one is under way, or there is no route."""
         self.failures = 0
         self._random = random
         self._route = True

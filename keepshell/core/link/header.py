@@ -49,7 +49,7 @@ class Kept(NamedTuple):
     keep: float
     """Seconds the shell lives without anybody attached."""
     exists: bool = False
-    """Whether it was kept by an earlier keepshell, and is to be reached again."""
+    """Whether an earlier keepshell kept it, and we return to it."""
     command: str | None = None
     """What each connection runs where the host is not to keep a shell: the user's command, or none,
     which is ssh's own login shell."""

@@ -1,4 +1,4 @@
-"""Drops what asks the terminal, from output so old that nobody waits for the answer any more.
+"""Drops queries to the terminal from output so old that no program waits for the answer.
 
 The answer to a query comes as input: a program that asked minutes ago has given up, and the shell
 would take the answer for a command. Grammar as in xterm's control sequences.
