@@ -77,7 +77,7 @@ def make_private(path: str) -> None:
     As root also where it would be in another user's directory: `sudo` may have kept HOME, and what
     root makes there its owner can't use.
     """
-    if os.geteuid() == 0 and _owner(path) != 0:
+    if is_anothers(path):
         raise PermissionError(errno.EPERM, "it belongs to another user, and you are root", path)
     os.makedirs(path, mode=0o700, exist_ok=True)
     found = os.stat(path)
@@ -85,11 +85,14 @@ def make_private(path: str) -> None:
         os.chmod(path, 0o700)
 
 
-def _owner(path: str) -> int:
-    """Whose the directory is, or would be by the last one above it that is there."""
+def is_anothers(path: str) -> bool:
+    """Whether we are root, and the directory is another user's, or would be by the last one above
+    it that is there."""
+    if os.geteuid() != 0:
+        return False
     while path and not os.path.lexists(path):
         path = os.path.dirname(path)
-    return os.stat(path).st_uid
+    return os.stat(path).st_uid != 0
 
 
 def is_private(path: str) -> bool:

@@ -70,6 +70,8 @@ def test_root_makes_nothing_in_another_users_home(
         State.of(environ).record(PAST)
     assert livedir.writable(environ) is None
     assert [*home.iterdir()] == []
+    assert paths.is_anothers(f"{home}/.local")
+    assert not paths.is_anothers("/")
 
 
 def test_a_command_that_needs_a_directory_says_so() -> None:

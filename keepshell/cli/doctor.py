@@ -255,6 +255,8 @@ def _state(environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _can_be_written(path: str) -> bool:
+    if paths.is_anothers(path):  # where root may write, and does not
+        return False
     while path != "/" and not os.path.lexists(path):
         path = os.path.dirname(path)
     return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)

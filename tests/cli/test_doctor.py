@@ -139,6 +139,19 @@ def test_state_that_can_t_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ("live sessions", "bad", "ls -ld /proc/self/keepshell") in found
 
 
+def test_as_root_in_the_home_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo` may have kept HOME: root may write there, and keepshell does not."""
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 65534, 65534)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": f"{tmp_path}/state"}
+    found = {check.about: check for check in doctor._state(environ)}
+    assert found["state"].says.endswith("can't be written, so nothing is remembered there")
+    assert found["state"].style == found["live sessions"].style != found["SQLite"].style
+
+
 def test_state_that_is_none(state: State) -> None:
     path = Path(os.environ["XDG_STATE_HOME"], "keepshell", "state.db")
     path.mkdir(parents=True)
