@@ -39,6 +39,10 @@ WRITE_WITHIN = 5.0
 KEPT_FOR = 400 * 86400
 """Seconds after which a past session is deleted."""
 
+FEW = 20
+"""So many sessions must have ended since then: a clock that is years ahead for a day deletes
+nothing."""
+
 _MIGRATIONS = (
     """
     CREATE TABLE host (
@@ -193,9 +197,7 @@ class State:
                     for stretch in session.stretches
                 ],
             )
-            connection.execute(
-                "DELETE FROM session WHERE ended < :since", {"since": session.ended - KEPT_FOR}
-            )
+            connection.execute(_DELETE_OLD, {"few": FEW, "kept_for": KEPT_FOR})
 
     def put_rules(self, host: str, source: str, rules: Iterable[Rule]) -> None:
         """Let these be all the rules that are known of a host from this source.
@@ -254,7 +256,7 @@ class State:
         return [
             _past_session(row, stretches.get(row[0], []))
             for row in rows
-            if hosts is None or row[1] in hosts
+            if (hosts is None or row[1] in hosts) and _is_session(*row)
         ]
 
     def _query(
@@ -340,6 +342,12 @@ class State:
 
 
 _RULES_OF = f"SELECT {_RULE} FROM rule JOIN host ON host.id = rule.host WHERE name = :name"  # noqa: S608 - names of columns
+
+
+_DELETE_OLD = """
+    DELETE FROM session WHERE ended < -:kept_for +
+    (SELECT min(ended) FROM (SELECT ended FROM session ORDER BY id DESC LIMIT :few))
+"""
 
 
 def _new_file(wished: str) -> str:
@@ -464,6 +472,13 @@ def _rule(kind: str, source: str, seconds: float, seen_at: float, *more: Any) ->
         outlasted=RUNGS[outlasted],
         told=told,
     )
+
+
+def _is_session(
+    _id: object, _host: object, started: object, ended: object, _ending: object, *counts: object
+) -> bool:
+    """Whether each number is one."""
+    return all(isinstance(number, int | float) for number in (started, ended, *counts))
 
 
 def _past_session(row: Sequence[object], stretches: Iterable[Stretch]) -> PastSession:

@@ -19,7 +19,7 @@ from keepshell.core.idle import Stretch
 from keepshell.core.rules.kinds import CONFIG, DROP, KINDS, MEASURED, PROBE, Rule
 from keepshell.core.rules.rung import Rung
 from keepshell.store import database as state_module
-from keepshell.store.database import KEPT_FOR, PastSession, State, StateError
+from keepshell.store.database import FEW, KEPT_FOR, PastSession, State, StateError
 from tests.support.waiting import DEADLINE, eventually
 
 HOST = "me@web:22"
@@ -166,13 +166,31 @@ def test_a_session_that_was_told_before_it_was_forgotten_brings_nothing_back(sta
 
 
 def test_old_sessions_go(state: State, path: Path) -> None:
-    state.record(session(ended=1000.0, stretches=(Stretch(1.0, 2.0, 3),)))
-    new = session(ended=1001.0 + KEPT_FOR)
-    state.record(new)
-    assert state.sessions() == [new]
+    old, late = session(ended=1000.0, stretches=(Stretch(1.0, 2.0, 3),)), 1001.0 + KEPT_FOR
+    state.record(old)
+    for _ in range(FEW - 1):
+        state.record(session(ended=late))
+    assert old in state.sessions()
+    state.record(session(ended=late))
+    assert state.sessions() == [session(ended=late)] * FEW
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM stretch").fetchone() == (0,)
     connection.close()
+
+
+def test_a_clock_that_is_wrong_for_a_day_deletes_nothing(state: State) -> None:
+    now = session(started=9e8, ended=9e8 + 1)
+    state.record(now)
+    for wrong in [9e8 + 3 * KEPT_FOR] * (FEW - 1) + [5.0]:
+        state.record(session(ended=wrong))
+    assert now in state.sessions()
+
+
+def test_a_session_that_makes_no_sense_is_left_out(state: State, path: Path) -> None:
+    state.record(session())
+    state.record(session(status=7))
+    change(path, "UPDATE session SET longest_idle = 'long' WHERE status = 7")
+    assert state.sessions() == [session()]
 
 
 def test_a_kind_of_a_later_version_is_left_out(state: State, path: Path) -> None:
