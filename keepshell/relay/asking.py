@@ -8,7 +8,8 @@ pinentry) must get every key. These are the signs of a question:
   second flush, with ECHO on again, ends a hidden answer;
 - an unfinished line of output that ends as questions do, with a sign: another program's, as a
   ProxyCommand's. One that ends otherwise may be a banner without its last line feed: it is a
-  question only once a whole line was typed and has not been read.
+  question only once a whole line was typed and has not been read;
+- a program that was seen reading: it may have asked with a whole line, or with nothing.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ class Asking:
         self._flushed = False
         self._typed = False
         self._unread = False
+        self.is_read = False
+        """Whether a program was seen reading there."""
 
     @property
     def now(self) -> bool:
         """Whether a program waits for the user's answer."""
-        if self._hides or self._flushed:
+        if self._hides or self._flushed or self.is_read:
             return True
         return bool(_UNSEEN.sub(b"", self._line)) and (self._unread or self._ends_as_a_question)
 

@@ -30,7 +30,7 @@ from keepshell.core.effects import (
     ToUser,
 )
 from keepshell.core.session import Session
-from keepshell.relay import notify, tty, wakeups
+from keepshell.relay import notify, readers, tty, wakeups
 from keepshell.relay.asking import Asking
 from keepshell.relay.linger import Linger
 from keepshell.relay.outbox import Outbox, is_gone
@@ -54,6 +54,9 @@ anything else is looked at. To poll for each read, of 4 kB mostly, took 13 % mor
 
 BLOCKING_WRITE = 512
 """Bytes a terminal that said POLLOUT takes without blocking, where it can't be non-blocking."""
+
+READERS_EVERY = 0.2
+"""Seconds between two looks for a program that reads ssh's pty, while ssh connects."""
 
 LOOK_EVERY = 0.05
 """Seconds between two looks at a terminal whose raw mode the kernel does not tell of."""
@@ -202,7 +205,15 @@ class Relay:
             waits.append(IDLE_AFTER)
         if self._must_look:
             waits.append(LOOK_EVERY)
+        elif self._may_be_read:
+            waits.append(READERS_EVERY)
         return min(waits, default=None)
+
+    @property
+    def _may_be_read(self) -> bool:
+        """Whether a ProxyCommand or LocalCommand may ask something without showing that it does."""
+        asking = self._asking
+        return self._is_ssh and not self._session.begun and (asking.is_read or not asking.now)
 
     @property
     def _must_look(self) -> bool:
@@ -213,13 +224,16 @@ class Relay:
 
     def _use_idle_time(self, now: float) -> None:
         """Nothing has happened: look where nothing tells us, and do what can be done ahead."""
+        if self._may_be_read:
+            self._asking.is_read = readers.are_there(self.child.pid)
+            self._see_phase(now)
         if self._must_look:
             # ssh was raw for a moment only, and has not said so here: a line that is never read.
             unread = self._terminal.has_line()
             if unread and self._asking.unclear:
                 self._asking.unread()
             self._see_phase(now, begun=unread and self.child.has_own_stderr)
-        else:
+        elif not self._may_be_read:
             self._work_ahead()
 
     def _work_ahead(self) -> None:

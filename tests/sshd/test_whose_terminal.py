@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 import termios
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -238,3 +239,50 @@ def test_the_banner_and_the_end_are_as_bare_sshs(
         assert terminal.wait() == 255
         outputs.append(terminal.output)
     assert outputs[:2] == outputs[2:]
+
+
+ASKERS = {
+    "with a whole line": "echo Your code: >/dev/tty; read x </dev/tty",
+    "with nothing": "read x </dev/tty",
+}
+CARRY = """\
+import os, socket, sys, threading
+server = socket.create_connection(sys.argv[1:]).detach()
+def copy(source, to):
+    while data := os.read(source, 65536):
+        os.write(to, data)
+threading.Thread(target=copy, args=(0, server), daemon=True).start()
+copy(server, 1)
+"""
+
+
+@pytest.mark.parametrize("asks", ASKERS)
+@pytest.mark.parametrize("option", ["ProxyCommand", "LocalCommand"])
+def test_a_program_that_asks_without_a_prompt_gets_its_answer(
+    start_sshd: Callable[..., Sshd],
+    start_terminal: Start,
+    side: tuple[list[str], bool],
+    tmp_path: Path,
+    option: str,
+    asks: str,
+) -> None:
+    """As a ProxyCommand may that wants a code: the words are there, and the cursor below them."""
+    host = start_sshd(shell=PLAIN_SHELL)
+    prefix, no_flow = side
+    begun = tmp_path / "begun"
+    program = f"touch {begun}; {ASKERS[asks]}; echo got $x >/dev/tty"
+    if option == "ProxyCommand":
+        (tmp_path / "carry.py").write_text(CARRY)
+        program += f"; exec {sys.executable} {tmp_path}/carry.py %h %p"
+    option = f"{option}=sh -c {shlex.quote(program)}"
+    terminal = start_terminal(
+        [*prefix, "ssh", "-o", "PermitLocalCommand=yes", "-o", option, *host.access.ssh_args()],
+        job=True,
+        prepare=without_flow if no_flow else None,
+    )
+    eventually(begun.exists, "the program that asks")
+    eventually(lambda: is_raw(terminal) == bool(prefix), "whose the terminal is")
+    terminal.send_line("12345")
+    terminal.expect("12345\r\ngot 12345\r\n")
+    open_shell(terminal)
+    assert terminal.output.count(b"12345") == 2
