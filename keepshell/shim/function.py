@@ -18,6 +18,12 @@ function ssh {
         command ssh "$@" # keepshell is gone
         return
     fi
+    case ${#}:${1-} in
+    1:-h | 1:--help)
+        command ssh "$@" # keepshell has a page for these
+        return
+        ;;
+    esac
     if [ "${BASH_SUBSHELL-}${ZSH_SUBSHELL-}" != 0 ]; then
         keepshell=(env KEEPSHELL_IN_SUBSHELL=1 "${keepshell[@]}") # for `ssh host & kill $!`
     fi
@@ -38,6 +44,10 @@ _FISH = """\
 function ssh --description 'ssh, kept alive'
     if not test -x @{python}; or not test -r @{main}
         command ssh $argv # keepshell is gone
+        return
+    end
+    if contains -- "$argv" -h --help
+        command ssh $argv # keepshell has a page for these
         return
     end
     set -l keepshell @{python} @{flag} @{main}

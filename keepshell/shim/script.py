@@ -139,6 +139,8 @@ keepshell_arguments() {
     [ -n "$keepshell_host" ] || [ $# -gt 1 ] # after the --
 }
 
+case $#${1-} in 1-h | 1--help) exec @{real} "$@" ;; esac # keepshell has a page for these
+
 if ! { [ -t 0 ] && [ -t 1 ]; } && keepshell_environment && @{path_counts}; then
     keepshell_now=$(LC_ALL=C @{stat} @{watched} 2>/dev/null)
     [ "$keepshell_now" = @{then} ] || exec @{python} shim call @{self} "$@"

@@ -86,6 +86,21 @@ class TestFunction:
         called = run([*start, "-c", f"{evaluate}; ssh -F none host 'a b'"], env)
         assert called == f"{OURS} -F none host a b "
 
+    @pytest.mark.parametrize("word", ["-h", "--help"])
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_help_is_ssh_s_own(self, shell: str, word: str, env: dict[str, str]) -> None:
+        start, evaluate = SHELLS[shell]
+        done = subprocess.run(
+            [*start, "-c", f"{evaluate}; ssh {word}"],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        bare = subprocess.run([path_of("ssh"), word], capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (255, b"", bare.stderr)
+
     @pytest.mark.parametrize("shell", ["bash", "zsh"])
     def test_an_alias_of_the_user_s_stays(self, shell: str, env: dict[str, str]) -> None:
         start, evaluate = SHELLS[shell]
@@ -559,9 +574,11 @@ class TestInTheBackground:
         terminal.send_line(f"ssh -N host{rest} &")
         begun = tmp_path / "begun"
         eventually(begun.exists, lambda: f"an ssh\n{terminal.describe()}")
-        terminal.send_line(f"kill {'$last_pid' if shell == 'fish' else '$!'}; echo kil''led")
+        ssh = int(begun.read_text())
+        # fish may have started something of its own meanwhile: its $last_pid is not asked.
+        terminal.send_line(f"kill {ssh if shell == 'fish' else '$!'}; echo kil''led")
         terminal.expect("killed")
-        eventually(lambda: is_gone(int(begun.read_text())), "the end of ssh")
+        eventually(lambda: is_gone(ssh), lambda: f"the end of {ssh}\n{terminal.describe()}")
 
     def test_only_what_is_alone_on_the_line_is_told_apart_in_fish(
         self, env: dict[str, str], tmp_path: Path

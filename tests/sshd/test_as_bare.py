@@ -301,6 +301,14 @@ class TestScriptWithoutFirstLine:
         assert (status, output) == (7, b"through a script\nhello\n")
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_of_the_shim_is_ssh_s_own(keepshell_exe: Path, tmp_path: Path, word: str) -> None:
+    folder = tmp_path / "shim"
+    install = [str(keepshell_exe), "shim", "install", "--dir", str(folder)]
+    assert run(install)[0] == 0
+    assert run([str(folder / "ssh"), word]) == run([path_of("ssh"), word])
+
+
 @pytest.mark.parametrize("name", ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"])
 def test_a_directory_with_a_name_that_is_too_long(name: str, ssh: list[str], sshd: Sshd) -> None:
     variables = {"XDG_CONFIG_HOME": "", "XDG_STATE_HOME": "", name: "/" + 6000 * "0"}
