@@ -141,7 +141,7 @@ def test_the_host_is_asked_what_it_keeps(web: Web) -> None:
     def status(*words: str) -> str:
         return web.run("status", *words)
 
-    assert re.search(r":1  kept for .*, nobody in it; it ends in 1[12]h", status("--ask"))
+    assert re.search(r":1  kept for .*detached, ends in 1[12]h", status("--ask"))
     (shell,) = [json.loads(line) for line in status("--json").splitlines()]
     assert (shell["schema"], shell["kept"]) == (1, web.network.host)
     assert shell["attached"] is False
