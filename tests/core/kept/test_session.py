@@ -567,6 +567,10 @@ class TestAway:
             world.type(data)
         assert world.session.over
 
+    def test_without_an_escape_character_nothing_leaves(self) -> None:
+        world = World(escape_char=None).open().silent().type(b"\r~.")
+        assert not world.session.over
+
     def test_a_paste_with_an_escape_in_it_is_a_paste(self, world: World) -> None:
         world.silent().type(b"k").type(b"~.").type(b"ls\r~.")
         assert not world.session.over
