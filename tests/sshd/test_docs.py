@@ -65,6 +65,7 @@ NOT_RUN = {
     (
         "docs/benchmarks.md",
         "scripts/bench\nscripts/bench --quick\nscripts/bench --only bulk --only echo\n"
+        "scripts/bench --only outage\nscripts/bench --only holder\nscripts/bench --only hold\n"
         "scripts/bench --json FILE",
     ): ("takes minutes", "tests/sshd/test_bench.py::test_quick_run"),
 }
