@@ -183,6 +183,8 @@ class Supervisor:
         now = wakeups.clock()
         self._perform(self._mind.tick(now))
         self._refuse_late(now)
+        if self._mind.silent_since is None:
+            self._ask_no_more()
         self._write()
 
     @property
