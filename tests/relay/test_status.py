@@ -161,9 +161,9 @@ def test_another_process_with_the_same_pid_gets_no_signal(folder: Path) -> None:
 
 
 def entry_with(**fields: object) -> dict[str, object]:
-    names = ("host", "name", "terminal", "user_at", "last_keepalive", "next", "hold")
+    names = ("host", "terminal", "user_at", "last_keepalive", "next", "hold")
     entry: dict[str, object] = dict.fromkeys(names)
-    entry |= {"since": 1.0, "written": 1.0, "rung": "off", "interval": 60, "keepalives": 0}
+    entry |= {"name": "web", "since": 1.0, "written": 1.0, "rung": "off", "interval": 60, "keepalives": 0}
     return {**entry, "start": None, "off": False, **fields}
 
 

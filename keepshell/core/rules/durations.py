@@ -52,11 +52,11 @@ def show(seconds: float) -> str:
 
 
 def describe(seconds: float) -> str:
-    """`seconds` for a sentence, rounded as people would say it: `45s`, `15m`, `3h 20m`."""
+    """`seconds` for a sentence, rounded as people would say it: `45s`, `15m`, `3h 20m`, `120d`."""
     whole = round(seconds)
     for size, unit, rest_size, rest_unit in _SPOKEN:
         if whole >= 2 * size:
-            rest = whole % size // rest_size
+            rest = whole % size // rest_size if whole < 100 * size else 0
             return f"{whole // size}{unit}" + (f" {rest}{rest_unit}" if rest else "")
     return f"{whole}s" if whole else "less than 1s"
 

@@ -78,6 +78,7 @@ def test_shows(seconds: float, text: str) -> None:
         (12000, "3h 20m", "3h 20m"),
         (12001, "3h 20m", "3h 20m 1s"),
         (180000, "2d 2h", "2d 2h"),
+        (10371600, "120d", "120d 1h"),
     ],
 )
 def test_in_a_sentence(seconds: float, about: str, in_full: str) -> None:
