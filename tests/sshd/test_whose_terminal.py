@@ -281,6 +281,8 @@ def test_a_program_that_asks_without_a_prompt_gets_its_answer(
         prepare=without_flow if no_flow else None,
     )
     eventually(begun.exists, "the program that asks")
+    if "line" in asks:
+        terminal.expect("code:\r\n")
     eventually(lambda: is_raw(terminal) == bool(prefix), "whose the terminal is")
     terminal.send_line("12345")
     terminal.expect("12345\r\ngot 12345\r\n")
