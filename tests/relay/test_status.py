@@ -163,8 +163,8 @@ def test_another_process_with_the_same_pid_gets_no_signal(folder: Path) -> None:
 def entry_with(**fields: object) -> dict[str, object]:
     names = ("host", "terminal", "user_at", "last_keepalive", "next", "hold")
     entry: dict[str, object] = dict.fromkeys(names)
-    entry |= {"name": "web", "since": 1.0, "written": 1.0, "rung": "off", "interval": 60, "keepalives": 0}
-    return {**entry, "start": None, "off": False, **fields}
+    entry |= {"since": 1.0, "written": 1.0, "rung": "off", "interval": 60, "keepalives": 0}
+    return {**entry, "name": "web", "start": None, "off": False, **fields}
 
 
 def test_stale_files_are_swept_and_others_are_left(folder: Path) -> None:
