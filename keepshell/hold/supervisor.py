@@ -315,7 +315,6 @@ class Supervisor:
             self._answered_at = wakeups.clock()
             self._perform(self._mind.answered(master.number, self._answered_at))
             if self._mind.state is State.ALIVE:
-                self._ask_no_more()
                 self._answer_all("yes")
             if master.number == self._mind.current:
                 self._retry(master)
