@@ -22,6 +22,10 @@ _GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 _CAME: Final = (16, 20, 24)
 """RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE."""
 
+_ELSEWHERE_4: Final = "192.0.2.1"
+_ELSEWHERE_6: Final = "2001:db8::1"
+"""Addresses of nobody (RFC 5737, RFC 3849): only a default route leads there."""
+
 
 class Network:
     """The kernel's messages; `fd` is None where there are none."""
@@ -58,8 +62,13 @@ def has_address(address: str) -> bool:
 
 
 def has_route(peer: str) -> bool:
-    """Whether any route leads to an address; asked without a packet."""
-    return _tried(peer, lambda probe: probe.connect((peer, 9)))
+    """Whether a route leads to an address, or out by the other family, in which the host may have
+    another; asked without a packet."""
+    return _leads_to(peer) or _leads_to(_ELSEWHERE_4 if ":" in peer else _ELSEWHERE_6)
+
+
+def _leads_to(address: str) -> bool:
+    return _tried(address, lambda probe: probe.connect((address, 9)))
 
 
 def _tried(address: str, action: Callable[[socket.socket], None]) -> bool:
