@@ -58,8 +58,19 @@ def explain(
         ],
         "problem": _problem(settings, host_name.host_part(name)),
         "idle_limit": _idle_limit(settings),
+        "reattach": _reattach(settings.policy, typed, environ),
         "rules": [_rule(remedy) for remedy in plan.remedies],
     }
+
+
+def _reattach(policy: Policy, typed: Sequence[str], environ: Mapping[str, str]) -> str | None:
+    """What becomes of the shell when its connection is lost; None where `reattach` is off."""
+    from keepshell.store import kept
+
+    if not policy.reattach or isinstance(policy.reattach, str):
+        return "command" if policy.reattach else None
+    known = {"": "kept", kept.REFUSED: "refused", kept.DROP: "ended"}
+    return known[kept.fate(environ, typed)]
 
 
 def _problem(host: launch.HostSettings, name: str) -> str:

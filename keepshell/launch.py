@@ -452,13 +452,13 @@ def _keep(job: Job, settings: HostSettings) -> None:
     """Have the host keep the job's shell, or have every connection run the user's command."""
     from keepshell.core.link import bootstrap
     from keepshell.core.link.header import Kept
-    from keepshell.store.kept import can_keep
+    from keepshell.store.kept import REFUSED, fate
 
     client_name = os.uname().nodename
     policy, command = settings.policy, None
     if isinstance(policy.reattach, str):
         command = policy.reattach
-    elif not can_keep(job.env, job.typed):
+    elif fate(job.env, job.typed) == REFUSED:
         command = ""
     job.kept = Kept(
         os.urandom(16).hex(), job.name, client_name, policy.reattach_keep, command=command

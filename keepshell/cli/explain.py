@@ -28,7 +28,8 @@ def command(typed: Typed) -> tuple[str, int]:
     found = explained.explain(typed.words, typed.settings, typed.environ)
     if typed.has("json"):
         return json.dumps({"schema": 1, **found}), 0
-    parts = ["\n".join(_sentences(found)), _timers(found), _settings(found, typed.has("all"))]
+    said = "\n".join((*_sentences(found), *_after_a_loss(found)))
+    parts = [said, _timers(found), _settings(found, typed.has("all"))]
     return "\n\n".join(filter(None, parts)), 0
 
 
@@ -62,6 +63,24 @@ def _sentences(found: Explained) -> Iterator[str]:
     else:
         yield _marked(GOOD, f"No idle timer is known for {name}: {_sent(found)}.")
         yield _indented(f"To read the host's timers: keepshell probe {name}")
+
+
+_AFTER_A_LOSS = {
+    "kept": (GOOD, "If the connection is lost, keepshell brings you back into the same shell."),
+    "command": (GOOD, "If the connection is lost, a new one runs the command of `reattach`."),
+    "refused": (AT_RISK, "This host can't keep a shell: after a loss, you get a new one."),
+    "ended": (
+        AT_RISK,
+        "This host ends your shell with its connection (logind's KillUserProcesses).",
+    ),
+}
+
+
+def _after_a_loss(found: Explained) -> Iterator[str]:
+    if found["route"] != "exec" and found["reattach"]:
+        yield _marked(*_AFTER_A_LOSS[found["reattach"]])
+        if found["reattach"] == "ended":
+            yield _indented("To keep it there: loginctl enable-linger, on the host")
 
 
 def _sent(found: Explained) -> str:

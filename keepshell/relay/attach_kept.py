@@ -100,7 +100,7 @@ class AttachedKept(attach.Attached):
         if not self._refused:
             super()._end(session, relay, status)
         job = self._job
-        kept.cannot_keep(job.env, job.typed)
+        kept.note_fate(job.env, job.typed, kept.REFUSED)
         say.say(f"{job.name} can't keep a shell; this is a plain one, and so is the next.")
         assert job.kept is not None
         job.argv, job.kept = job.connection("", first=True), job.kept._replace(command="")

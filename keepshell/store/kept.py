@@ -26,6 +26,9 @@ Entry = dict[str, "Any"]
 """A kept shell: `id`, `name`, `typed`, `since`, `keep`, `pid`, `start`, `detached`,
 `life`."""
 
+REFUSED, DROP = "plain", "drop"
+"""What a host may do instead of keeping a shell: refuse, or end it with its connection."""
+
 _REQUIRED = {"id", "name", "typed", "since", "keep", "pid", "start", "detached"}
 
 
@@ -48,6 +51,7 @@ class KeptFile:
         if not self._written:
             self._written, self._life = True, life
             self._write(None)
+            note_fate(self._job.env, self._job.typed, DROP if life == DROP else "")
 
     def settle(self, shell: Shell) -> None:
         """We are out of it: it goes on without us, or has ended."""
@@ -111,18 +115,27 @@ def forget(where: str, shell: str) -> None:
         os.unlink(f"{where}/{shell}.json")
 
 
-def can_keep(environ: Mapping[str, str], typed: Sequence[str]) -> bool:
-    """Whether the host of this command line is not known to refuse what keeps a shell."""
+def fate(environ: Mapping[str, str], typed: Sequence[str]) -> str:
+    """What is known of shells that the host of this command line would keep.
+
+    `REFUSED` where it can keep none, `DROP` where one ends with its connection; else empty.
+    """
     where = directory(environ)
-    return not (_names(where, ".plain") and os.path.exists(f"{where}/{_mark(typed)}"))
+    # The mark's name takes a hash, so it is asked for only where there is a mark of the kind.
+    known = (kind for kind in (REFUSED, DROP) if _names(where, f".{kind}"))
+    return next((kind for kind in known if os.path.exists(f"{where}/{_mark(typed, kind)}")), "")
 
 
-def cannot_keep(environ: Mapping[str, str], typed: Sequence[str]) -> None:
-    """It refuses: the next session there is a plain one from the start."""
+def note_fate(environ: Mapping[str, str], typed: Sequence[str], kind: str) -> None:
+    """Remember the host's fate for the next session there; empty if shells are simply kept."""
     where = directory(environ)
-    if where is not None:
-        with contextlib.suppress(OSError):
-            _replace(where, _mark(typed), b"")
+    if where is None:
+        return
+    with contextlib.suppress(OSError):
+        if kind:
+            _replace(where, _mark(typed, kind), b"")
+        elif fate(environ, typed):
+            os.unlink(f"{where}/{_mark(typed, fate(environ, typed))}")
 
 
 def is_first_loss(environ: Mapping[str, str], name: str) -> bool:
@@ -138,7 +151,7 @@ def is_first_loss(environ: Mapping[str, str], name: str) -> bool:
     return True
 
 
-def _mark(typed: Sequence[str], kind: str = "plain") -> str:
+def _mark(typed: Sequence[str], kind: str) -> str:
     import hashlib  # its OpenSSL would take 3 MiB for as long as the session
 
     words = "\0".join(typed).encode(errors="surrogateescape")

@@ -18,6 +18,7 @@ from keepshell.core.idle import Stretch
 from keepshell.core.rules.kinds import DROP, KINDS, PROBE, Rule
 from keepshell.core.rules.rung import Rung
 from keepshell.errors import NotFoundError
+from keepshell.store import kept
 from keepshell.store.database import PastSession, State
 from tests.support.cli import keepshell
 from tests.support.terminal import Terminal
@@ -410,3 +411,27 @@ def test_no_word_of_a_sentence_is_broken(columns: int, monkeypatch: pytest.Monke
     assert max(map(len, lines)) <= columns
     sentence = "No host called nonesuch.invalid: its name can't be resolved."
     assert sentence in " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize(
+    ("setting", "fate", "becomes", "says"),
+    [
+        ("false", "", None, ""),
+        ("true", "", "kept", "keepshell brings you back into the same shell"),
+        ("true", kept.REFUSED, "refused", "This host can't keep a shell"),
+        ("true", kept.DROP, "ended", "loginctl enable-linger"),
+        ("tmux new -A", "", "command", "a new one runs the command of `reattach`"),
+    ],
+)
+def test_what_becomes_of_the_shell(
+    ssh_config: Path, setting: str, fate: str, becomes: str | None, says: str
+) -> None:
+    words = ("-F", str(ssh_config), "web")
+    if fate:
+        kept.note_fate(os.environ, words, fate)
+    option = f"--reattach={setting}"
+    assert explained(*words, options=(option,))["reattach"] == becomes
+    shown = " ".join(told(option, "explain", *words).split())
+    assert says in shown
+    if not becomes:
+        assert "connection is lost" not in shown

@@ -6,21 +6,27 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from keepshell.store import kept
 
 _ASKS = """\
 import os, sys
 from keepshell.store import kept
-assert kept.can_keep(os.environ, ["web"])
+assert not kept.fate(os.environ, ["web"])
 print([name for name in ("hashlib", "_hashlib") if name in sys.modules])
 """
 
 
-def test_a_host_that_can_keep_no_shell_is_remembered_by_its_command_line() -> None:
-    assert kept.can_keep(os.environ, ["-p", "22", "web"])
-    kept.cannot_keep(os.environ, ["-p", "22", "web"])
-    assert not kept.can_keep(os.environ, ["-p", "22", "web"])
-    assert kept.can_keep(os.environ, ["web"])
+@pytest.mark.parametrize("fate", [kept.REFUSED, kept.DROP])
+def test_what_a_host_does_to_kept_shells_is_remembered_by_its_command_line(fate: str) -> None:
+    typed = ["-p", "22", "web"]
+    assert kept.fate(os.environ, typed) == ""
+    kept.note_fate(os.environ, typed, fate)
+    assert kept.fate(os.environ, typed) == fate
+    assert kept.fate(os.environ, ["web"]) == ""
+    kept.note_fate(os.environ, typed, "")
+    assert kept.fate(os.environ, typed) == ""
 
 
 def test_a_session_does_not_carry_openssl() -> None:
