@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from keepshell.store.database import State
+from tests.support.network import Network, require_namespaces
 from tests.support.processes import adopt_orphans, default_signals, describe, end, reap, tree
 from tests.support.programs import require
 from tests.support.terminal import Terminal
@@ -116,6 +117,15 @@ def closing() -> Iterator[ExitStack]:
     """Closes what a test has started, last first."""
     with ExitStack() as stack:
         yield stack
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A namespace for the client, whose packets to us can be made to vanish."""
+    require_namespaces()
+    network = Network()
+    yield network
+    network.close()
 
 
 @pytest.fixture

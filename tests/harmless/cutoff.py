@@ -208,21 +208,16 @@ CASES: tuple[Case, ...] = (
         ("y\x1b", "xy"),
         (":wq\r", PROMPT),
     ),
-    _TMUX_CUT.at(
-        "drawn with the cursor hidden, then read in silence",
-        _ENDED,
-        (f"{_DRAWS}\r", "working"),
-        ("sec", ""),
-        None,
-        ("ret\r", "got-secret\n"),
-    ),
-    _VIM_CUT.at(
-        "drawn with the cursor hidden, then read in silence",
-        _ENDED,
-        (f"{_DRAWS}\r", "working"),
-        ("sec", ""),
-        None,
-        ("ret\r", "got-secret\n"),
+    *(
+        cut.at(
+            "drawn with the cursor hidden, then read in silence",
+            _ENDED,
+            (f"{_DRAWS}\r", "working"),
+            ("sec", ""),
+            None,
+            ("ret\r", "got-secret\n"),
+        )
+        for cut in (_TMUX_CUT, _VIM_CUT)
     ),
     _VIM_CUT.at(
         "another vim",

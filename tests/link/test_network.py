@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import keepshell
-from tests.support.network import Network, require_namespaces
+from tests.support.network import Network
 from tests.support.programs import path_of
 
 _ASK = """\
@@ -19,14 +16,6 @@ sys.path.insert(0, sys.argv[1])
 from keepshell.link.network import has_route
 print(*map(has_route, sys.argv[2:]))
 """
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    require_namespaces()
-    network = Network()
-    yield network
-    network.close()
 
 
 def routes(network: Network, *peers: str) -> list[str]:

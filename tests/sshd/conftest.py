@@ -20,7 +20,7 @@ from tests.support.dropbear import Dropbear
 from tests.support.link import Host, login_through
 from tests.support.machine import Machine
 from tests.support.middlebox import Middlebox
-from tests.support.network import Network, require_namespaces
+from tests.support.network import Network
 from tests.support.passwords import AsyncPasswordServer
 from tests.support.processes import end, reap, with_home
 from tests.support.programs import path_of, require
@@ -58,15 +58,6 @@ def holds() -> Iterator[Holds]:
     """What this test holds."""
     with holding() as holds:
         yield holds
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    """A namespace for the client, whose packets to us can be made to vanish."""
-    require_namespaces()
-    network = Network()
-    yield network
-    network.close()
 
 
 @pytest.fixture
