@@ -32,6 +32,7 @@ KEYS = {
     "exec-version",
     "exec-refused",
     "exec-asked",
+    "exec-sections",
     "shim-sh",
     "shim-python",
     "init-bash",

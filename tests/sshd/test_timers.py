@@ -67,6 +67,8 @@ class State:
     """What keeps it."""
     hold: str = ""
     """Or why nothing does."""
+    cure: str = ""
+    """What would help, as it is told."""
     options: tuple[str, ...] = ()
     needs: str = "bash"
 
@@ -135,7 +137,12 @@ LIVING = (
 HELD = (
     State("less", _less, hold=NOTHING, needs="less"),
     State("half a line", _half_a_line, hold="a line is half typed"),
-    State("sleep without xon", _sleep, hold="only ^Q would do, and `xon` is off"),
+    State(
+        "sleep without xon",
+        _sleep,
+        hold="only ^Q would do, and `xon` is off",
+        cure="  keepshell config set 127.0.0.1 xon=true\r\n",
+    ),
 )
 
 
@@ -178,8 +185,9 @@ def test_what_cannot_be_beaten_is_held_and_explained(open_logins: Open, state: S
     assert not kept.typed()
     near = kept.trace.named("near-limit")[-1]
     assert near["detail"] == f"channel-timeout: {state.hold}"
-    last_line = output.rpartition(b"keepshell: ")[2]
-    assert re.fullmatch(rb"session dropped: [^\r\n]*ChannelTimeout[^\r\n]*\r\n", last_line), output
+    told = output.rpartition(b"keepshell: ")[2]
+    said = rb"session dropped: [^\r\n]*ChannelTimeout[^\r\n]*\r\n"
+    assert re.fullmatch(said + re.escape(state.cure.encode()), told), output
 
 
 TMUX_CONFIG = """\
