@@ -23,8 +23,10 @@ _REFUSED = frozenset("MSOWtsGVQ")
 """Options that make something else of the connection."""
 _POINTLESS = frozenset("fNnT")
 """Options of the usual `ssh -f -N -L ...`: a hold does what they are for."""
-_UNDONE = {"SessionType": "default", "ForkAfterAuthentication": "no", "StdinNull": "no"}
-"""The same in ssh_config; OpenSSH before 8.7 knows none of them."""
+_FORKS = ("ForkAfterAuthentication", "no")
+"""Undoes -f in ssh_config: `ssh -G` answers nothing to a call that forks without a command."""
+_UNDONE = {"SessionType": "default", "StdinNull": "no"}
+"""The others in ssh_config; OpenSSH before 8.7 knows none of them."""
 
 _BUSY = 10.0
 """Seconds for which a supervisor may be busy moving tunnels to another connection."""
@@ -48,7 +50,8 @@ class Wanted:
             raise UsageError(f"hold makes a connection of its own: leave out {letters}")
         if parsed.command:
             raise UsageError("hold runs no command: leave it out, and run it with keepshell ssh")
-        resolved = launch.examine(typed, settings, environ)
+        parsed = arguments.parse(arguments.without(parsed, _POINTLESS))
+        resolved = launch.examine(parsed.render(), settings, environ)
         keywords = config_scan.HOST_NAME | config_scan.TUNNELS | {key.lower() for key in _UNDONE}
         found = config_scan.look(resolved.ssh, parsed.value("F"), keywords)
         if found.once:
@@ -56,6 +59,8 @@ class Wanted:
                 f"{printable(parsed.value('F') or '')} can be read only once, and a hold logs in "
                 "again after a loss: give -F a file"
             )
+        if found.may_set(_FORKS[0]):
+            parsed = parsed.with_options([_FORKS])
         lines = None
         if found.ask or any(parsed.option(keyword) for keyword in config_scan.TUNNELS):
             with client.ConfigQuery(resolved.ssh, arguments.probe_argv(parsed)) as query:
@@ -71,7 +76,7 @@ class Wanted:
         self.ssh = resolved.ssh
         self.typed = [
             *(word for name, value in undone for word in ("-o", f"{name}={value}")),
-            *arguments.without(parsed, _POINTLESS),
+            *parsed.render(),
         ]
         self.host = host_name.name_of(parsed, answer)
         names = [self.word, host_name.host_part(self.host)]

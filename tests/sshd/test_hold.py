@@ -393,6 +393,20 @@ class TestAsking:
         done = keepshell("hold", "-F", str(fifo), "testhost", status=2)
         assert "can be read only once" in done.stderr
 
+    @pytest.mark.parametrize(
+        ("typed", "lines"), [(["-f"], []), ([], ["ForkAfterAuthentication yes"])]
+    )
+    def test_a_hold_that_is_to_fork_is_of_the_same_host(
+        self, holds: Holds, sshd: Sshd, typed: list[str], lines: list[str]
+    ) -> None:
+        """`ssh -G` refuses to fork without a command, and would name no host."""
+        forks = str(sshd.access.ssh_config(*lines))
+        holds.begin("--name", "db", *typed, "-F", forks, "testhost")
+        assert holds.record()["host"].endswith(f"@127.0.0.1:{sshd.port}")
+        plain = str(sshd.access.ssh_config())
+        assert keepshell("ssh", "-F", plain, "testhost", "echo through").stdout == "through\n"
+        assert logins(sshd) == 1
+
     def test_a_host_that_has_no_session_by_ssh_config(self, holds: Holds, sshd: Sshd) -> None:
         lines = ("SessionType none", "ForkAfterAuthentication yes", "StdinNull yes")
         holds.begin("--name", "db", "-F", str(sshd.access.ssh_config(*lines)), "testhost")
