@@ -65,6 +65,10 @@ def _says(hold: Mapping[str, Any]) -> str:
 
 
 def clock(moment: float) -> str:
-    """A time of day; with the day of the week where that is not today's or tonight's."""
-    shape = "%H:%M" if moment - time.time() < 20 * 3600 else "%a %H:%M"
+    """A time of day; with the day of the week where that is not today's or tonight's.
+
+    More than six days from now a day of the week may be any of several: the date is there instead.
+    """
+    left = moment - time.time()
+    shape = "%H:%M" if left < 20 * 3600 else "%a %H:%M" if left <= 6 * 86400 else "%Y-%m-%d %H:%M"
     return time.strftime(shape, time.localtime(moment))

@@ -10,7 +10,7 @@ from keepshell import launch
 from keepshell.cli.arguments import Typed
 from keepshell.cli.held import clock
 from keepshell.core.hold import tunnels
-from keepshell.core.rules.durations import parse
+from keepshell.core.rules.durations import NoUnitError, with_unit
 from keepshell.core.ssh import arguments
 from keepshell.errors import NotFoundError, UsageError
 from keepshell.hold import start
@@ -193,7 +193,9 @@ def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        seconds = parse(text)
+        seconds = with_unit(text)
+    except NoUnitError as error:
+        raise UsageError(f"--for: {error}") from None
     except ValueError:
         raise UsageError(
             f"--for: expected a duration such as 3h, found {printable(text)}"
