@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from keepshell.hold import start
 from keepshell.hold.supervisor import Hold
 from keepshell.ssh import client, config_scan, host_name
 from keepshell.store import holds
-from keepshell.text.wording import printable
+from keepshell.text.wording import printable, visible
 
 _REFUSED = frozenset("MSOWtsGVQ")
 """Options that make something else of the connection."""
@@ -49,7 +50,7 @@ class Wanted:
             letters = " ".join(f"-{letter}" for letter in refused)
             raise UsageError(f"hold makes a connection of its own: leave out {letters}")
         if parsed.command:
-            raise UsageError("hold runs no command: leave it out, and run it with keepshell ssh")
+            raise UsageError(f"hold runs no command: {_instead(parsed, typed)}")
         parsed = arguments.parse(arguments.without(parsed, _POINTLESS))
         resolved = launch.examine(parsed.render(), settings, environ)
         keywords = config_scan.HOST_NAME | config_scan.TUNNELS | {key.lower() for key in _UNDONE}
@@ -119,6 +120,24 @@ def hold(typed: Typed) -> tuple[str, int]:
     with_tunnels = f", with {tunnels.shown(wanted.tunnels)}" if wanted.tunnels else ""
     held = f"{name} is held until {clock(until)}{with_tunnels}"
     return f"{held}\nto end it: keepshell release {name}", 0
+
+
+def _instead(parsed: arguments.SshCommand, typed: Sequence[str]) -> str:
+    """What to do about a command, which may be the time that belongs to --for: `hold 3h web`."""
+    for word in (parsed.host or "", " ".join(parsed.command)):
+        if word in typed and len(parsed.command) == 1 and _is_duration(word):
+            rest = list(typed)
+            rest.remove(word)
+            line = visible(shlex.join(["keepshell", "hold", "--for", word, *rest]))
+            return f"to hold for {word}: {line}"
+    return "leave it out, and run it with keepshell ssh"
+
+
+def _is_duration(word: str) -> bool:
+    try:
+        return with_unit(word) >= 1
+    except ValueError:
+        return False
 
 
 def _check_same(known: Mapping[str, Any], wanted: Wanted) -> None:
