@@ -5,26 +5,29 @@ Nothing is changed, and no host is asked.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from keepshell import paths
+from keepshell import launch, paths
 from keepshell._version import VERSION
 from keepshell.cli import tables, words
 from keepshell.cli.arguments import Typed
 from keepshell.cli.tables import AT_RISK, GOOD, LOST
-from keepshell.config.load import load
+from keepshell.config.load import Config, load
 from keepshell.config.settings import is_off
 from keepshell.core.rules.durations import exact
-from keepshell.core.rules.plan import plan_for
+from keepshell.core.rules.kinds import Rule
+from keepshell.core.rules.plan import Remedy, plan_for
+from keepshell.core.rules.policy import Policy
 from keepshell.errors import KeepshellError
-from keepshell.ssh import client, host_name
+from keepshell.ssh import client, config_scan, host_name
 from keepshell.store.database import State
 from keepshell.text import installed, wording
 from keepshell.text.wording import visible
@@ -285,15 +288,43 @@ def _hosts(environ: Mapping[str, str]) -> Iterator[Check]:
         known = {host: state.rules(host) for host in state.hosts()}
     except KeepshellError:
         return  # told already
+    aliases = _aliases(config, environ)
     for host, rules in known.items():
-        name = host_name.host_part(host) or host
-        policy = config.policy([name], {}).policy
-        for remedy in plan_for(rules, policy).remedies:
-            if remedy.threatens and not remedy.acts:
-                timer = f"{words.timer(remedy.rule.kind.name)} {exact(remedy.rule.limit)}"
-                says = f"{timer} ends idle sessions, and nothing you allow beats it"
-                cure = wording.cure(name, remedy.setting) if remedy.setting else ""
-                yield Check(name, AT_RISK, says, cure)
+        address = name = host_name.host_part(host) or host
+        threats = _threats(rules, config.policy([address], {}).policy)
+        for alias in aliases if threats else ():
+            fewer = _threats(rules, config.policy([alias, address], {}).policy)
+            if len(fewer) < len(threats) and _leads_to(alias, host, environ):
+                name, threats = alias, fewer
+        for remedy in threats:
+            timer = f"{words.timer(remedy.rule.kind.name)} {exact(remedy.rule.limit)}"
+            says = f"{timer} ends idle sessions, and nothing you allow beats it"
+            cure = wording.cure(name, remedy.setting) if remedy.setting else ""
+            yield Check(name, AT_RISK, says, cure)
+
+
+def _threats(rules: Sequence[Rule], policy: Policy) -> list[Remedy]:
+    """What will end idle sessions by this policy."""
+    return [r for r in plan_for(rules, policy).remedies if r.threatens and not r.acts]
+
+
+def _aliases(config: Config, environ: Mapping[str, str]) -> list[str]:
+    """What a user may type for a host: the names in config.toml and in ssh_config."""
+    words = [word for patterns in config.patterns for word in patterns.split()]
+    found = [word for word in words if not set(word) & set("*?!")]
+    with contextlib.suppress(KeepshellError):
+        ssh = launch.examine(["-V"], {}, environ).ssh
+        found += config_scan.look(ssh, None).hosts
+    return list(dict.fromkeys(found))
+
+
+def _leads_to(alias: str, host: str, environ: Mapping[str, str]) -> bool:
+    """Whether `ssh ALIAS` reaches this `user@hostname:port`, as whatever user."""
+    try:
+        reached = launch.reached(alias, environ)
+    except (KeepshellError, OSError):
+        return False
+    return reached.rpartition("@")[2] == host.rpartition("@")[2]
 
 
 _LOOKS: tuple[Callable[[Mapping[str, str]], Iterator[Check]], ...] = (

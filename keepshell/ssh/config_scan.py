@@ -60,6 +60,7 @@ _MOST_BYTES = 1 << 20
 _MOST_FILES = 256  # ssh itself refuses an Include within 16 others (readconf.c)
 _BLANKS = " \t\r"
 _WILD = frozenset("*?[{")
+_IN_PATTERNS = frozenset("*?!")
 _NO_QUOTES = {ord(character): None for character in "\"'\\"}
 
 _DEFAULTS = {"serveraliveinterval": "", "serveralivecountmax": "3"}
@@ -72,7 +73,7 @@ _SET_BY = {"serveraliveinterval": SERVER_ALIVE - {"serveralivecountmax"}}
 class Found:
     """What a look through the files found."""
 
-    __slots__ = ("_mentioned", "_unseen", "ask", "executes", "once", "paths", "restated")
+    __slots__ = ("_lines", "_mentioned", "_unseen", "ask", "executes", "once", "paths", "restated")
 
     def __init__(
         self, lines: Sequence[tuple[str, str]], *, ask: bool, unseen: bool, paths: Sequence[str]
@@ -89,8 +90,16 @@ class Found:
         """Whether the file chosen can be read only once, by ssh."""
         self.paths = paths
         """Where the look has been: each file, and each directory where another may appear."""
+        self._lines = lines
         self._mentioned = {name for name, _ in lines}
         self._unseen = unseen
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names after `Host`, in their order, without those that are patterns."""
+        texts = (value.partition("#")[0] for name, value in self._lines if name == "host")
+        words = [word for text in texts for word in text.translate(_NO_QUOTES).split()]
+        return [word for word in words if _IN_PATTERNS.isdisjoint(word)]
 
     def may_set(self, name: str) -> bool:
         """Whether the files may set a keyword, for some host."""

@@ -178,6 +178,26 @@ def test_a_host_whose_timer_nothing_allowed_beats(state: State) -> None:
     assert wrong() == []
 
 
+@pytest.mark.parametrize("pattern", ["web", "w*"])
+def test_a_setting_for_its_alias_counts(
+    pattern: str, state: State, config_toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered is the address, and what the user types and configures is a name."""
+    for host in ("me@10.9.9.1:22", "me@10.9.9.2:22"):
+        state.put_rules(host, PROBE, [Rule(KINDS["tmout"], 600, PROBE, seen_at=time.time())])
+    ssh, configured = tmp_path / "bin" / "ssh", tmp_path / "etc" / "ssh_config"
+    for path in (ssh, configured):
+        path.parent.mkdir()
+    ssh.write_text("#!/bin/sh\necho hostname 10.9.9.1\n")
+    ssh.chmod(0o755)
+    configured.write_text("Host web *.example.com\n    HostName 10.9.9.1\n")
+    monkeypatch.setenv("KEEPSHELL_SSH", str(ssh))
+    other = ("10.9.9.2", "warning", "keepshell config set 10.9.9.2 empty_line=true")
+    assert ("10.9.9.1", *other[1:2], other[2].replace("9.2", "9.1")) in wrong()
+    config_toml.write_text(f'[host."{pattern}"]\nempty_line = true\n')
+    assert wrong() == [other]
+
+
 def test_it_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     lines = keepshell("doctor").stdout.splitlines()

@@ -439,3 +439,9 @@ def test_what_the_files_may_set(config: Path) -> None:
     assert found.may_set("escapechar")
     assert not found.may_set("ServerAliveCountMax")
     assert not found.may_set("LogLevel")
+
+
+def test_the_hosts_that_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text('Host web "db" *.lan !gone # web3\nhost=nas\nMatch host other\nHost w?b\n')
+    assert look(SSH, str(path)).hosts == ["web", "db", "nas"]
