@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from keepshell import paths
-from keepshell.config.load import Config, load_anyway
+from keepshell.config.load import Config, load, load_anyway
 from keepshell.config.settings import is_off
 from keepshell.core.rules.policy import Policy, count_max
 from keepshell.core.rules.rung import Rung
@@ -150,6 +150,7 @@ def examine(
     KEEPSHELL=0 does not count. Raises UsageError for a configuration that can't be read.
     """
     switched_on = {name: value for name, value in environ.items() if name != "KEEPSHELL"}
+    load(switched_on)
     resolved = resolve(typed, options, switched_on)
     for warning in resolved.warnings:
         raise UsageError(warning)

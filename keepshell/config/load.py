@@ -56,7 +56,7 @@ def load_anyway(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
     try:
         sections = _read_sections(environ)
     except UsageError as error:
-        problems.append(str(error))
+        problems.append(f"{error}; this session ignores the whole file")
         return Config((), variables, {"rung": (Rung.WINDOW_CHANGE, _NOT_READ)}), problems
     return Config(sections, variables), problems
 

@@ -11,6 +11,7 @@ import os
 import stat
 
 from keepshell import paths
+from keepshell.config.load import load_anyway
 from keepshell.errors import UsageError
 from keepshell.shim import script
 
@@ -54,7 +55,8 @@ def _prepare_in(root: str, environ: Mapping[str, str]) -> Prepared:
     try:
         text = script.ssh_shim(ssh, environ)
     except UsageError as error:
-        text, problem = script.python_shim(ssh), str(error)
+        text = script.python_shim(ssh)
+        problem = next(iter(load_anyway(environ)[1]), str(error))  # as each call of ssh says it
     texts = dict([(ssh, text), *_copiers(ssh, copiers, environ)])
     for path, text in texts.items():
         write(path, text)

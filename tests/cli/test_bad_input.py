@@ -66,6 +66,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 
 SSH = ("ssh", "-F", "none", "web")
+IGNORED = "; this session ignores the whole file"
 TOLD = "<-o><ServerAliveInterval=60><-o><ServerAliveCountMax=20><-F><none><web>"
 
 
@@ -302,7 +303,9 @@ class TestConfiguration:
         for words, told in ((SSH, TOLD), (("run", "--", str(stand_in.path)), "<>")):
             terminal = start_terminal([str(keepshell_exe), *words], cols=200)
             line, ran = terminal.read_to_end().decode().split("\r\n", 1)
-            assert one_line(f"{line}\n").startswith(f"{config_toml}{said}")
+            warned = one_line(f"{line}\n")
+            assert warned.startswith(f"{config_toml}{said}")
+            assert warned.endswith(IGNORED)
             assert ran == f"{told} TERM=xterm-256color\r\n"
             assert terminal.wait() == 7
 
@@ -318,6 +321,7 @@ class TestConfiguration:
         for words in (("explain", "web"), ("probe", "web"), ("shim", "install")):
             line = refusal(stand_in, keepshell_exe, *words)
             assert line.startswith(f"{config_toml}{said}")
+            assert not line.endswith(IGNORED)  # there is no session
 
 
 def test_nothing_is_typed_under_a_configuration_that_can_t_be_read(
@@ -340,7 +344,7 @@ def test_a_configuration_that_may_not_be_read(
     config_toml.chmod(0)
     line = warning(stand_in, *without_privilege(), keepshell_exe, *SSH)
     said = "can't be read: Permission denied; make it readable or move it away"
-    assert line == f"{config_toml}: {said}"
+    assert line == f"{config_toml}: {said}{IGNORED}"
 
 
 def without_privilege() -> list[str]:
