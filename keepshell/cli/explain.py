@@ -29,8 +29,15 @@ def command(typed: Typed) -> tuple[str, int]:
     if typed.has("json"):
         return json.dumps({"schema": 1, **found}), 0
     said = "\n".join((*_sentences(found), *_after_a_loss(found)))
+    if _is_nowhere(found) and not typed.has("all"):
+        return said, 0
     parts = [said, _timers(found), _settings(found, typed.has("all"))]
     return "\n\n".join(filter(None, parts)), 0
+
+
+def _is_nowhere(found: Explained) -> bool:
+    """Whether ssh can't get there, and no timer is known: there is nothing more to say."""
+    return bool(found["problem"]) and not found["rules"] and not found["idle_limit"]
 
 
 def _sentences(found: Explained) -> Iterator[str]:
@@ -38,6 +45,8 @@ def _sentences(found: Explained) -> Iterator[str]:
     name = visible(str(found["name"]))
     if problem := found["problem"]:
         yield _marked(LOST, problem)
+    if _is_nowhere(found):
+        return
     if found["route"] == "exec":
         yield _marked(AT_RISK, "This is ssh alone, with no keepalives but its own:")
         yield _indented(f"{found['why']}.")
@@ -58,6 +67,8 @@ def _sentences(found: Explained) -> Iterator[str]:
             yield _indented(f"Only {sent} resets it. Allow it: {cure}")
         else:
             yield _indented("Nothing that keepshell sends resets it.")
+    elif problem:
+        return
     elif beaten or found["idle_limit"]:
         yield _marked(GOOD, f"An idle session here stays open: {_sent(found)}.")
     else:
@@ -77,7 +88,7 @@ _AFTER_A_LOSS = {
 
 
 def _after_a_loss(found: Explained) -> Iterator[str]:
-    if found["route"] != "exec" and found["reattach"]:
+    if found["route"] != "exec" and found["reattach"] and not found["problem"]:
         yield _marked(*_AFTER_A_LOSS[found["reattach"]])
         if found["reattach"] == "ended":
             yield _indented("To keep it there: loginctl enable-linger, on the host")

@@ -142,6 +142,7 @@ def test_an_idle_limit_shortens_the_interval_too(ssh_config: Path) -> None:
 
 
 def test_an_idle_limit_is_a_row_of_the_rules(ssh_config: Path) -> None:
+    ssh_config.write_text("Host web\n  HostName 127.0.0.1\n")
     words, options = ("-F", str(ssh_config), "web"), ("--idle-limit", "5m")
     found = explained(*words, options=options)
     says = "a window-change after 60s, harmless input after 2m 30s of silence"
@@ -410,7 +411,19 @@ def test_no_word_of_a_sentence_is_broken(columns: int, monkeypatch: pytest.Monke
     lines = told("explain", "nonesuch.invalid").splitlines()
     assert max(map(len, lines)) <= columns
     sentence = "No host called nonesuch.invalid: its name can't be resolved."
-    assert sentence in " ".join(" ".join(lines).split())
+    assert " ".join(" ".join(lines).split()) == f"✗ {sentence}"
+
+
+def test_no_good_sign_for_a_host_that_can_t_be_reached(state: State) -> None:
+    name, options = "nonesuch.invalid", ("--reattach", "true", "explain", "-F", "none")
+    problem = f"✗ No host called {name}: its name can't be resolved."
+    assert told(*options, name).splitlines() == [problem]
+    assert "SETTING" in told(*options, "--all", name)
+    beaten = Rule(KINDS["client-alive"], 7200, PROBE, seen_at=NOW)
+    state.put_rules(f"{ME}@{name}:22", PROBE, [beaten])
+    said, timers, _ = told(*options, name).split("\n\n")
+    assert said == problem
+    assert "ClientAlive" in timers
 
 
 @pytest.mark.parametrize(
@@ -426,6 +439,7 @@ def test_no_word_of_a_sentence_is_broken(columns: int, monkeypatch: pytest.Monke
 def test_what_becomes_of_the_shell(
     ssh_config: Path, setting: str, fate: str, becomes: str | None, says: str
 ) -> None:
+    ssh_config.write_text("Host web\n  HostName 127.0.0.1\n")
     words = ("-F", str(ssh_config), "web")
     if fate:
         kept.note_fate(os.environ, words, fate)
