@@ -624,7 +624,7 @@ class TestDryRun:
         ("words", "why"),
         [
             (["-V"], "ssh only answers a question"),
-            (["-Z"], "ssh is to answer for itself: -Z is no option known here"),
+            (["-Z"], "ssh is to answer for itself: keepshell knows no ssh option -Z"),
             ([], "ssh is to answer for itself: there is no destination"),
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keepshell.cli.commands import AS_COMMAND
 from keepshell.config.settings import FLAGS, KEYS
+from keepshell.core.ssh.arguments import Unparsed, parse
 from keepshell.errors import UsageError
 from keepshell.text.wording import printable, suggest, visible
 
@@ -102,11 +103,21 @@ def _split(shape: Command | Word, typed: Sequence[str]) -> tuple[dict[str, str],
     while known and waiting and waiting[0] != "--":
         word = waiting.pop(0)
         is_ours = word.partition("=")[0] in known
-        if is_ours or (word.startswith("--") and not rest):
+        if is_ours or (word.startswith("--") and _is_before_command(shape, rest)):
             _take(word, waiting, known, values)
-        else:  # after a host, an option that we don't know may be its command's
+        else:  # an option that we don't know may be the command's
             rest.append(word)
     return values, [*rest, *waiting]
+
+
+def _is_before_command(shape: Command | Word, words: Sequence[str]) -> bool:
+    """Whether the next word, an option by its look, is no part of a command, nor a value."""
+    if not words or shape.follows == AS_COMMAND:
+        return not words
+    try:
+        return not parse(words).command
+    except Unparsed:
+        return False
 
 
 def _all_ours(shape: Command | Word, typed: Sequence[str]) -> tuple[dict[str, str], list[str]]:

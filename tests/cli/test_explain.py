@@ -161,7 +161,8 @@ def test_an_idle_limit_is_a_row_of_the_rules(ssh_config: Path) -> None:
 
 def test_json_may_stand_last_and_a_command_is_not_run(ssh_config: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    found = json.loads(told("explain", "-F", str(ssh_config), "web", "touch", str(mark), "--json"))
+    command = ("touch", str(mark), "--al")  # no misspelt --all: it is touch's
+    found = json.loads(told("explain", "-F", str(ssh_config), "web", *command, "--json"))
     assert (found["route"], found["why"]) == ("exec", "no terminal is asked for on the host")
     assert not mark.exists()
 

@@ -296,7 +296,8 @@ class _Reading:
             if letter == "-" and index > 1 and not rest:
                 return False
             if letter not in _PLAIN:
-                raise Unparsed(f"-{letter} is no option known here")
+                shown = word if letter == "-" and word.isprintable() else f"-{letter}"
+                raise Unparsed(f"keepshell knows no ssh option {shown}")
             self.apply(letter, "")
             if self.exits:
                 return True
