@@ -104,6 +104,8 @@ def _split(shape: Command | Word, typed: Sequence[str]) -> tuple[dict[str, str],
         word = waiting.pop(0)
         is_ours = word.partition("=")[0] in known
         if is_ours or (word.startswith("--") and _is_before_command(shape, rest)):
+            if not is_ours:
+                refuse_ours(shape.name, typed)
             _take(word, waiting, known, values)
         else:  # an option that we don't know may be the command's
             rest.append(word)

@@ -109,6 +109,10 @@ class TestCommandLine:
             (["--rungs", "off", *SSH], "unknown option --rungs; did you mean --rung?"),
             (["--dryrun", *SSH], "unknown option --dryrun; did you mean --dry-run?"),
             (["probe", "web", "--jsn"], "unknown option --jsn; did you mean --json?"),
+            (
+                ["probe", "--json", "web", "--rung", "off"],
+                "--rung goes before probe: keepshell --rung off probe --json web",
+            ),
             (["explain", "-p", "22", "web", "--al"], "unknown option --al; did you mean --all?"),
             (["hold", "web", "--fro", "3h"], "unknown option --fro; did you mean --for?"),
             (["hold", "web", "-Z"], "hold expects a host and ssh's options: keepshell knows no "),
