@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from statistics import median
+from time import sleep
 
 import psutil
 
@@ -30,6 +31,8 @@ _ECHO = Bar("≤", 0.15)
 _MEMORY = {"python": Bar("≤", 12), "perl": Bar("≤", 8)}
 _BEYOND_PLAIN = Bar("≤", 3)
 _PER = 100 * MB
+_SETTLED = 0.25  # MiB
+_SETTLES_WITHIN = 1.5  # seconds
 
 
 class _Session:
@@ -85,7 +88,7 @@ def _memory(sessions: Mapping[str, _Session]) -> list[Row]:
         )
         for engine, pid in _holders(sessions)
     ]
-    resident = {engine: rss_mib(session.outer.pid) for engine, session in sessions.items()}
+    resident = {engine: _settled(session.outer.pid) for engine, session in sessions.items()}
     beyond = Row(
         key="kept-memory",
         what="memory, RSS of keepshell with a kept shell, beyond a plain session",
@@ -95,6 +98,15 @@ def _memory(sessions: Mapping[str, _Session]) -> list[Row]:
         numbers={"kept MiB": resident["python"], "plain MiB": resident[""]},
     )
     return [*rows, beyond]
+
+
+def _settled(pid: int) -> float:
+    """The RSS in MiB once it stays: a session loads what its end needs when it first idles."""
+    before, now = -1.0, rss_mib(pid)
+    while abs(now - before) > _SETTLED:
+        sleep(_SETTLES_WITHIN)
+        before, now = now, rss_mib(pid)
+    return now
 
 
 def _bulk(place: Place, plan: Plan, sessions: Mapping[str, _Session]) -> list[Row]:
