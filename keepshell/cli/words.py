@@ -23,8 +23,10 @@ TIMERS = {
 }
 
 ENDINGS = {
-    "own-exit": "a signal here",
+    "own-exit": "you left",
+    "signal-here": "a signal here",
     "escape-quit": "you left with ~.",
+    "moved": "moved to another terminal",
     "remote-exit": "you left",
     "auth-failed": "login failed",
     "host-key": "host key not accepted",

@@ -244,7 +244,7 @@ def test_sessions_for_people(state: State) -> None:
         "ENDED BY",
     ]
     cells = [re.split(r"  +", line) for line in lines[1:3]]
-    assert cells[0][1:] == ["web", "30m", "10m", "15m", "16", "a signal here"]
+    assert cells[0][1:] == ["web", "30m", "10m", "15m", "16", "you left"]
     assert cells[1][1:] == ["db", "30m", "10m", "-", "-", "ChannelTimeout"]
     assert lines[4] == "2 sessions on 2 hosts, kept 15m; 1 cut: db ChannelTimeout"
     drawn = lines[lines.index("web") + 1]
@@ -252,6 +252,15 @@ def test_sessions_for_people(state: State) -> None:
     assert "✗" in lines[lines.index("db") + 1]
     assert "in use" in lines[-1]
     assert "dropped" in lines[-1]
+
+
+def test_who_ended_it(state: State) -> None:
+    for number, ending in enumerate(("own-exit", "remote-exit", "signal-here", "moved")):
+        state.record(past(ago=3600 - number, ending=ending))
+    lines = told("history").splitlines()
+    ended_by = ["you left", "you left", "a signal here", "moved to another terminal"]
+    assert [re.split(r"  +", line)[-1] for line in lines[1:5]] == ended_by
+    assert "none cut" in lines[6]
 
 
 def test_overlapping_sessions_are_on_lines_of_their_own(state: State) -> None:

@@ -33,7 +33,9 @@ class Kind(Enum):
     """What ended a session; of several causes that look alike, the likeliest."""
 
     OWN_EXIT = "own-exit"
+    SIGNAL_HERE = "signal-here"
     ESCAPE_QUIT = "escape-quit"
+    MOVED = "moved"
     REMOTE_EXIT = "remote-exit"
     AUTH_FAILED = "auth-failed"
     HOST_KEY = "host-key"
@@ -68,7 +70,9 @@ class Kind(Enum):
 
 _NO_DROP = {
     Kind.OWN_EXIT,
+    Kind.SIGNAL_HERE,
     Kind.ESCAPE_QUIT,
+    Kind.MOVED,
     Kind.REMOTE_EXIT,
     Kind.AUTH_FAILED,
     Kind.HOST_KEY,
@@ -155,7 +159,8 @@ _NO_HOST = rb"refused|Could not resolve|timed out|No route|unreachable|Unable to
 _ROWS = (
     # The user's own doing, or a signal.
     _Row(Kind.ESCAPE_QUIT, "you left with the escape", (Case.quit_typed,)),
-    _Row(Kind.OWN_EXIT, "{signal} was sent to keepshell", (Case.passed_on,)),
+    _Row(Kind.MOVED, "the shell has moved to another terminal", (Case.moved,)),
+    _Row(Kind.SIGNAL_HERE, "{signal} was sent to keepshell", (Case.passed_on,)),
     _Row(
         Kind.NOT_BEGUN,
         "{program} was ended by {signal} before the session began",

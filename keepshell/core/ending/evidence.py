@@ -52,7 +52,8 @@ class Evidence:
     `forwarded` is a signal that keepshell got and passed on. `hidden`: -q, LogLevel or a
     redirection hides ssh's own words. `acked_idle` counts from when the kernel last said that the
     host had acknowledged everything sent, and `gives_up_after` is the number of seconds without an
-    answer after which ssh ends a session because of keepshell's options.
+    answer after which ssh ends a session because of keepshell's options. `moved`: another terminal
+    has the shell now.
     None: it never happened, or it is unknown.
     """
 
@@ -75,6 +76,7 @@ class Evidence:
     acked_idle: float | None = None
     gives_up_after: float | None = None
     program: str = "ssh"
+    moved: bool = False
 
 
 class Case:
@@ -111,6 +113,9 @@ class Case:
 
     def quit_typed(self) -> bool:
         return self.evidence.quit_typed and (self.signalled() or self.failed())
+
+    def moved(self) -> bool:
+        return self.evidence.moved
 
     def of_ssh(self) -> bool:
         return self.evidence.program == "ssh"

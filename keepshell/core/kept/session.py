@@ -9,6 +9,8 @@ The rules it keeps, beside those of `Session` and `AwaySession`:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keepshell.core.effects import (
     Abandon,
     Answer,
@@ -34,6 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from keepshell.core.ending.evidence import Evidence
     from keepshell.core.link.silence import Sample
 
 ATTEMPT_WITHIN = 30.0
@@ -106,6 +109,10 @@ class KeptSession(AwaySession):
         since = self.idle.begun_at if self._anew.since is None else self._anew.since
         ending = classify(self.evidence(now, exit_status=LOST, signal=None))
         return self.begun and now - since >= LASTING and ending.is_drop
+
+    def evidence(self, now: float, *, exit_status: int | None, signal: int | None) -> Evidence:
+        found = super().evidence(now, exit_status=exit_status, signal=signal)
+        return replace(found, moved=self.parting == words.SUPERSEDED)
 
     def resumed(self, now: float) -> list[Effect]:
         """This machine slept."""

@@ -429,7 +429,7 @@ def test_the_escape() -> None:
         ({"signal": 64}, Kind.KILLED_HERE, "by signal 64"),
         ({"signal": 15, "program": "plink"}, Kind.KILLED_HERE, "plink was killed here by SIGTERM"),
         ({"signal": 2, "session": False}, Kind.NOT_BEGUN, "by SIGINT before the session began"),
-        ({"signal": 15, "forwarded": 15}, Kind.OWN_EXIT, "SIGTERM was sent to keepshell"),
+        ({"signal": 15, "forwarded": 15}, Kind.SIGNAL_HERE, "SIGTERM was sent to keepshell"),
         ({"signal": None}, Kind.UNKNOWN, "is unknown"),
     ],
 )
@@ -441,9 +441,14 @@ def test_without_a_status(facts: dict[str, Any], kind: Kind, words: str) -> None
 
 def test_a_signal_passed_on_leaves_ssh_its_status() -> None:
     end = ending(PROMPT, forwarded=1)
-    assert (end.kind, end.sentence) == (Kind.OWN_EXIT, "SIGHUP was sent to keepshell.")
+    assert (end.kind, end.sentence) == (Kind.SIGNAL_HERE, "SIGHUP was sent to keepshell.")
     # The signal came, and ssh had been done already.
     assert ending(CLOSED, 0, forwarded=1).kind is Kind.REMOTE_EXIT
+
+
+def test_a_shell_that_another_terminal_has_is_not_lost() -> None:
+    end = ending(PROMPT, 254, moved=True)
+    assert (end.kind, end.is_drop, end.rule) == (Kind.MOVED, False, None)
 
 
 def test_ssh_says_why_it_gave_up() -> None:

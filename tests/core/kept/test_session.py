@@ -27,6 +27,7 @@ from keepshell.core.effects import (
     ToUser,
     Try,
 )
+from keepshell.core.ending.endings import Kind, classify
 from keepshell.core.kept.session import KeptSession
 from keepshell.core.link import words
 from keepshell.core.link.header import Kept
@@ -762,6 +763,8 @@ class TestTheEnd:
         world.session.conclude()
         assert world.session.parting == words.SUPERSEDED
         assert world.session.shell is Shell.KEPT
+        end = classify(world.session.evidence(world.now, exit_status=254, signal=None))
+        assert end.kind is Kind.MOVED
 
     def test_superseded_by_ourselves_is_a_loss(self, world: World) -> None:
         world.silent()
