@@ -101,6 +101,8 @@ class Outlook:
             self.next = f"in {describe(max(0.0, entry['next'] - now))}"
         if entry["off"]:
             self.kept_by = "switched off"
+        if entry["stopped"]:
+            self.style, self.kept_by, self.next = AT_RISK, "stopped: no keepalives", "-"
         silent_since = entry.get("silent_since")  # not in the file of an older keepshell
         if silent_since is not None:
             self.style, self.next = LOST, "-"
@@ -111,10 +113,10 @@ class Outlook:
     def _look_for_threats(self, entry: Entry) -> None:
         """The first idle timer that nothing resets, or that can't be reset at the moment."""
         threats = [limit for limit in entry.get("limits", ()) if not limit["beaten"]]
-        if entry["hold"] or entry["off"]:
+        if entry["hold"] or entry["off"] or entry["stopped"]:
             threats = list(entry.get("limits", ()))
         if not threats:
-            if entry["hold"]:
+            if entry["hold"] and not entry["stopped"]:
                 self.kept_by = f"waiting: {entry['hold']}"
             return
         first = min(threats, key=lambda limit: limit["limit"])
@@ -122,6 +124,8 @@ class Outlook:
         name = f"{words.timer(first['rule'])} {describe(first['limit'])}"
         self.style = AT_RISK
         self.next = f"cut in {describe(left)}: {name}" if left > 0 else f"cut any time: {name}"
+        if entry["stopped"]:
+            return
         if not first["beaten"]:
             self.kept_by = "nothing helps"
             if first["setting"]:

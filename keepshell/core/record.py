@@ -52,6 +52,8 @@ class SessionRecord:
     """Whether output has answered a window-change, in this session or an earlier one."""
     on: bool
     """Whether keepalives are switched on."""
+    continued_at: float | None
+    """When keepshell, or its child, last went on after a stop."""
 
     @property
     def user_idle(self) -> float:

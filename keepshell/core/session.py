@@ -152,6 +152,7 @@ class Session:
         self._kept_back = b""
         self._forwarded: int | None = None
         self._stopped = False
+        self._continued_at: float | None = None
         self._suspend_by: float | None = None
         self._tail = b""
 
@@ -272,9 +273,15 @@ class Session:
         """What the user is still to see once the child has ended."""
         return b""
 
-    def child_stopped(self, stopped: bool) -> None:
+    def child_stopped(self, stopped: bool, now: float) -> None:
         """The child was stopped by a signal, or goes on."""
+        if self._stopped and not stopped:
+            self.continued(now)
         self._stopped = stopped
+
+    def continued(self, now: float) -> None:
+        """We go on after a stop, in which nothing was sent and no ending could be seen."""
+        self._continued_at = now
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None for never."""
@@ -390,6 +397,7 @@ class Session:
             silent_since=self.silent_since,
             nudge_answered=self.nudge_answered,
             on=self.keepalives,
+            continued_at=self._continued_at,
         )
 
     def _timers(self) -> Iterator[tuple[float, Callable[[float, Phase], list[Effect]]]]:

@@ -451,16 +451,21 @@ class Relay:
     def _stop(self, who: _Stop) -> None:
         """Stop as a job, and go on together with the child when we are continued."""
         self._stop_wanted = None
-        self._trace.note(self._clock(), "suspended")
+        now = self._clock()
+        self._trace.note(now, "suspended")
+        if self._session.begun:
+            self._show(now)  # the terminal's atime is the local shell's from now on
         if self._is_ssh and not self._terminal.taken:
             self.child.stop()  # as ssh, which is connecting, would have been
         self._terminal.suspend(with_group=who is _Stop.WITH_GROUP)
+        self._session.continued(self._clock())
         if not self._terminal.taken:
             self.child.go_on()
         self._follow_size()
 
     def _on_signals(self, came: set[int], now: float) -> None:
         if signal.SIGCONT in came:
+            self._session.continued(now)
             self.child.go_on()
             self._terminal.resume()
         if signal.SIGCHLD in came:
@@ -483,7 +488,7 @@ class Relay:
     def _see_child(self, now: float) -> None:
         was_stopped = self.child.stopped
         self.child.look()
-        self._session.child_stopped(self.child.stopped)
+        self._session.child_stopped(self.child.stopped, now)
         if self.child.exited:
             self._linger.begin(now)
         elif self.child.stopped and not was_stopped:

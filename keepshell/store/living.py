@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Entry = dict[str, Any]
-    """A live file's fields (docs/state.md), `user_idle` and `elsewhere`."""
+    """A live file's fields (docs/state.md), `user_idle`, `elsewhere` and `stopped`."""
 
 _NUMBER, _NOTHING = (int, float), type(None)
 _REQUIRED: Mapping[str, tuple[type, ...]] = {
@@ -92,6 +92,7 @@ def _read_all(directory: livedir.LiveDirectory) -> Iterator[Entry]:
                 directory.delete(name)  # torn, or a draft
             continue
         entry["elsewhere"] = _elsewhere(entry, ours)
+        entry["stopped"] = entry["elsewhere"] is None and _is_stopped(entry["pid"])
         if _is_left_over(entry, int(pid), ours):
             directory.delete(name)
         else:
@@ -171,6 +172,21 @@ def _is_ours_and_runs(pid: int) -> bool:
         return False
 
 
+def _is_stopped(pid: int) -> bool:
+    """Whether it is a stopped job, which sends nothing."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            return b"\nState:\tT" in file.read()
+    except OSError:
+        pass
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
 def _exists(pid: int) -> bool:
     import psutil
 
@@ -181,10 +197,10 @@ def _user_idle(entry: Entry) -> float:
     """Seconds since the user's last key, as far as is known.
 
     The file is only as new as the last keepalive. The terminal's atime, which moves when keepshell
-    reads a key (by 8 s at once, on Linux), is newer.
+    reads a key (by 8 s at once, on Linux), is newer; while it is stopped, the shell reads there.
     """
     known: list[float] = [entry["since"], entry["user_at"] or 0.0]
-    if entry["elsewhere"] is None:
+    if entry["elsewhere"] is None and not entry["stopped"]:
         with contextlib.suppress(OSError, TypeError, ValueError):  # a path with a NUL
             known.append(os.stat(entry["terminal"]).st_atime)
     return max(0.0, time.time() - max(known))

@@ -135,10 +135,17 @@ class Memory:
             self._woke_at = now
         self._asleep = asleep
 
-    def _slept(self, record: SessionRecord) -> bool:
-        """Whether the machine slept since the user's last key: what ended the session then, and
-        after which silence, could not be seen here."""
-        return self._woke_at is not None and self._woke_at >= (record.user_at or record.begun_at)
+    def _unseen(self, record: SessionRecord) -> str:
+        """Why it could not be seen here what ended the session, and after which silence.
+
+        A sentence: the machine slept, or we were stopped, since the user's last key. Else empty.
+        """
+        since = record.user_at or record.begun_at
+        if self._woke_at is not None and self._woke_at >= since:
+            return "This computer was asleep meanwhile, so nothing is learned from it."
+        if record.continued_at is not None and record.continued_at >= since:
+            return "It was stopped meanwhile: nothing was sent, and nothing is learned from it."
+        return ""
 
     def remember(self, record: SessionRecord, ending: Ending, *, status: int) -> str:
         """Record the session and what it has taught; returns what to say about it.
@@ -157,8 +164,8 @@ class Memory:
         with self._unhurt():
             if self.host:
                 learned = self._record(record, ending, efforts, status=status)
-            if ending.is_drop and self._slept(record):
-                return "This computer was asleep meanwhile, so nothing is learned from it."
+            if ending.is_drop and (unseen := self._unseen(record)):
+                return unseen
             if ending.kind is Kind.UNANSWERED and self.host:
                 unanswered.add(self._job.env, self.host)
                 return "Next time: keepshell adds no ServerAlive requests for this host."
@@ -193,8 +200,8 @@ class Memory:
         from keepshell.store.database import PastSession, State
 
         ended = self._began + record.at - record.started_at
-        slept = self._slept(record)
-        learned = None if slept else learning.learn(ending, self._known, ended, efforts)
+        unseen = self._unseen(record)
+        learned = None if unseen else learning.learn(ending, self._known, ended, efforts)
         past = PastSession(
             host=self.host,
             started=self._began,

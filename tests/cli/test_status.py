@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -11,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from keepshell.process import started_at
 from tests.support.cli import keepshell
 from tests.support.terminal import Terminal
+from tests.support.waiting import eventually
 
 TMOUT = {"rule": "tmout", "limit": 600, "beaten": False, "setting": "empty_line = true"}
 CHANNEL = {"rule": "channel-timeout", "limit": 900, "beaten": True, "setting": ""}
@@ -160,6 +163,22 @@ def test_switched_off(live: Live) -> None:
     row = shown()[1]
     assert "switched off" in row
     assert row.endswith(f"cut in 4m: ChannelTimeout 15m; keepshell on {pid}")
+
+
+def test_a_stopped_session_is_not_kept(live: Live) -> None:
+    """Whatever its file says is due: it was written before the stop."""
+    pid = live.add("web", 602, rung="empty-line", next=1, limits=[CHANNEL], terminal="/dev/null")
+    quiet = live.add("db", 602, next=1)
+    for stopped in (pid, quiet):
+        os.kill(stopped, signal.SIGSTOP)
+        eventually(lambda: psutil.Process(stopped).status() == psutil.STATUS_STOPPED, "a stop")  # noqa: B023
+    assert shown()[1:] == [
+        "!  web    10m  stopped: no keepalives     -  cut in 4m: ChannelTimeout 15m",
+        "!  db     10m  stopped: no keepalives     -  -",
+    ]
+    os.kill(pid, signal.SIGCONT)
+    eventually(lambda: psutil.Process(pid).status() != psutil.STATUS_STOPPED, "going on")
+    assert shown()[1].startswith("✓  web")
 
 
 def test_a_limit_that_has_passed(live: Live) -> None:

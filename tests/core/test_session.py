@@ -111,9 +111,9 @@ def test_nothing_is_sent_while_ssh_prompts() -> None:
 
 def test_nothing_is_sent_while_the_child_is_stopped() -> None:
     session = make()
-    session.child_stopped(True)
+    session.child_stopped(True, START)
     assert tick(session, START + EVERY) == [Note("hold", "the program is stopped")]
-    session.child_stopped(False)
+    session.child_stopped(False, START + EVERY)
     assert tick(session, START + 2 * EVERY) == NUDGED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import termios
@@ -13,7 +14,9 @@ import psutil
 import pytest
 
 from keepshell.core.session import SUSPEND_WITHIN
+from keepshell.store.database import State
 from tests.sshd.sides import ssh_of
+from tests.support.cli import keepshell
 from tests.support.middlebox import Counts, Middlebox
 from tests.support.processes import describe, is_gone, tree
 from tests.support.remoteshell import PROMPT
@@ -391,6 +394,29 @@ def test_a_session_that_ends_while_stopped_ends_the_job_in_the_foreground(
     terminal.expect("keepshell: session dropped: ")
     assert terminal.wait() == 255
     assert [terminal.termios()] == before
+
+
+def test_a_timer_that_strikes_a_stopped_session_teaches_nothing(
+    start_sshd: Callable[..., Sshd], start_terminal: Start, keepshell_exe: Path
+) -> None:
+    """While it is stopped, `status` shows it as not kept; after `fg` a line says what it was."""
+    host = start_sshd(env={"TMOUT": str(LIMIT)}, shell=PLAIN_SHELL)
+    argv = [str(keepshell_exe), "ssh", *host.access.ssh_args()]
+    terminal = start_terminal(argv, job=True)
+    terminal.expect(PROMPT)
+    child = ssh_of(terminal)
+    suspend(terminal)
+    shown = keepshell("status").stdout
+    assert "stopped: no keepalives" in shown
+    assert "✓" not in shown
+    eventually(lambda: is_gone(child.pid), "the end of ssh")
+    terminal.foreground()
+    terminal.expect("It was stopped meanwhile: nothing was sent, and nothing is learned")
+    terminal.wait()
+    assert b"had to wait" not in terminal.output
+    state = State.of(os.environ)
+    assert [past.ending for past in state.sessions()] == ["tmout"]
+    assert [state.rules(name) for name in state.hosts()] == [[]]
 
 
 def test_a_closed_window_ends_a_stopped_job(

@@ -93,6 +93,27 @@ def test_a_computer_that_slept_learns_nothing(
     assert len(State.of(os.environ).sessions()) == 2
 
 
+@pytest.mark.parametrize("how", ["as a job", "the child alone"])
+def test_a_session_that_was_stopped_learns_nothing(said: list[str], how: str) -> None:
+    """Its timer struck while nobody looked; what ssh's end left behind was not why it struck."""
+    known = memory.Memory(job())
+    known.recall()
+    prompts = ladder.Held(Reason.SSH_PROMPTS, 1899.9)
+    known.note_holds({Timer.CHANNEL_TIMEOUT: prompts}, 1899.9)
+    session = Session(Policy(), 1000.0)
+    session.begin(1001.0)
+    if how == "as a job":
+        session.continued(1899.0)
+    else:
+        session.child_stopped(True, 1100.0)
+        session.child_stopped(False, 1899.0)
+    told = known.remember(session.record(1900.0), DROPPED, status=255)
+    assert told == "It was stopped meanwhile: nothing was sent, and nothing is learned from it."
+    assert State.of(os.environ).rules(HOST) == []
+    session.user_input(b"x", 1899.5)
+    assert known.remember(session.record(2800.0), DROPPED, status=255).startswith("Next time: ")
+
+
 def test_a_host_may_answer_no_request_because_we_slept(said: list[str]) -> None:
     known = memory.Memory(job())
     known.recall()
