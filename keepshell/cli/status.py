@@ -140,9 +140,9 @@ _SHAPE = (
     Column(""),
     Column("HOST", least=12),
     Column("IDLE", 3, right=True),
-    Column("KEPT BY", 2, least=14),
+    Column("KEPT BY", 2, least=14, yields=True),
     Column("SENT", 1, right=True),
-    Column("NEXT", least=12),
+    Column("NEXT", least=24),
 )
 
 

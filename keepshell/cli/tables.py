@@ -32,19 +32,27 @@ _GAP = 2  # columns between two columns
 class Column:
     """One column: its head, and what it may lose."""
 
-    __slots__ = ("head", "importance", "least", "right")
+    __slots__ = ("head", "importance", "least", "right", "yields")
 
     def __init__(
-        self, head: str, importance: int = 9, *, least: int | None = None, right: bool = False
+        self,
+        head: str,
+        importance: int = 9,
+        *,
+        least: int | None = None,
+        right: bool = False,
+        yields: bool = False,
     ) -> None:
         """9 stays, whatever the width; of the others the lowest `importance` goes first.
 
         `least`: in how many columns it still makes sense, cut with an `…`; None: never cut.
+        `yields`: it is cut before the others are, of which the last is cut first.
         """
         self.head = head
         self.importance = importance
         self.least = least
         self.right = right
+        self.yields = yields
 
 
 def on_terminal() -> bool:
@@ -135,7 +143,7 @@ def _fit(shape: Sequence[Column], shown: Sequence[int], widths: list[int], width
     can_go = sum(max(0, widths[at] - most) for at, most in least.items() if most is not None)
     if over > can_go:
         return False
-    for at in reversed(shown):
+    for at in _cut_order(shape, shown):
         most = least[at]
         if most is not None and over > 0:
             cut = min(over, max(0, widths[at] - most))
@@ -147,11 +155,15 @@ def _fit(shape: Sequence[Column], shown: Sequence[int], widths: list[int], width
 def _squeeze(shape: Sequence[Column], shown: Sequence[int], widths: list[int], width: int) -> None:
     """Cut what may be cut as far as it must be, sense or not: nothing else is left to do."""
     over = sum(widths[at] + _GAP for at in shown) - _GAP - width
-    for at in reversed(shown):
+    for at in _cut_order(shape, shown):
         if shape[at].least is not None and over > 0:
             cut_off = min(over, max(0, widths[at] - 3))
             widths[at] -= cut_off
             over -= cut_off
+
+
+def _cut_order(shape: Sequence[Column], shown: Sequence[int]) -> Sequence[int]:
+    return sorted(shown, key=lambda at: (not shape[at].yields, -at))
 
 
 def _line(

@@ -123,6 +123,19 @@ def test_it_fits(columns: int, four: Live) -> None:
     assert lines[5:] == ["", f"! {CURE}"]
 
 
+@pytest.mark.parametrize("columns", [80, 60])
+def test_when_it_is_cut_is_the_last_to_go(columns: int, live: Live) -> None:
+    """Why a keepalive waits is long, and gives way to the time that is left."""
+    reason = "the line under the cursor is not a prompt seen before"
+    live.add("web-01.lab", 602, rung="no-op", hold=reason, limits=[CHANNEL])
+    live.add("lab-7", 700, limits=[TMOUT])
+    lines = shown(columns)
+    assert max(map(len, lines[:3])) <= columns
+    assert ("waiting: the" in lines[1]) == (columns == 80)
+    assert "cut in 4m: ChannelTim" in lines[1]
+    assert "cut any time: TMOUT 10m" in lines[2]
+
+
 def test_ascii_in_the_c_locale(four: Live) -> None:
     lines = shown(LC_ALL="C")
     assert "\n".join(lines).isascii()
