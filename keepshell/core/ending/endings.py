@@ -480,7 +480,8 @@ def _signal_name(number: int | None) -> str:
 
 
 def _sent(evidence: Evidence) -> str:
+    """What the drop came despite; empty where nothing had been sent, which explains nothing."""
     nudges = evidence.keepalives - evidence.no_ops
     counts = ((nudges, "window-change"), (evidence.no_ops, "harmless input"))
     named = [f"{count} {name}{'s' * (count > 1)}" for count, name in counts if count > 0]
-    return f"keepshell had sent {' and '.join(named) or 'no window-change'}"
+    return f"keepshell had sent {' and '.join(named)}" if named else ""

@@ -583,7 +583,6 @@ def test_the_sentence() -> None:
 @pytest.mark.parametrize(
     ("keepalives", "no_ops", "words"),
     [
-        (0, 0, ". keepshell had sent no window-change."),
         (1, 0, ". keepshell had sent 1 window-change."),
         (2, 2, ". keepshell had sent 2 harmless inputs."),
         (14, 1, ". keepshell had sent 13 window-changes and 1 harmless input."),
@@ -591,6 +590,12 @@ def test_the_sentence() -> None:
 )
 def test_the_sentence_counts_keepalives(keepalives: int, no_ops: int, words: str) -> None:
     assert ending(CLOSED, keepalives=keepalives, no_ops=no_ops).sentence.endswith(words)
+
+
+@pytest.mark.parametrize("tail", [PROMPT + CLOSED, BASH_TMOUT + CLOSED, PROMPT + BY_REMOTE])
+def test_that_nothing_was_sent_is_not_worth_a_word(tail: bytes) -> None:
+    assert "keepshell had sent" not in ending(tail).sentence
+    assert "keepshell had sent" in ending(tail, keepalives=1).sentence
 
 
 def test_the_peers_reason_is_made_printable() -> None:
