@@ -269,6 +269,8 @@ def _prepared(
     """What the child does to itself between fork and exec."""
 
     def prepare() -> None:
+        # Python's own handlers run until exec; the descriptor they would write to is closed here.
+        signal.set_wakeup_fd(-1)
         termios.tcsetattr(0, termios.TCSANOW, attributes)
         if winsize:
             tty.set_winsize(0, winsize)

@@ -281,7 +281,7 @@ def test_a_login_that_needs_a_person_is_left_to_the_person(web: Web, trace: Trac
         str(locked) if word == str(web.sshd.access.keys.user) else word for word in web.arguments
     ]
     words = ["--reattach", "true", "ssh", *arguments, web.target]
-    terminal = web.start(words)
+    terminal = web.start(words, rows=30)  # a size that a pty is not born with
     terminal.expect("passphrase")
     terminal.send(PASSPHRASE + "\r")
     terminal.expect("$ ")
@@ -296,6 +296,7 @@ def test_a_login_that_needs_a_person_is_left_to_the_person(web: Web, trace: Trac
     terminal.send("echo $x aga''in\r")
     terminal.expect("mine again")
     assert [event["attended"] for event in trace.named("attempt")] == ["True"]
+    assert b"Traceback" not in terminal.output
 
 
 def test_a_holder_that_is_gone_ends_it(web: Web, trace: Trace) -> None:

@@ -41,9 +41,9 @@ class Web:
         opened.expect(prompt)
         return opened
 
-    def start(self, words: list[str]) -> Terminal:
+    def start(self, words: list[str], **terminal: object) -> Terminal:
         """Any keepshell in the client's namespace."""
-        return self._start([*self.network.prefix, str(self.exe), *words])
+        return self._start([*self.network.prefix, str(self.exe), *words], **terminal)
 
     def run(self, *words: str) -> str:
         """What a keepshell without a terminal prints there."""
