@@ -359,7 +359,7 @@ class Session:
             user_idle=idle.since(idle.input_at, now),
             output_idle=idle.since(idle.output_at, now),
             sent_idle=idle.since(idle.sent_at, now),
-            quit_typed=self._quit_typed,
+            quit_typed=self._quit_typed or self.disconnected,
             keepalives=self.nudges + self.no_ops,
             no_ops=self.no_ops,
             typed_idle=idle.since(idle.typed_at, now),

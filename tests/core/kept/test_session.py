@@ -568,6 +568,17 @@ class TestAway:
             world.type(data)
         assert world.session.over
 
+    @pytest.mark.parametrize("trying", [False, True])
+    def test_who_leaves_was_not_cut_off(self, world: World, *, trying: bool) -> None:
+        """However long nothing was typed before: that teaches no rule of the host."""
+        world.wait(900).lose().wait(0)
+        if not trying:
+            refusal = "Host key verification failed."
+            world.do(world.session.attempt_ended(refusal, world.now))
+        world.type(b"~.")
+        evidence = world.session.evidence(world.now, exit_status=255, signal=None)
+        assert classify(evidence).kind is Kind.ESCAPE_QUIT
+
     def test_without_an_escape_character_nothing_leaves(self) -> None:
         world = World(escape_char=None).open().silent().type(b"\r~.")
         assert not world.session.over
