@@ -167,11 +167,11 @@ class AwaySession(OpenedSession):
         if wish is Wish.SUSPEND:
             return [*_to_user(self.view.close_page()), Suspend()]
         if self.asking:
-            return [] if wish is None else self._decided(wish, now)
+            return self._decided(wish, now) if wish in (Wish.ENTER, Wish.FORGET) else []
         effects = self._done(self.recovery.enter(), now) if wish is Wish.ENTER else []
         return [*effects, *([] if self.attended else _to_user(self.view.page(now)))]
 
-    def _decided(self, wish: Wish, now: float) -> list[Effect]:
+    def _decided(self, wish: Wish | None, now: float) -> list[Effect]:
         held, self.view.news = self.view.held.take(), ()
         effects = [*_to_user(self.view.close()), *self._uncovered(now)]
         if wish is Wish.FORGET:

@@ -21,9 +21,10 @@ class Wish(Enum):
     FORGET = "forget"
     QUIT = "quit"
     SUSPEND = "suspend"
+    HELP = "help"
 
 
-_COMMANDS = {b".": Wish.QUIT, b"\x1a": Wish.SUSPEND}
+_COMMANDS = {b".": Wish.QUIT, b"\x1a": Wish.SUSPEND, b"?": Wish.HELP}
 
 
 class Held(NamedTuple):
@@ -42,7 +43,8 @@ class HeldKeys:
         self._escape = b"" if escape_char is None else bytes((escape_char,))
         self._data = b""
         self._refused = 0
-        self._line_start = True
+        self._pending: bytes | None = None
+        """What is held of an escape character that was typed last; None where none was."""
 
     @property
     def count(self) -> Held:
@@ -57,15 +59,16 @@ class HeldKeys:
         data = without_reports(data)
         if not data:
             return None
-        if (wish := self._escaped(data)) is not None:
+        pending, self._pending = self._pending, None
+        if (wish := self._escaped(data, pending)) is not None:
             return wish
         if data in _ENTER:
-            self._line_start = True
             return Wish.ENTER
         if asking and data == _ESC:
             return Wish.FORGET
-        if not asking:
-            self._hold(data)
+        held = b"" if asking else self._hold(data)
+        if data == self._escape and pending is None:
+            self._pending = held
         return None
 
     def take(self) -> bytes:
@@ -73,19 +76,23 @@ class HeldKeys:
         data, self._data, self._refused = self._data, b"", 0
         return data
 
-    def _escaped(self, data: bytes) -> Wish | None:
-        """An escape at the start of a line: in two reads, in one, or in one with its Enter."""
+    def _escaped(self, data: bytes, pending: bytes | None) -> Wish | None:
+        """An escape: in two reads, or in one, which has no more than that and an Enter before it.
+
+        Unlike ssh's, it needs no start of a line: what was typed before is not sent yet.
+        """
         if not self._escape:
             return None
-        if self._line_start and self._data.endswith(self._escape) and data[:1] in _COMMANDS:
-            self._data = self._data[: -len(self._escape)]
-            return _COMMANDS[data[:1]]
-        begun = data[1:] if data[:1] in _ENTER else data if self._line_start else b""
-        return _COMMANDS.get(begun[1:2]) if begun[:1] == self._escape else None
+        if pending is not None and (wish := _COMMANDS.get(data[:1])) is not None:
+            self._data = self._data.removesuffix(pending)
+            return wish
+        begun = data[1:] if data[:1] in _ENTER else data
+        return _COMMANDS.get(begun[1:]) if begun[:1] == self._escape else None
 
-    def _hold(self, data: bytes) -> None:
-        self._line_start = self._line_start and data == self._escape
+    def _hold(self, data: bytes) -> bytes:
+        """Hold it, if there is room; what is held of it."""
         if self._refused or len(self._data) + len(data) > MOST:
             self._refused += keys_in(data)
-        else:
-            self._data += data
+            return b""
+        self._data += data
+        return data

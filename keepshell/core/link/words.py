@@ -78,7 +78,8 @@ def page(
     return (
         *lines,
         "",
-        f"Enter  try now      ~.  {leaving}",
+        "Enter  try now      ~^Z  suspend keepshell",
+        f"~.     {leaving}",
     )
 
 

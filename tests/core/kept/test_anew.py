@@ -95,7 +95,7 @@ class TestTheLoss:
         world = World(command="tmux a").open()
         self.lost(world)
         world.type(b"ls")
-        assert "Enter  try now      ~.  leave\n" in world.screen.text.replace(" \n", "\n") + "\n"
+        assert "\n~.     leave\n" in world.screen.text.replace(" \n", "\n") + "\n"
         world.do(world.session.attempt_begun(world.now, 24))
         assert "web is back: a new connection runs tmux a." in world.screen.text
         world.type(b"\r")

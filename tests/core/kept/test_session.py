@@ -561,7 +561,10 @@ class TestAway:
         assert world.count(Suspend) == 1
         assert not world.screen.alternate
 
-    @pytest.mark.parametrize("typed", [[b"~."], [b"~", b"."], [b"\r~."], [b"k", b"\r~."]])
+    @pytest.mark.parametrize(
+        "typed",
+        [[b"~."], [b"~", b"."], [b"\r~."], [b"k", b"\r~."], [b"k", b"~."], [b"ls", b"~", b"."]],
+    )
     def test_leaving_however_it_was_read(self, world: World, typed: list[bytes]) -> None:
         world.silent()
         for data in typed:
@@ -584,9 +587,25 @@ class TestAway:
         assert not world.session.over
 
     def test_a_paste_with_an_escape_in_it_is_a_paste(self, world: World) -> None:
-        world.silent().type(b"k").type(b"~.").type(b"ls\r~.")
+        world.silent().type(b"k").type(b"ls\r~.").type(b"~.x")
         assert not world.session.over
-        assert "Held, and not sent without your word: 8 keys." in world.screen.text
+        assert "Held, and not sent without your word: 9 keys." in world.screen.text
+
+    def test_the_escape_character_typed_twice_is_text(self, world: World) -> None:
+        world.silent().type(b"~").type(b"~").type(b".")
+        assert not world.session.over
+
+    @pytest.mark.parametrize("typed", [[b"~?"], [b"~", b"?"]])
+    def test_the_help_is_the_page_itself(self, world: World, typed: list[bytes]) -> None:
+        world.silent().type(b"k")
+        for data in typed:
+            world.type(data)
+        assert "1 key." in world.screen.text
+        assert "Enter  try now" in world.screen.text
+        world.reattach().type(b"~?")
+        assert world.session.asking
+        world.type(b"\r")
+        assert world.host.input == b"k"
 
     def test_a_terminal_without_the_alternate_screen(self, world: World) -> None:
         """The page could not be taken back: the title tells, and the keys are held all the same."""
