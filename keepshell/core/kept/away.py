@@ -23,6 +23,7 @@ from keepshell.core.effects import (
 from keepshell.core.kept.opening import OpenedSession
 from keepshell.core.kept.view import View
 from keepshell.core.link import words
+from keepshell.core.link.count import without_reports
 from keepshell.core.link.held import Wish
 from keepshell.core.link.recovery import OVER, Recovery, State
 
@@ -75,6 +76,8 @@ class AwaySession(OpenedSession):
         )
         self.attended = False
         """Whether the user logs in at the moment: keys and words are of the attempt."""
+        self.unasked = False
+        """Whether the attempt has asked the user nothing so far."""
         self.view = View(kept, self.recovery, self.modes, escape_char)
         self._backlog = b""
         self._draw_at: float | None = None
@@ -104,6 +107,7 @@ class AwaySession(OpenedSession):
 
     def user_input(self, data: bytes, now: float) -> list[Effect]:
         if self.attended:
+            self.unasked = self.unasked and not without_reports(data)
             return [ToAttempt(data)]
         if self.asking or self._is_away:
             return self._on_page(data, now)

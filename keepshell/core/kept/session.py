@@ -151,7 +151,7 @@ class KeptSession(AwaySession):
         if do is Do.ABANDON:
             self._attempt = None
             return [Abandon()]
-        self._attempt = Opening()
+        self._attempt, self.unasked = Opening(), True
         self._attempt_by = None if self.attended else now + ATTEMPT_WITHIN
         page = self.view.log_in() if self.attended else b""
         is_kept = self.header is not None
@@ -180,6 +180,7 @@ class KeptSession(AwaySession):
 
     def attempt_said(self, data: bytes) -> list[Effect]:
         """ssh's own words while the user logs in."""
+        self.unasked = self.unasked and not words.asks_for_touch(data)
         return [ToUser(line_ends(data))] if self.shows_words else []
 
     def attempt_begun(self, now: float, rows: int) -> list[Effect]:
@@ -220,7 +221,7 @@ class KeptSession(AwaySession):
     def _taken_over(self, stream: bytes, now: float) -> list[Effect]:
         self._attempt, self.attended = None, False
         self.view.last_words = ""
-        self.recovery.reattached()
+        self.recovery.reattached(unasked=self.unasked)
         self._stopped, self._backlog = False, stream
         self._said, self._say_by = b"", None  # the old connection's last
         return [TakeOver(), Note("reattached"), *self._back(now)]

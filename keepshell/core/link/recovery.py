@@ -165,8 +165,12 @@ class Recovery:
         """The attempt is logged in and has asked for the shell: the old one can't win any more."""
         self._committed = True
 
-    def reattached(self) -> None:
-        """The attempt has the shell: from now on it is the connection."""
+    def reattached(self, *, unasked: bool = False) -> None:
+        """The attempt has the shell: from now on it is the connection.
+
+        `unasked`: its login asked nobody anything, so the next one need not wait for the user.
+        """
+        self.needs_person = self.needs_person and not unasked
         self.silence.restart()
         self.attempts.stop()
         self.failure = self.lost_at = None

@@ -37,6 +37,11 @@ def failure_of(said: str) -> Failure:
     return next((failure for words, failure in _FAILURES if words in said), Failure.NETWORK)
 
 
+def asks_for_touch(said: bytes) -> bool:
+    """Whether ssh waits for a touch of a security key (sshconnect2.c)."""
+    return b"Confirm user presence" in said
+
+
 def escapes(character: str, key: bytes, *, kept: bool) -> bytes:
     """The answer to an escape that is neither `~.` nor `~^Z`."""
     lines = [character + key.decode("latin-1"), ""]

@@ -666,6 +666,27 @@ class TestAttempts:
         assert "The last attempt: Permission denied" in world.screen.text
         assert not world.session.attended
 
+    @pytest.mark.parametrize(
+        ("typed", "said", "attempts"),
+        [
+            (b"", b"Banner\n", [False, True, False]),
+            (b"\x1b[I", b"", [False, True, False]),  # the window has the focus
+            (b"secret\r", b"", [False, True]),
+            (b"", b"Confirm user presence for key ED25519-SK x\n", [False, True]),
+        ],
+    )
+    def test_a_login_that_asked_nobody_needs_nobody_the_next_time(
+        self, world: World, typed: bytes, said: bytes, attempts: list[bool]
+    ) -> None:
+        world.lose().wait(0)
+        world.do(world.session.attempt_ended("Host key verification failed.", world.now))
+        world.type(b"\r")
+        world.do(world.session.attempt_said(said))
+        if typed:
+            world.type(typed)
+        world.reattach().lose().wait(0)
+        assert world.attempts == attempts
+
     def test_a_changed_host_key(self, world: World) -> None:
         world.lose().wait(0)
         world.do(world.session.attempt_ended("Host key verification failed.", world.now))
