@@ -196,8 +196,13 @@ class HostSettings:
         command: arguments.SshCommand,
         answer: Mapping[str, str] | None,
         found: config_scan.Found,
+        *,
+        on_terminal: bool = False,
     ) -> None:
-        """`answer` is what `ssh -G` said, None without one; `found`, what ssh_config mentions."""
+        """`answer` is what `ssh -G` said, None without one; `found`, what ssh_config mentions.
+
+        `on_terminal`: an interactive session is asked for.
+        """
         self.ssh: Final = resolved.ssh
         self.command: Final = command
         self.answer: Final = answer
@@ -213,7 +218,8 @@ class HostSettings:
         self.policy: Final = policy
         self.unanswered: Final = self._is_unanswered(resolved.environ)
         """Whether the host is known to answer no keepalive request."""
-        held = self._held(resolved.environ)
+        # Of a shared connection's loss, a kept shell would learn too late.
+        held = None if on_terminal and self.keeps_shell() else self._held(resolved.environ)
         self.hold: Final = "" if held is None else held[0]
         """The name of a live hold of this host, whose connection is used."""
         self.added: Final = (*_through(held), *self._added())
@@ -229,6 +235,11 @@ class HostSettings:
         """What ssh will go by, typed or configured; None where ssh alone knows."""
         typed = self.command.option(name)
         return self.configured(name, default) if typed is None else typed
+
+    def keeps_shell(self) -> bool:
+        """Whether an interactive session is to outlive its connection."""
+        runs = " ".join(self.command.command) or self.option("RemoteCommand", "none")
+        return bool(self.policy.reattach) and runs in ("", "none")
 
     def answer_or_worst(self) -> Mapping[str, str]:
         """What `ssh -G` said; without it, what would take the terminal away, if it may be set."""
@@ -376,8 +387,7 @@ class Pty(_Way):
         super().__init__(resolved, why, settings)
         self.job: Final = _job(self.argv, settings, resolved.environ)
         self.job.typed = resolved.typed
-        runs = " ".join(settings.command.command) or settings.option("RemoteCommand", "none")
-        if settings.policy.reattach and runs in ("", "none"):
+        if settings.keeps_shell():
             _keep(self.job, settings)
             self.argv = list(self.job.argv)
 
@@ -416,7 +426,7 @@ def _ask(resolved: Resolved, command: arguments.SshCommand, is_on_terminal: bool
             if interactive:
                 _import_early()
             answer = query.answer()
-    return HostSettings(resolved, command, answer, found)
+    return HostSettings(resolved, command, answer, found, on_terminal=interactive)
 
 
 def _import_early() -> None:

@@ -134,6 +134,28 @@ class TestLife:
         assert done.stdout == "through\n"
         assert logins(sshd) == 1
 
+    @pytest.mark.parametrize(("reattach", "expected"), [("false", 1), ("true", 2)])
+    def test_a_kept_shell_has_a_connection_of_its_own(
+        self,
+        holds: Holds,
+        sshd: Sshd,
+        config: str,
+        start_terminal: Any,
+        keepshell_exe: Path,
+        *,
+        reattach: str,
+        expected: int,
+    ) -> None:
+        """Of a shared one's loss it would learn too late; its commands go through the hold."""
+        holds.begin("--name", "db", "-F", config, "testhost")
+        words = ["--reattach", reattach, "ssh", "-F", config, "testhost"]
+        terminal = start_terminal([str(keepshell_exe), *words])
+        terminal.expect(re.compile(rb"[$#] "))
+        assert keepshell(*words, "echo on").stdout == "on\n"
+        terminal.send("exit 3\r")
+        assert terminal.wait() == 3
+        assert logins(sshd) == expected
+
     def test_its_end_moves(self, holds: Holds, config: str) -> None:
         holds.begin("--for", "1h", "--name", "db", "-F", config, "testhost")
         first = holds.record()["until"]
