@@ -457,7 +457,7 @@ def _silence(scene: Scene, *, to_host: bool, to_client: bool) -> None:
     scene.tmux.type(scene.program.key)
     scene.wait_for_title("no answer for")
     scene.tmux.type("held")
-    scene.tmux.wait_for("Held, and not sent without your word")
+    scene.tmux.wait_for("Held until you say so")
     scene.network.heal()
     scene.tmux.wait_for("is back.", deadline=60)
     scene.tmux.type("\x1b")

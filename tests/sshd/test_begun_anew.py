@@ -75,7 +75,7 @@ def test_keys_typed_meanwhile_are_held_and_asked_about(bare: Web, trace: Trace) 
     bare.drop()
     trace.wait_for("attempt")
     terminal.send("echo $((6*7))")
-    terminal.expect("Held, and not sent without your word: 13 keys.")
+    terminal.expect("Held until you say so: 13 keys.")
     bare.network.heal()
     terminal.expect("is back with a new shell; the one before was lost.")
     assert b"42" not in terminal.output

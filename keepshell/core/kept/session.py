@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 ATTEMPT_WITHIN = 30.0
 """Seconds an attempt may take which asks nobody: ConnectTimeout covers only its beginning."""
 
+MOST_WORDS = 4096
+"""Bytes of ssh's words at a login that are kept for the page."""
+
 LOST = 255
 """ssh's own status (ssh(1))."""
 SUPERSEDED = 254
@@ -54,6 +57,7 @@ class KeptSession(AwaySession):
     _concluded = False
     _attempt: Opening | None = None
     _attempt_by: float | None = None
+    _words = b""
 
     @property
     def shell(self) -> Shell:
@@ -151,7 +155,7 @@ class KeptSession(AwaySession):
         if do is Do.ABANDON:
             self._attempt = None
             return [Abandon()]
-        self._attempt, self.unasked = Opening(), True
+        self._attempt, self.unasked, self._words = Opening(), True, b""
         self._attempt_by = None if self.attended else now + ATTEMPT_WITHIN
         page = self.view.log_in() if self.attended else b""
         is_kept = self.header is not None
@@ -181,7 +185,10 @@ class KeptSession(AwaySession):
     def attempt_said(self, data: bytes) -> list[Effect]:
         """ssh's own words while the user logs in."""
         self.unasked = self.unasked and not words.asks_for_touch(data)
-        return [ToUser(line_ends(data))] if self.shows_words else []
+        if not self.shows_words:
+            return []
+        self._words = (self._words + data)[-MOST_WORDS:]
+        return [ToUser(line_ends(data))]
 
     def attempt_begun(self, now: float, rows: int) -> list[Effect]:
         """The attempt is logged in, which is all where no shell is kept.
@@ -198,7 +205,8 @@ class KeptSession(AwaySession):
         """The attempt is over, without the shell; `said` is what ssh said last."""
         self._attempt = None
         self.attended = False
-        self.view.last_words = said
+        self.view.last_words = words.last_lines(self._words) or said
+        self._words = b""
         failure = words.failure_of(said) if failure is None else failure
         effects = self._done(self.recovery.failed(failure, now), now)
         return [Note("attempt-failed", failure.value), *effects, *self._draw(now)]

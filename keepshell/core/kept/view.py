@@ -60,7 +60,7 @@ class View:
         self.held = HeldKeys(escape_char)
         self.cursor = SavedCursor()
         self.last_words = ""
-        """What ssh said last in the last attempt."""
+        """What ssh said in the last attempt: its last line, or all that the user was shown."""
         self.news: tuple[str, ...] = ()
         """What the user is to be told once the host is back."""
         self.back = ""

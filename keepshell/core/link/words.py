@@ -16,12 +16,15 @@ NO_MARKER = "this shell is not kept: the host has started something else in its 
 KILLED_WITH_SESSION = (
     "this shell will not outlive its connection: logind kills it (KillUserProcesses=yes)"
 )
-NO_HEADER = "The host began to keep the shell and then said no more."
+NO_HEADER = "The host began to keep the shell, and then did not answer any more."
 TOO_LATE = "the login was not finished in 30 s"
 OTHER_MACHINE = "another machine answers under this name"
-SUPERSEDED = "The shell was fetched into another terminal (or it ended with status 254)."
+SUPERSEDED = "The shell has moved to another terminal, or has ended with status 254."
 LEAVE = "leave; the shell goes on"
 LOGGING_IN = ("Logging in:", "")
+
+_LINES = 14
+"""What fits into 24 rows below the rest of the page: all that ssh says of a changed host key."""
 
 _FAILURES = (
     ("Host key verification failed", Failure.HOST_KEY),
@@ -77,8 +80,11 @@ def page(
     """The page that a key opens."""
     leaving = f"{LEAVE} for {describe(kept.keep)}" if is_kept else "leave"
     lines = [f"{kept.name}: {away(recovery, recovery.away_for(now))}.", "", _next(recovery, now)]
-    if last_words:
-        lines += [f"The last attempt: {last_words}"]
+    said = last_words.splitlines()
+    if said:
+        lines += (
+            [f"The last attempt: {said[0]}"] if len(said) == 1 else ["The last attempt:", *said]
+        )
     lines += ["", _holding(held)] if held.keys else []
     return (
         *lines,
@@ -96,14 +102,20 @@ def _next(recovery: Recovery, now: float) -> str:
         return f"The next attempt is in {describe(max(1.0, at - now))}."
     if recovery.needs_person:
         if recovery.failure is Failure.HOST_KEY:
-            return "The host's key is not the one it had: Enter logs in, and ssh says more."
-        return "Only you can log in there: Enter does."
+            return "The host's key has changed: press Enter to log in, and to read what ssh says."
+        return "The login needs you: press Enter to log in."
     return "There is no network; it is tried as soon as there is."
 
 
 def _holding(held: Held) -> str:
     refused = f" (and {_keys(held.refused)} were too many)" if held.refused else ""
-    return f"Held, and not sent without your word: {_keys(held.keys)}{refused}."
+    return f"Held until you say so: {_keys(held.keys)}{refused}."
+
+
+def last_lines(said: bytes) -> str:
+    """As many of ssh's words at a login as the page has room for, without empty lines."""
+    lines = said.decode("utf-8", "replace").splitlines()
+    return "\n".join([line.strip() for line in lines if line.strip()][-_LINES:])
 
 
 def question(back: str, held: Held, news: tuple[str, ...]) -> tuple[str, ...]:

@@ -405,7 +405,7 @@ class TestAway:
     def test_a_key_opens_the_page_and_is_held(self, world: World) -> None:
         world.prints(b"$ ").silent().type(b"ls")
         assert world.screen.alternate
-        assert "Held, and not sent without your word: 2 keys." in world.screen.text
+        assert "Held until you say so: 2 keys." in world.screen.text
         assert "A new connection is being tried." in world.screen.text
         assert world.host.input == b""
 
@@ -589,7 +589,7 @@ class TestAway:
     def test_a_paste_with_an_escape_in_it_is_a_paste(self, world: World) -> None:
         world.silent().type(b"k").type(b"ls\r~.").type(b"~.x")
         assert not world.session.over
-        assert "Held, and not sent without your word: 9 keys." in world.screen.text
+        assert "Held until you say so: 9 keys." in world.screen.text
 
     def test_the_escape_character_typed_twice_is_text(self, world: World) -> None:
         world.silent().type(b"~").type(b"~").type(b".")
@@ -643,7 +643,7 @@ class TestAttempts:
         world.lose().wait(0)
         refusal = "me@web: Permission denied (publickey)."
         world.do(world.session.attempt_ended(refusal, world.now)).type(b"k")
-        assert "Only you can log in there: Enter does." in world.screen.text
+        assert "The login needs you: press Enter to log in." in world.screen.text
         assert world.screen.title == "web: away for less than 1s; Enter logs in"
         world.wait(600)
         assert world.attempts == [False]
@@ -665,6 +665,20 @@ class TestAttempts:
         world.do(world.session.attempt_ended("Permission denied", world.now))
         assert "The last attempt: Permission denied" in world.screen.text
         assert not world.session.attended
+
+    @pytest.mark.parametrize("shows_words", [True, False])
+    def test_what_ssh_said_at_the_login_stays_on_the_page(self, *, shows_words: bool) -> None:
+        world = World(shows_words=shows_words).open().lose().wait(0)
+        refusal = "Host key verification failed."
+        world.do(world.session.attempt_ended(refusal, world.now)).type(b"\r")
+        world.do(world.session.attempt_said(b"@@@\r\nIT IS POSSIBLE THAT\r\n\r\n"))
+        world.do(world.session.attempt_said(b"Host key verification failed.\r\n"))
+        world.do(world.session.attempt_ended(refusal, world.now)).wait(5)
+        whole = "The last attempt:\n@@@\nIT IS POSSIBLE THAT\nHost key verification failed.\n"
+        one = f"The last attempt: {refusal}\n"
+        assert (whole if shows_words else one) in world.screen.text
+        world.do(world.session.attempt_ended("no", world.now)).wait(1)
+        assert "The last attempt: no\n" in world.screen.text
 
     @pytest.mark.parametrize(
         ("typed", "said", "attempts"),
@@ -691,7 +705,7 @@ class TestAttempts:
         world.lose().wait(0)
         world.do(world.session.attempt_ended("Host key verification failed.", world.now))
         world.type(b"k")
-        assert "The host's key is not the one it had" in world.screen.text
+        assert "The host's key has changed" in world.screen.text
 
     def test_the_host_shows_itself_again(self, world: World) -> None:
         world.lose().wait(0)
