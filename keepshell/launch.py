@@ -507,8 +507,12 @@ def describe(way: Answer | Exec | Pty) -> str:
 
     kind = "in a pty" if isinstance(way, Pty) else "replacing keepshell"
     lines = [shlex.join(way.argv), f"  # {kind}: {way.why}"]
-    if way.settings is not None:
-        lines += [f"  # {name}={value}: {source}" for name, value, source in way.settings.added]
+    settings = way.settings
+    if settings is not None:
+        lines += [f"  # {name}={value}: {source}" for name, value, source in settings.added]
+        if isinstance(way, Pty) and way.job.kept is not None:
+            shown = way.job.kept.command or "true"
+            lines.append(f"  # reattach={shown}: {settings.sources['reattach']}")
     return "\n".join(lines)
 
 

@@ -620,6 +620,17 @@ class TestDryRun:
         ]
         assert terminal.wait() == 0
 
+    @pytest.mark.parametrize("reattach", ["true", "tmux new -A -s main"])
+    def test_a_shell_to_be_kept(
+        self, tells: Path, keepshell_exe: Path, start_terminal: Start, reattach: str
+    ) -> None:
+        options = ["--dry-run", "--reattach", reattach]
+        argv = [str(keepshell_exe), *options, "ssh", "-F", "none", "web"]
+        terminal = start_terminal(argv, cols=400)
+        *_, last, _ = terminal.read_to_end().decode().split("\r\n")
+        assert last == f"  # reattach={reattach}: --reattach"
+        assert terminal.wait() == 0
+
     @pytest.mark.parametrize(
         ("words", "why"),
         [

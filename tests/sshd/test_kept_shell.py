@@ -127,7 +127,7 @@ def test_left_and_fetched_back(web: Web) -> None:
     other.expect("left other")
     again.read_to_end()
     assert again.wait() == 254
-    assert b"was fetched into another terminal" in again.output
+    assert b"has moved to another terminal" in again.output
     other.send("exit\r")
     assert other.wait() == 0
 
