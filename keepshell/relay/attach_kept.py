@@ -92,7 +92,8 @@ class AttachedKept(attach.Attached):
         self._refused = session.shell is Shell.REFUSED and not ending.is_drop
         self._file.settle(session.shell)
         if session.parting:
-            say.say(session.parting)
+            left = session.shell is Shell.LEFT
+            say.say(session.parting + (self._file.number() if left else ""))
         return ending
 
     def _end(self, session: Session, relay: Relay, status: int) -> NoReturn:

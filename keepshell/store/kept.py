@@ -60,6 +60,14 @@ class KeptFile:
         elif shell is Shell.ENDED and self._directory is not None and self._job.kept is not None:
             forget(self._directory, self._job.kept.id)
 
+    def number(self) -> str:
+        """What `keepshell attach HOST` needs more: `:2` for the second of several, else nothing."""
+        kept = self._job.kept
+        assert kept is not None
+        there = [entry["id"] for entry in entries(self._job.env) if entry["name"] == kept.name]
+        several = len(there) > 1 and kept.id in there and ":" not in kept.name
+        return f":{there.index(kept.id) + 1}" if several else ""
+
     def _write(self, detached: float | None) -> None:
         kept = self._job.kept
         if self._directory is None or kept is None:

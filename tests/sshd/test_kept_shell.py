@@ -132,6 +132,23 @@ def test_left_and_fetched_back(web: Web) -> None:
     assert other.wait() == 0
 
 
+def test_one_of_two_is_left_with_the_words_that_fetch_it_back(web: Web) -> None:
+    first, second = web.open(), web.open()
+    second.send("x=sec''ond\r")
+    second.expect("$ ")
+    second.send("~.")
+    second.read_to_end()
+    named = f"{web.network.host}:2"
+    assert f"keepshell attach {named}\r\n".encode() in second.output
+    again = web.attach(named)
+    again.send("echo $x aga''in; exit\r")
+    again.expect("second again")
+    assert again.wait() == 0
+    first.send("~.")
+    first.read_to_end()
+    assert f"keepshell attach {web.network.host}\r\n".encode() in first.output
+
+
 def test_the_host_is_asked_what_it_keeps(web: Web) -> None:
     """From our own memory as a rule; with --ask its host says so."""
     terminal = web.open()

@@ -174,7 +174,7 @@ def gone(before: Header | None, after: Header) -> str:
 
 
 def left(kept: Kept) -> str:
-    """After `~.`."""
+    """After `~.`; it ends in the command, to which a number may be added."""
     return (
         f"The shell on {kept.name} goes on for {describe(kept.keep)}; "
         f"back into it: keepshell attach {kept.name}"
