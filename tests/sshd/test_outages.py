@@ -106,7 +106,13 @@ def test_another_host_key_ends_the_attempts_until_the_user_says_so(
     scene.kill_servers()
     scene.wait_for_title("Enter logs in")
     scene.tmux.type("k")
-    scene.tmux.wait_for("The host's key is not the one it had")
+    scene.tmux.wait_for("The host's key has changed")
+    scene.tmux.type("\r")
+    scene.trace.wait_for("attempt-failed", 2)
+    scene.tmux.wait_until(
+        lambda screen: "REMOTE HOST IDENTIFICATION" in screen and "try now" in screen,
+        "ssh's words on the page",
+    )
     tries = len(scene.trace.named("attempt"))
     scene.box.upstream = scene.sshd.port
     scene.tmux.type("\r")
@@ -117,6 +123,9 @@ def test_another_host_key_ends_the_attempts_until_the_user_says_so(
     scene.wait_live()
     scene.tmux.send_line("echo $x aga''in")
     scene.tmux.wait_for("kept again")
+    scene.kill_servers()  # nobody was asked anything at that login: the next one needs nobody
+    scene.trace.wait_for("took-over", 2)
+    assert scene.trace.named("attempt")[-1]["attended"] == "False"
 
 
 def test_a_machine_that_has_not_the_shell_is_not_believed_that_it_ended(
