@@ -132,6 +132,25 @@ def test_left_and_fetched_back(web: Web) -> None:
     assert other.wait() == 0
 
 
+@pytest.mark.parametrize("lost", ["killed", "black hole"])
+def test_who_leaves_the_page_has_left(web: Web, trace: Trace, lost: str) -> None:
+    terminal = web.open()
+    web.refuse_logins()
+    if lost == "killed":
+        web.drop()
+    else:
+        web.network.cut()
+        terminal.send("x")
+    terminal.expect(re.compile(rb"\x1b\]0;[^\x07]* for "))
+    terminal.send("k")
+    terminal.expect("Held until you say so: 1 key.")
+    terminal.send("~.")
+    terminal.read_to_end()
+    assert terminal.wait() == 255
+    (ended,) = trace.named("ended")
+    assert ended["kind"] == "escape-quit"
+
+
 def test_one_of_two_is_left_with_the_words_that_fetch_it_back(web: Web) -> None:
     first, second = web.open(), web.open()
     second.send("x=sec''ond\r")
