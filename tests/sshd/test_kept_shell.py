@@ -128,6 +128,7 @@ def test_left_and_fetched_back(web: Web) -> None:
     again.read_to_end()
     assert again.wait() == 254
     assert b"has moved to another terminal" in again.output
+    assert "moved to" in keepshell("history").stdout
     other.send("exit\r")
     assert other.wait() == 0
 

@@ -19,7 +19,7 @@ from keepshell.core.rules.rung import Rung
 
 _ON_THE_WAY = Finding(
     name="the kernel, a firewall, NAT or bastion",
-    where="not to be read on the host",
+    where="the host can't tell",
     verdict="unknown; --measure tries it out",
 )
 
