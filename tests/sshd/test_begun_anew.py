@@ -123,7 +123,7 @@ def test_leaving_while_it_is_away(bare: Web, trace: Trace) -> None:
     bare.drop()
     trace.wait_for("attempt-failed")
     terminal.send("~")
-    terminal.expect("~.  leave\r\n")
+    terminal.expect("~.     leave\r\n")
     terminal.send(".")
     output = terminal.read_to_end()
     assert terminal.wait() == 255

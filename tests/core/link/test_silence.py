@@ -104,6 +104,12 @@ def test_an_address_that_is_gone_is_silence_that_can_end() -> None:
     assert state_of(silence) is Link.LIVE
 
 
+def test_an_address_that_was_never_gone_is_nothing_new() -> None:
+    silence = Silence()
+    silence.address(10.0, gone=False)
+    assert (silence.state, silence.look_at) == (Link.LIVE, None)
+
+
 def test_a_kernel_without_an_answer_proves_nothing() -> None:
     silence = Silence()
     silence.sent(10.0)
