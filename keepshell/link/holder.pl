@@ -67,11 +67,11 @@ sub listening {
 sub reach {
     my @found;
     for my $place (places()) {
-        opendir(my $folder, $place);
-        for my $name (grep { $_[0] ? $_ eq $_[0] : !/\./ } readdir $folder) {
-            socket(my $socket, PF_UNIX, SOCK_STREAM, 0);
-            if (connect $socket, pack_sockaddr_un("$place/$name")) { push @found, $socket }
-            elsif ($! == ECONNREFUSED) { unlink "$place/$name" }
+        opendir(my $dir, $place);
+        for my $name (grep { $_[0] ? $_ eq $_[0] : !/\./ } readdir $dir) {
+            socket(my $link, PF_UNIX, SOCK_STREAM, 0);
+            if (connect $link, pack_sockaddr_un("$place/$name")) { push @found, $link }
+            elsif ($_[0] && $! == ECONNREFUSED) { unlink "$place/$name" }  # others may begin
         }
         rmdir $place;
     }

@@ -90,12 +90,13 @@ def reach(name):
     """Connections to the holder of this name, or to all; a dead one's socket is removed."""
     for place in places():
         for each in [name] if name else attempt(os.listdir, place) or []:
-            connection = socket.socket(socket.AF_UNIX)
+            link = socket.socket(socket.AF_UNIX)
             try:
-                connection.connect(f"{place}/{each}")
-                yield connection
+                link.connect(f"{place}/{each}")
+                yield link
             except ConnectionRefusedError:
-                attempt(os.unlink, f"{place}/{each}")  # another connection may do so too
+                # Another's may be about to listen; another connection may remove ours too.
+                name and attempt(os.unlink, f"{place}/{each}")
             except OSError:
                 pass
         attempt(os.rmdir, place)

@@ -115,7 +115,7 @@ class Host:
         """A new connection, through `port` if given; `{id}` in the request is the kept shell's."""
         argv = ssh(self.sshd.access.through(port or self.sshd.port).ssh_args())
         link = Link(self._start(argv, **terminal), request.replace("{id}", self.id))
-        if "pid" in link.fields:
+        if link.word in ("new", "attached"):  # a list has the holders of other tests too
             self.pid = link.number("pid")
             with suppress(psutil.NoSuchProcess):
                 self._holders.add(psutil.Process(self.pid))
