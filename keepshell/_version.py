@@ -1,3 +1,3 @@
 """The version, alone, so that the build and `--version` read it without importing anything else."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
