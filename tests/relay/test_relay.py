@@ -388,11 +388,11 @@ def test_what_is_typed_after_the_end_is_left_for_the_next_reader(
     child.write_text(RAW + FILL)
     run = f"{keepshell_exe} run -- {sys.executable} -S {child}"
     terminal = start_terminal(["sh", "-c", f"{run}; read line; echo got-$line"])
-    pid = int(terminal.expect(re.compile(rb"<(\d+)>"))[1])
+    terminal.expect(re.compile(rb"<(\d+)>"))
     (keepshell,) = psutil.Process(terminal.pid).children()
     terminal.pause()
     terminal.send("g")
-    eventually(lambda: not psutil.pid_exists(pid), "keepshell has reaped the child")
+    eventually(lambda: not keepshell.children(), "keepshell has reaped the child")
     terminal.send("late\n")
     eventually(lambda: unread(keepshell.pid) == len("late\n"), "the line waits for a reader")
     # The line would have woken it, if it listened.
