@@ -121,6 +121,7 @@ def test_another_host_key_ends_the_attempts_until_the_user_says_so(
     scene.tmux.wait_for("is back.")
     scene.tmux.type("\x1b")
     scene.wait_live()
+    scene.tmux.wait_until(lambda screen: "is back." not in screen, "the page is gone")
     scene.tmux.send_line("echo $x aga''in")
     scene.tmux.wait_for("kept again")
     scene.kill_servers()  # nobody was asked anything at that login: the next one needs nobody
@@ -152,5 +153,6 @@ def test_a_machine_that_has_not_the_shell_is_not_believed_that_it_ended(
     scene.tmux.wait_for("is back.")
     scene.tmux.type("\x1b")
     scene.wait_live()
+    scene.tmux.wait_until(lambda screen: "is back." not in screen, "the page is gone")
     scene.tmux.send_line("echo $x aga''in")
     scene.tmux.wait_for("kept again")
