@@ -285,6 +285,7 @@ def test_a_file_that_is_not_as_installed(installed: Installed) -> None:
     told = installed.run(installed.command, "doctor")
     assert told.returncode == 1
     assert "keepshell/launch.py" in told.stdout
+    assert "hosts: could not be checked: " in told.stdout
 
 
 SIMULATED = """

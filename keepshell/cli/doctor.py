@@ -49,9 +49,12 @@ class Check(NamedTuple):
     cure: str = ""
 
 
+Look = Callable[[Mapping[str, str]], Iterator[Check]]
+
+
 def command(typed: Typed) -> tuple[str, int]:
     """`doctor [--json]`: 1 where something is wrong."""
-    checks = [check for look in _LOOKS for check in look(typed.environ)]
+    checks = [check for look in _LOOKS for check in _found(look, typed.environ)]
     status = 1 if any(check.style == LOST for check in checks) else 0
     if typed.has("json"):
         import json
@@ -62,6 +65,15 @@ def command(typed: Typed) -> tuple[str, int]:
         ]
         return json.dumps({"schema": 1, "checks": found}), status
     return "\n".join(line for check in checks for line in _lines(check)), status
+
+
+def _found(look: Look, environ: Mapping[str, str]) -> Iterator[Check]:
+    """What one look finds; if it fails, as with files of two versions, the others go on."""
+    try:
+        yield from look(environ)
+    except Exception as error:
+        about = look.__name__.strip("_").replace("_", " ")
+        yield Check(about, LOST, f"could not be checked: {type(error).__name__}: {error}")
 
 
 def _lines(check: Check) -> Iterator[str]:
@@ -312,7 +324,7 @@ def _aliases(config: Config, environ: Mapping[str, str]) -> list[str]:
     """What a user may type for a host: the names in config.toml and in ssh_config."""
     words = [word for patterns in config.patterns for word in patterns.split()]
     found = [word for word in words if not set(word) & set("*?!")]
-    with contextlib.suppress(Exception):  # where files are of several versions, too
+    with contextlib.suppress(KeepshellError):
         ssh = launch.examine(["-V"], {}, environ).ssh
         found += config_scan.look(ssh, None).hosts
     return list(dict.fromkeys(found))
@@ -322,12 +334,12 @@ def _leads_to(alias: str, host: str, environ: Mapping[str, str]) -> bool:
     """Whether `ssh ALIAS` reaches this `user@hostname:port`, as whatever user."""
     try:
         reached = launch.reached(alias, environ)
-    except Exception:
+    except (KeepshellError, OSError):
         return False
     return reached.rpartition("@")[2] == host.rpartition("@")[2]
 
 
-_LOOKS: tuple[Callable[[Mapping[str, str]], Iterator[Check]], ...] = (
+_LOOKS: tuple[Look, ...] = (
     _versions,
     _real_ssh,
     _in_front,

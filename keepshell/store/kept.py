@@ -142,8 +142,8 @@ def note_fate(environ: Mapping[str, str], typed: Sequence[str], kind: str) -> No
     with contextlib.suppress(OSError):
         if kind:
             _replace(where, _mark(typed, kind), b"")
-        elif fate(environ, typed):
-            os.unlink(f"{where}/{_mark(typed, fate(environ, typed))}")
+        elif known := fate(environ, typed):
+            os.unlink(f"{where}/{_mark(typed, known)}")
 
 
 def is_first_loss(environ: Mapping[str, str], name: str) -> bool:

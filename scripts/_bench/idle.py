@@ -23,7 +23,7 @@ from .report import Bar, Row
 
 _INTERVAL = 1.0  # seconds
 _WAITS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
-_NETWORK = "recvfrom"  # what the kernel tells of this machine's network, whoever changes it
+_NETWORK = "recvfrom"  # the kernel's news of this computer's network
 _ASKED = "sendto"  # of the kernel, which answers by a recvfrom too
 _TRACED = (*_WAITS, "clock_nanosleep", "kill", _NETWORK, _ASKED)
 _NUDGE = re.compile(r"^kill\(.*SIGWINCH")

@@ -257,6 +257,15 @@ class Scene:
         """How many new connections have had the shell so far."""
         return len(self.trace.named("took-over"))
 
+    def go_on_in_it(self) -> None:
+        """The page says that the host is back: forget the held keys, and find the same shell."""
+        self.tmux.wait_for("is back.")
+        self.tmux.type("\x1b")
+        self.wait_live()
+        self.tmux.wait_until(lambda screen: "is back." not in screen, "the page is gone")
+        self.tmux.send_line("echo $x aga''in")
+        self.tmux.wait_for("kept again")
+
     def wait_live(self) -> None:
         """Return when nothing is amiss."""
 

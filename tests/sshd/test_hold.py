@@ -353,7 +353,7 @@ class TestTunnels:
 
 
 class TestAsking:
-    """What stands in ssh_config is asked of ssh at most once."""
+    """keepshell asks ssh for what ssh_config says once at most."""
 
     @pytest.fixture
     def called(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:

@@ -118,12 +118,7 @@ def test_another_host_key_ends_the_attempts_until_the_user_says_so(
     scene.tmux.type("\r")
     scene.trace.wait_for("took-over")
     assert len(scene.trace.named("attempt")) == tries + 1
-    scene.tmux.wait_for("is back.")
-    scene.tmux.type("\x1b")
-    scene.wait_live()
-    scene.tmux.wait_until(lambda screen: "is back." not in screen, "the page is gone")
-    scene.tmux.send_line("echo $x aga''in")
-    scene.tmux.wait_for("kept again")
+    scene.go_on_in_it()
     scene.kill_servers()  # nobody was asked anything at that login: the next one needs nobody
     scene.trace.wait_for("took-over", 2)
     assert scene.trace.named("attempt")[-1]["attended"] == "False"
@@ -150,9 +145,4 @@ def test_a_machine_that_has_not_the_shell_is_not_believed_that_it_ended(
     scene.tmux.type("k")
     scene.tmux.wait_for(words.OTHER_MACHINE[:40])
     scene.box.upstream = scene.sshd.port
-    scene.tmux.wait_for("is back.")
-    scene.tmux.type("\x1b")
-    scene.wait_live()
-    scene.tmux.wait_until(lambda screen: "is back." not in screen, "the page is gone")
-    scene.tmux.send_line("echo $x aga''in")
-    scene.tmux.wait_for("kept again")
+    scene.go_on_in_it()

@@ -1,4 +1,4 @@
-"""The hosts that answer no keepalive request, whatever is in the place of their list."""
+"""The list of hosts that answer no keepalive request, and what may be there instead of it."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class View:
         self.last_words = ""
         """What ssh said in the last attempt: its last line, or all that the user was shown."""
         self.news: tuple[str, ...] = ()
-        """What the user is to be told once the host is back."""
+        """What to tell the user once the host is back."""
         self.back = ""
         """How the host is back, if not with the same shell."""
         self.asking = False
